@@ -1,0 +1,399 @@
+from node.pb import channel_pb2 as _channel_pb2
+from node.pb import envelope_pb2 as _envelope_pb2
+from node.pb import record_pb2 as _record_pb2
+from node.pb import registry_pb2 as _registry_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class DutyState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DUTY_STATE_UNSPECIFIED: _ClassVar[DutyState]
+    DUTY_STATE_READY: _ClassVar[DutyState]
+    DUTY_STATE_DEGRADED: _ClassVar[DutyState]
+    DUTY_STATE_BLOCKED: _ClassVar[DutyState]
+DUTY_STATE_UNSPECIFIED: DutyState
+DUTY_STATE_READY: DutyState
+DUTY_STATE_DEGRADED: DutyState
+DUTY_STATE_BLOCKED: DutyState
+
+class Duty(_message.Message):
+    __slots__ = ("name", "state", "reason")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    state: DutyState
+    reason: _envelope_pb2.Refusal
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[DutyState, str]] = ..., reason: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ...) -> None: ...
+
+class Alarm(_message.Message):
+    __slots__ = ("what", "first_seen_unix_ms", "last_seen_unix_ms", "count")
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SEEN_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    what: _envelope_pb2.Refusal
+    first_seen_unix_ms: int
+    last_seen_unix_ms: int
+    count: int
+    def __init__(self, what: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., first_seen_unix_ms: _Optional[int] = ..., last_seen_unix_ms: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
+
+class GetStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetStatusResponse(_message.Message):
+    __slots__ = ("network", "node", "name", "fingerprint", "membership", "registry_stage", "registry", "registry_expires_unix_ms", "duties", "alarms", "channels", "records", "software_version", "time_unix_ms", "waiting_for")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    MEMBERSHIP_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_STAGE_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_EXPIRES_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    DUTIES_FIELD_NUMBER: _ClassVar[int]
+    ALARMS_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    SOFTWARE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TIME_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    network: str
+    node: str
+    name: str
+    fingerprint: str
+    membership: str
+    registry_stage: str
+    registry: _registry_pb2.RegistryVersions
+    registry_expires_unix_ms: int
+    duties: _containers.RepeatedCompositeFieldContainer[Duty]
+    alarms: _containers.RepeatedCompositeFieldContainer[Alarm]
+    channels: int
+    records: int
+    software_version: str
+    time_unix_ms: int
+    waiting_for: str
+    def __init__(self, network: _Optional[str] = ..., node: _Optional[str] = ..., name: _Optional[str] = ..., fingerprint: _Optional[str] = ..., membership: _Optional[str] = ..., registry_stage: _Optional[str] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., registry_expires_unix_ms: _Optional[int] = ..., duties: _Optional[_Iterable[_Union[Duty, _Mapping]]] = ..., alarms: _Optional[_Iterable[_Union[Alarm, _Mapping]]] = ..., channels: _Optional[int] = ..., records: _Optional[int] = ..., software_version: _Optional[str] = ..., time_unix_ms: _Optional[int] = ..., waiting_for: _Optional[str] = ...) -> None: ...
+
+class ListPeersRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Peer(_message.Message):
+    __slots__ = ("node", "name", "level", "membership", "linked", "exchange_endpoint", "last_success_unix_ms", "retry_at_unix_ms", "failure", "clock_skew_ms", "shared_channels")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    MEMBERSHIP_FIELD_NUMBER: _ClassVar[int]
+    LINKED_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    LAST_SUCCESS_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_SKEW_MS_FIELD_NUMBER: _ClassVar[int]
+    SHARED_CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    name: str
+    level: str
+    membership: str
+    linked: bool
+    exchange_endpoint: str
+    last_success_unix_ms: int
+    retry_at_unix_ms: int
+    failure: _envelope_pb2.Refusal
+    clock_skew_ms: int
+    shared_channels: int
+    def __init__(self, node: _Optional[str] = ..., name: _Optional[str] = ..., level: _Optional[str] = ..., membership: _Optional[str] = ..., linked: _Optional[bool] = ..., exchange_endpoint: _Optional[str] = ..., last_success_unix_ms: _Optional[int] = ..., retry_at_unix_ms: _Optional[int] = ..., failure: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., clock_skew_ms: _Optional[int] = ..., shared_channels: _Optional[int] = ...) -> None: ...
+
+class ListPeersResponse(_message.Message):
+    __slots__ = ("peers",)
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    peers: _containers.RepeatedCompositeFieldContainer[Peer]
+    def __init__(self, peers: _Optional[_Iterable[_Union[Peer, _Mapping]]] = ...) -> None: ...
+
+class CreateChannelRequest(_message.Message):
+    __slots__ = ("name", "item", "audience", "disclosure", "title", "staleness_limit_s")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCE_FIELD_NUMBER: _ClassVar[int]
+    DISCLOSURE_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    STALENESS_LIMIT_S_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    item: str
+    audience: _channel_pb2.Audience
+    disclosure: _channel_pb2.DisclosureClass
+    title: str
+    staleness_limit_s: int
+    def __init__(self, name: _Optional[str] = ..., item: _Optional[str] = ..., audience: _Optional[_Union[_channel_pb2.Audience, _Mapping]] = ..., disclosure: _Optional[_Union[_channel_pb2.DisclosureClass, str]] = ..., title: _Optional[str] = ..., staleness_limit_s: _Optional[int] = ...) -> None: ...
+
+class CreateChannelResponse(_message.Message):
+    __slots__ = ("channel",)
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    channel: ChannelSummary
+    def __init__(self, channel: _Optional[_Union[ChannelSummary, _Mapping]] = ...) -> None: ...
+
+class SetAudienceRequest(_message.Message):
+    __slots__ = ("channel", "audience")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCE_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    audience: _channel_pb2.Audience
+    def __init__(self, channel: _Optional[str] = ..., audience: _Optional[_Union[_channel_pb2.Audience, _Mapping]] = ...) -> None: ...
+
+class SetAudienceResponse(_message.Message):
+    __slots__ = ("channel",)
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    channel: ChannelSummary
+    def __init__(self, channel: _Optional[_Union[ChannelSummary, _Mapping]] = ...) -> None: ...
+
+class ListChannelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ChannelSummary(_message.Message):
+    __slots__ = ("head", "applied_size", "manifest", "records", "state", "fresh_at_unix_ms", "audience_nodes", "outcomes", "missing_bodies")
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_SIZE_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    FRESH_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCE_NODES_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    MISSING_BODIES_FIELD_NUMBER: _ClassVar[int]
+    head: _channel_pb2.Head
+    applied_size: int
+    manifest: _channel_pb2.Manifest
+    records: int
+    state: str
+    fresh_at_unix_ms: int
+    audience_nodes: _containers.RepeatedScalarFieldContainer[str]
+    outcomes: _containers.RepeatedCompositeFieldContainer[_channel_pb2.OutcomeCount]
+    missing_bodies: int
+    def __init__(self, head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., applied_size: _Optional[int] = ..., manifest: _Optional[_Union[_channel_pb2.Manifest, _Mapping]] = ..., records: _Optional[int] = ..., state: _Optional[str] = ..., fresh_at_unix_ms: _Optional[int] = ..., audience_nodes: _Optional[_Iterable[str]] = ..., outcomes: _Optional[_Iterable[_Union[_channel_pb2.OutcomeCount, _Mapping]]] = ..., missing_bodies: _Optional[int] = ...) -> None: ...
+
+class ListChannelsResponse(_message.Message):
+    __slots__ = ("channels",)
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    channels: _containers.RepeatedCompositeFieldContainer[ChannelSummary]
+    def __init__(self, channels: _Optional[_Iterable[_Union[ChannelSummary, _Mapping]]] = ...) -> None: ...
+
+class GetChannelRequest(_message.Message):
+    __slots__ = ("channel",)
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    def __init__(self, channel: _Optional[str] = ...) -> None: ...
+
+class DeliveryLine(_message.Message):
+    __slots__ = ("node", "size", "applied_size", "observed_at_unix_ms", "outcomes", "withheld")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_SIZE_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    WITHHELD_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    size: int
+    applied_size: int
+    observed_at_unix_ms: int
+    outcomes: _containers.RepeatedCompositeFieldContainer[_channel_pb2.OutcomeCount]
+    withheld: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, node: _Optional[str] = ..., size: _Optional[int] = ..., applied_size: _Optional[int] = ..., observed_at_unix_ms: _Optional[int] = ..., outcomes: _Optional[_Iterable[_Union[_channel_pb2.OutcomeCount, _Mapping]]] = ..., withheld: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class GetChannelResponse(_message.Message):
+    __slots__ = ("channel", "deliveries")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    DELIVERIES_FIELD_NUMBER: _ClassVar[int]
+    channel: ChannelSummary
+    deliveries: _containers.RepeatedCompositeFieldContainer[DeliveryLine]
+    def __init__(self, channel: _Optional[_Union[ChannelSummary, _Mapping]] = ..., deliveries: _Optional[_Iterable[_Union[DeliveryLine, _Mapping]]] = ...) -> None: ...
+
+class PublishRequest(_message.Message):
+    __slots__ = ("channel", "file_name", "data", "file_bytes")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    FILE_NAME_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    FILE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    file_name: str
+    data: bytes
+    file_bytes: int
+    def __init__(self, channel: _Optional[str] = ..., file_name: _Optional[str] = ..., data: _Optional[bytes] = ..., file_bytes: _Optional[int] = ...) -> None: ...
+
+class RowOutcome(_message.Message):
+    __slots__ = ("row", "column", "reason", "message", "remedy", "values")
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    row: int
+    column: str
+    reason: _envelope_pb2.Refusal
+    message: str
+    remedy: str
+    values: _containers.ScalarMap[str, str]
+    def __init__(self, row: _Optional[int] = ..., column: _Optional[str] = ..., reason: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., values: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class PublishCounts(_message.Message):
+    __slots__ = ("rows", "accepted", "revised", "duplicate", "rejected")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    REVISED_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    rows: int
+    accepted: int
+    revised: int
+    duplicate: int
+    rejected: int
+    def __init__(self, rows: _Optional[int] = ..., accepted: _Optional[int] = ..., revised: _Optional[int] = ..., duplicate: _Optional[int] = ..., rejected: _Optional[int] = ...) -> None: ...
+
+class PublishResponse(_message.Message):
+    __slots__ = ("counts", "rejected", "read_bytes", "done", "head", "columns")
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    READ_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    counts: PublishCounts
+    rejected: _containers.RepeatedCompositeFieldContainer[RowOutcome]
+    read_bytes: int
+    done: bool
+    head: _channel_pb2.Head
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, counts: _Optional[_Union[PublishCounts, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[RowOutcome, _Mapping]]] = ..., read_bytes: _Optional[int] = ..., done: _Optional[bool] = ..., head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., columns: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListRecordsRequest(_message.Message):
+    __slots__ = ("subject", "channel", "limit")
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    subject: str
+    channel: str
+    limit: int
+    def __init__(self, subject: _Optional[str] = ..., channel: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class HeldRecord(_message.Message):
+    __slots__ = ("ref", "record", "issued_at_unix_ms", "received_at_unix_ms", "fresh_at_unix_ms", "values")
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    REF_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    FRESH_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    ref: _record_pb2.RecordRef
+    record: _record_pb2.Record
+    issued_at_unix_ms: int
+    received_at_unix_ms: int
+    fresh_at_unix_ms: int
+    values: _containers.ScalarMap[str, str]
+    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., record: _Optional[_Union[_record_pb2.Record, _Mapping]] = ..., issued_at_unix_ms: _Optional[int] = ..., received_at_unix_ms: _Optional[int] = ..., fresh_at_unix_ms: _Optional[int] = ..., values: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class ListRecordsResponse(_message.Message):
+    __slots__ = ("records",)
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[HeldRecord]
+    def __init__(self, records: _Optional[_Iterable[_Union[HeldRecord, _Mapping]]] = ...) -> None: ...
+
+class EraseRecordRequest(_message.Message):
+    __slots__ = ("ref", "decision", "reason")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ref: _record_pb2.RecordRef
+    decision: str
+    reason: str
+    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., decision: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class EraseRecordResponse(_message.Message):
+    __slots__ = ("head",)
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    head: _channel_pb2.Head
+    def __init__(self, head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ...) -> None: ...
+
+class ProveRequest(_message.Message):
+    __slots__ = ("ref",)
+    REF_FIELD_NUMBER: _ClassVar[int]
+    ref: _record_pb2.RecordRef
+    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ...) -> None: ...
+
+class ProveResponse(_message.Message):
+    __slots__ = ("bundle",)
+    BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    bundle: bytes
+    def __init__(self, bundle: _Optional[bytes] = ...) -> None: ...
+
+class ListKeysRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class KeyLine(_message.Message):
+    __slots__ = ("kind", "key_id", "suite", "state", "not_before_unix_ms", "not_after_unix_ms")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    SUITE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    NOT_BEFORE_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    NOT_AFTER_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    key_id: str
+    suite: str
+    state: str
+    not_before_unix_ms: int
+    not_after_unix_ms: int
+    def __init__(self, kind: _Optional[str] = ..., key_id: _Optional[str] = ..., suite: _Optional[str] = ..., state: _Optional[str] = ..., not_before_unix_ms: _Optional[int] = ..., not_after_unix_ms: _Optional[int] = ...) -> None: ...
+
+class ListKeysResponse(_message.Message):
+    __slots__ = ("keys",)
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[KeyLine]
+    def __init__(self, keys: _Optional[_Iterable[_Union[KeyLine, _Mapping]]] = ...) -> None: ...
+
+class RotateKeyRequest(_message.Message):
+    __slots__ = ("kind",)
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    def __init__(self, kind: _Optional[str] = ...) -> None: ...
+
+class RotateKeyResponse(_message.Message):
+    __slots__ = ("keys", "fingerprint", "waiting_for")
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[KeyLine]
+    fingerprint: str
+    waiting_for: str
+    def __init__(self, keys: _Optional[_Iterable[_Union[KeyLine, _Mapping]]] = ..., fingerprint: _Optional[str] = ..., waiting_for: _Optional[str] = ...) -> None: ...
+
+class ShutdownRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ShutdownResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -1,0 +1,50 @@
+from node.pb import channel_pb2 as _channel_pb2
+from node.pb import envelope_pb2 as _envelope_pb2
+from node.pb import record_pb2 as _record_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RegistryFile(_message.Message):
+    __slots__ = ("name", "content")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    content: bytes
+    def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
+
+class EvidenceBundle(_message.Message):
+    __slots__ = ("network", "record", "slot", "record_proof", "entry", "entry_proof", "heartbeat", "receipts", "registry_files", "as_of_unix_ms")
+    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_PROOF_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_PROOF_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_FILES_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    network: str
+    record: _record_pb2.RecordRef
+    slot: _channel_pb2.Slot
+    record_proof: _containers.RepeatedScalarFieldContainer[bytes]
+    entry: _envelope_pb2.Envelope
+    entry_proof: _containers.RepeatedScalarFieldContainer[bytes]
+    heartbeat: _channel_pb2.HeartbeatView
+    receipts: _containers.RepeatedCompositeFieldContainer[ReceiptEvidence]
+    registry_files: _containers.RepeatedCompositeFieldContainer[RegistryFile]
+    as_of_unix_ms: int
+    def __init__(self, network: _Optional[str] = ..., record: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., slot: _Optional[_Union[_channel_pb2.Slot, _Mapping]] = ..., record_proof: _Optional[_Iterable[bytes]] = ..., entry: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., entry_proof: _Optional[_Iterable[bytes]] = ..., heartbeat: _Optional[_Union[_channel_pb2.HeartbeatView, _Mapping]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptEvidence, _Mapping]]] = ..., registry_files: _Optional[_Iterable[_Union[RegistryFile, _Mapping]]] = ..., as_of_unix_ms: _Optional[int] = ...) -> None: ...
+
+class ReceiptEvidence(_message.Message):
+    __slots__ = ("receipt", "consistency_proof")
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_PROOF_FIELD_NUMBER: _ClassVar[int]
+    receipt: _envelope_pb2.Envelope
+    consistency_proof: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, receipt: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., consistency_proof: _Optional[_Iterable[bytes]] = ...) -> None: ...
