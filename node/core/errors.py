@@ -1,0 +1,488 @@
+"""Every refusal and failure of Xinqiao: one class, one table of codes.
+
+Who is wrong decides the family of a code, and so what is done about it:
+
+    OPERATOR   the input or the settings on this machine are wrong: nothing was changed, correct them
+    PEER       what another node or the registry sent is wrong: it is refused and named
+    WIRE       somebody cannot be reached or does not answer: it is tried again
+    LOCAL      this machine failed (disk, database, clock): nothing was acknowledged
+    RULE       a record is barred by a rule or by its catalogue item: the row is returned with a remedy
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from node.pb import envelope_pb2
+
+
+class Family(Enum):
+    """Who is wrong."""
+
+    OPERATOR = "operator"
+    PEER = "peer"
+    WIRE = "wire"
+    LOCAL = "local"
+    RULE = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSpec:
+    """One row of the table: family, gRPC status name, text with {parameters}, who must act, the next step."""
+
+    family: Family
+    status: str
+    text: str
+    who: str
+    next: str
+
+
+_O, _P, _W, _L, _R = Family.OPERATOR, Family.PEER, Family.WIRE, Family.LOCAL, Family.RULE
+
+CODES: dict[str, ErrorSpec] = {
+    # -- settings, home and command line
+    "ADMIN_UNREACHABLE": ErrorSpec(
+        _O, "UNAVAILABLE", "no node is serving the home {home}", "you", "start it with `xinqiao --home {home} serve`"
+    ),
+    "AUDIENCE_EXPRESSION": ErrorSpec(
+        _O,
+        "INVALID_ARGUMENT",
+        "the audience {expression!r} cannot be read: {detail}",
+        "you",
+        "write node ids or conditions joined by commas, e.g. `national,level=city&region=33` or `everyone`",
+    ),
+    "CHANNEL_EXISTS": ErrorSpec(
+        _O, "ALREADY_EXISTS", "the channel {channel} exists", "you", "see `xinqiao channel show {channel}`"
+    ),
+    "CHANNEL_NAME": ErrorSpec(
+        _O,
+        "INVALID_ARGUMENT",
+        "{name!r} is not a channel name",
+        "you",
+        "use 1 to 64 of a-z, 0-9, '-' and '/', beginning with a letter",
+    ),
+    "CHANNEL_NOT_OURS": ErrorSpec(
+        _O,
+        "PERMISSION_DENIED",
+        "{channel} is written by {origin}, this node is {node}",
+        "you",
+        "publish into a channel of this node, see `xinqiao channel list`",
+    ),
+    "CHANNEL_UNKNOWN": ErrorSpec(
+        _O, "NOT_FOUND", "there is no channel {channel} here", "you", "see `xinqiao channel list`"
+    ),
+    "CONFIG_INVALID": ErrorSpec(
+        _O, "INVALID_ARGUMENT", "{file}: {key}: {detail}", "you", "correct it, then run `xinqiao config check`"
+    ),
+    "CONFIG_UNKNOWN_KEY": ErrorSpec(
+        _O,
+        "INVALID_ARGUMENT",
+        "{file}: there is no setting {key!r}; did you mean {nearest!r}?",
+        "you",
+        "correct it, then run `xinqiao config check`",
+    ),
+    "HOME_EXISTS": ErrorSpec(
+        _O, "ALREADY_EXISTS", "{home} holds a node already ({id})", "you", "choose another --home"
+    ),
+    "HOME_LOCKED": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "another process (pid {pid}) serves the home {home}",
+        "you",
+        "stop that process, or choose another --home",
+    ),
+    "HOME_MISSING": ErrorSpec(
+        _O, "FAILED_PRECONDITION", "{home} holds no node", "you", "create one with `xinqiao --home {home} init`"
+    ),
+    "HOME_NEWER": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "{home} was written by a newer version (database revision {revision})",
+        "you",
+        "install that version or a later one; nothing was changed",
+    ),
+    "KEY_PASSPHRASE": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "the key {file} does not open: wrong or missing passphrase",
+        "you",
+        "give it by key_passphrase_file, XINQIAO_KEY_PASSPHRASE or a systemd credential",
+    ),
+    "KEY_FILE": ErrorSpec(
+        _O, "FAILED_PRECONDITION", "the key {file} cannot be used: {detail}", "you", "restore the right file"
+    ),
+    "KEY_MISMATCH": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "the {kind} key in {file} is {found}, the registry lists {listed}",
+        "you",
+        "restore the listed key, or rotate with `xinqiao keys rotate {kind}`",
+    ),
+    "LISTEN_FAILED": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "cannot listen on {address}: {detail}",
+        "you",
+        "free the port or change `{setting}` in xinqiao.toml",
+    ),
+    "NOT_A_MEMBER": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "this node is not a member of the network: {detail}",
+        "you",
+        "run `xinqiao join --registry HOST:PORT --root-fingerprint HEX`",
+    ),
+    "ARGUMENT_INVALID": ErrorSpec(
+        _O, "INVALID_ARGUMENT", "{argument}: {detail}", "you", "see `xinqiao --help`"
+    ),
+    "RECORD_UNKNOWN": ErrorSpec(
+        _O, "NOT_FOUND", "there is no record {ref} here: {detail}", "you", "see `xinqiao records --channel {channel}`"
+    ),
+    "EVIDENCE_UNAVAILABLE": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "the evidence for {ref} is not complete yet: {detail}",
+        "you",
+        "wait for the next heartbeat and a receipt of another node, then run the command again",
+    ),
+    # -- signatures and envelopes
+    "ENVELOPE_TYPE": ErrorSpec(
+        _P,
+        "INVALID_ARGUMENT",
+        "an envelope of type {found!r} stands where {expected!r} is due",
+        "the sender",
+        "the sender must correct its software",
+    ),
+    "ENVELOPE_SHAPE": ErrorSpec(
+        _P, "INVALID_ARGUMENT", "the envelope cannot be read: {detail}", "the sender", "the sender must correct it"
+    ),
+    "SIGNATURE": ErrorSpec(
+        _P,
+        "UNAUTHENTICATED",
+        "no signature by an accepted key of {signer}",
+        "{signer}",
+        "{signer} must sign with a key the registry lists as active",
+    ),
+    # -- entries
+    "ENTRY_ABOVE_CUT": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{channel} epoch {epoch} is cut at {size}; entry {index} lies above it",
+        "{origin}",
+        "{origin} must be reinstated and go on in a new epoch",
+    ),
+    "ENTRY_BODY": ErrorSpec(
+        _P,
+        "INVALID_ARGUMENT",
+        "the body of {channel} {epoch}/{index} does not match its signed root: {detail}",
+        "the sender",
+        "the body is fetched from another holder",
+    ),
+    "ENTRY_EPOCH": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{channel}: epoch {epoch} is not open here ({detail})",
+        "the sender",
+        "the sender must send the epochs in order",
+    ),
+    "ENTRY_HEADER": ErrorSpec(
+        _P,
+        "INVALID_ARGUMENT",
+        "the header of {channel} {epoch}/{index} contradicts itself: {detail}",
+        "{origin}",
+        "{origin} must correct its software",
+    ),
+    "ENTRY_INDEX": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{channel} epoch {epoch}: entry {index} arrived, {size} is due",
+        "the sender",
+        "the sender sends from {size} on",
+    ),
+    "ENTRY_NETWORK": ErrorSpec(
+        _P,
+        "INVALID_ARGUMENT",
+        "the entry belongs to the network {found}, this is {network}",
+        "the sender",
+        "the sender must use the key of its own network",
+    ),
+    "ENTRY_ORIGIN": ErrorSpec(
+        _P,
+        "PERMISSION_DENIED",
+        "{origin} may not write {channel}: {detail}",
+        "{origin}",
+        "{origin} must ask the officers of the registry",
+    ),
+    "ENTRY_PREV_ROOT": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{channel} epoch {epoch}: entry {index} continues another history",
+        "{origin}",
+        "{origin} must explain two histories; the proof is kept, see `xinqiao status`",
+    ),
+    "ENTRY_SIGNATURE": ErrorSpec(
+        _P,
+        "UNAUTHENTICATED",
+        "{channel} {epoch}/{index} bears no signature by an accepted key of {origin}",
+        "{origin}",
+        "{origin} must sign with a key the registry lists as active",
+    ),
+    "ENTRY_SIZE": ErrorSpec(
+        _P,
+        "RESOURCE_EXHAUSTED",
+        "{what} has {found}, the limit is {limit}",
+        "the sender",
+        "the sender must send smaller entries",
+    ),
+    "ENTRY_TOO_EARLY": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{channel} has no cut yet; {origin} is {status}",
+        "the registry's officers",
+        "the officers must publish a cut",
+    ),
+    "EQUIVOCATION": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{origin} signed two histories of {channel} at {epoch}/{index}; nothing new of it is accepted",
+        "the registry's officers",
+        "the officers examine the proof and suspend {origin} with a cut",
+    ),
+    "EQUIVOCATION_UNPROVEN": ErrorSpec(
+        _P,
+        "INVALID_ARGUMENT",
+        "the alleged equivocation proves nothing: {detail}",
+        "the sender",
+        "the sender must correct its software",
+    ),
+    # -- what an authentic entry may say that has no effect (verdicts, receipted)
+    "VERDICT_AUTHORITY": ErrorSpec(
+        _R,
+        "OK",
+        "{origin} may not speak for the authority {authority}",
+        "{origin}",
+        "have the officers list the authority in the descriptor of {origin}",
+    ),
+    "VERDICT_CATALOGUE": ErrorSpec(
+        _R, "OK", "the catalogue edition {version} is not known here", "you", "wait for the registry's next refresh"
+    ),
+    "VERDICT_FUTURE": ErrorSpec(
+        _R, "OK", "the entry is dated {issued_at}, after now", "{origin}", "{origin} must correct its clock"
+    ),
+    "VERDICT_KIND": ErrorSpec(
+        _R, "OK", "entries of kind {kind} mean nothing to this version", "you", "install a newer version"
+    ),
+    "VERDICT_MANIFEST": ErrorSpec(
+        _R, "OK", "the manifest makes no sense: {detail}", "{origin}", "{origin} must write another manifest"
+    ),
+    "VERDICT_RECORD": ErrorSpec(_R, "OK", "the record cannot be read: {detail}", "{origin}", "{origin} must correct it"),
+    "VERDICT_STATUS": ErrorSpec(
+        _R, "OK", "the status operation has no effect: {detail}", "{origin}", "{origin} must correct it"
+    ),
+    # -- membership and calls
+    "AUDIENCE": ErrorSpec(
+        _P,
+        "PERMISSION_DENIED",
+        "no such channel for {node}",
+        "the origin of the channel",
+        "the origin adds the node with `xinqiao channel audience`",
+    ),
+    "CLOCK_SKEW": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "the clocks of {node} and {peer} differ by {skew_s} s; at most {limit_s} s are accepted",
+        "the operator whose clock is wrong",
+        "set the clock (NTP), then nothing else is needed",
+    ),
+    "HELLO_NETWORK": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{peer} belongs to the network {found}, this is {network}",
+        "you",
+        "check the registry address and root fingerprint used by `xinqiao join`",
+    ),
+    "HEARTBEAT": ErrorSpec(
+        _P, "INVALID_ARGUMENT", "the heartbeat of {node} is refused: {detail}", "{node}", "{node} must correct it"
+    ),
+    "ADDRESS": ErrorSpec(
+        _P, "INVALID_ARGUMENT", "the address record of {node} is refused: {detail}", "{node}", "{node} must correct it"
+    ),
+    "MEMBER_REMOVED": ErrorSpec(
+        _P,
+        "PERMISSION_DENIED",
+        "{node} was removed from the network: {reason}",
+        "{node}",
+        "{node} must ask the officers of the registry",
+    ),
+    "MEMBER_SUSPENDED": ErrorSpec(
+        _P,
+        "PERMISSION_DENIED",
+        "{node} is suspended: {reason}",
+        "{node}",
+        "{node} must ask the officers of the registry",
+    ),
+    "MEMBER_UNKNOWN": ErrorSpec(
+        _P,
+        "PERMISSION_DENIED",
+        "{node} is not a member of the network",
+        "{node}",
+        "{node} must join, or its peer must refresh the registry",
+    ),
+    "RATE_LIMITED": ErrorSpec(
+        _P, "RESOURCE_EXHAUSTED", "too many calls: {what}", "the caller", "call again after {retry_s} s"
+    ),
+    "RECEIPT": ErrorSpec(
+        _P, "INVALID_ARGUMENT", "the receipt of {node} is refused: {detail}", "{node}", "{node} must correct it"
+    ),
+    "WIRE_UNREACHABLE": ErrorSpec(
+        _W, "UNAVAILABLE", "{peer} at {address} does not answer: {detail}", "nobody", "it is tried again"
+    ),
+    "WIRE_REFUSED": ErrorSpec(
+        _W,
+        "UNAVAILABLE",
+        "{peer} closed the handshake: {detail}",
+        "you",
+        "see `xinqiao peers` for what {peer} says of this node",
+    ),
+    # -- local faults
+    "DATABASE": ErrorSpec(_L, "INTERNAL", "the database failed: {detail}", "you", "see the log; nothing was lost"),
+    "DISK_FULL": ErrorSpec(
+        _L,
+        "RESOURCE_EXHAUSTED",
+        "the disk under {home} is full",
+        "you",
+        "free space and run the command again: what was accepted stays accepted, the rest is read again",
+    ),
+    "HEAD_MOVED": ErrorSpec(
+        _L, "ABORTED", "{channel} moved from {expected} to {found} meanwhile", "nobody", "it is tried again"
+    ),
+    "RESTORED": ErrorSpec(
+        _L,
+        "FAILED_PRECONDITION",
+        "the database of this node is older than what it has signed ({detail}); nothing is appended",
+        "you",
+        "keep the node serving: it fetches its own history from its peers",
+    ),
+    "DRAINING": ErrorSpec(_L, "UNAVAILABLE", "the node is stopping", "nobody", "it is tried again"),
+    # -- the registry
+    "REGISTRY_EXPIRED": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "the registry's {role} expired at {expires}",
+        "the registry's operator",
+        "the registry must publish a new {role}",
+    ),
+    "REGISTRY_FINGERPRINT": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "the registry's first root is {found}, you gave {expected}",
+        "you",
+        "ask an officer for the root fingerprint over another line; nothing was stored",
+    ),
+    "REGISTRY_INVALID": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "what {source} serves as the registry is refused: {detail}",
+        "the registry's operator",
+        "the last verified state is kept",
+    ),
+    "REGISTRY_ROLLBACK": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{source} serves {role} version {found}, version {held} is known",
+        "the registry's operator",
+        "the last verified state is kept; the registry must publish a newer version",
+    ),
+    "REGISTRY_TWO_FACES": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "the registry shows two different files as {role} version {version}",
+        "the registry's officers",
+        "the older state is kept; the officers must find out who signed both",
+    ),
+    "REGISTRY_UNREACHABLE": ErrorSpec(
+        _W,
+        "UNAVAILABLE",
+        "no registry answers ({detail})",
+        "you",
+        "check the address; the last verified state stays in force",
+    ),
+    "JOIN_ID_TAKEN": ErrorSpec(
+        _P,
+        "ALREADY_EXISTS",
+        "{id} is a member already, with the fingerprint {listed}; this home has {found}",
+        "you",
+        "check --id; if the keys of {id} were lost, ask the officers",
+    ),
+    "JOIN_REJECTED": ErrorSpec(
+        _P,
+        "PERMISSION_DENIED",
+        "the officers rejected {id}: {reason}",
+        "you",
+        "clear up the reason with the officers, then run `xinqiao join` again",
+    ),
+    "JOIN_REQUEST": ErrorSpec(
+        _P, "INVALID_ARGUMENT", "the membership request is refused: {detail}", "the applicant", "correct it and join again"
+    ),
+}
+
+
+class XinqiaoError(Exception):
+    """A refusal or failure with a code of CODES and the parameters that fill its text."""
+
+    def __init__(self, code: str, **parameters: Any) -> None:
+        self.code = code
+        self.parameters = {name: str(value) for name, value in sorted(parameters.items())}
+        super().__init__(code)
+
+    @property
+    def spec(self) -> ErrorSpec:
+        """The row of the table."""
+        return CODES.get(self.code, _UNKNOWN)
+
+    @property
+    def family(self) -> Family:
+        """Who is wrong."""
+        return self.spec.family
+
+    @property
+    def text(self) -> str:
+        """What failed, for people."""
+        return _fill(self.spec.text, self.parameters)
+
+    @property
+    def who(self) -> str:
+        """Who must act."""
+        return _fill(self.spec.who, self.parameters)
+
+    @property
+    def next(self) -> str:
+        """The next step."""
+        return _fill(self.spec.next, self.parameters)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.text}"
+
+
+_UNKNOWN = ErrorSpec(_P, "UNKNOWN", "a code this version does not know", "you", "install a newer version")
+
+
+class _Blank(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return f"<{name}>"
+
+
+def _fill(template: str, parameters: dict[str, str]) -> str:
+    return template.format_map(_Blank(parameters))
+
+
+def to_refusal(error: XinqiaoError) -> envelope_pb2.Refusal:
+    """The error as it travels: code and parameters, no text."""
+    return envelope_pb2.Refusal(code=error.code, parameters=error.parameters)
+
+
+def from_refusal(refusal: envelope_pb2.Refusal) -> XinqiaoError:
+    """The error a refusal stands for; an unknown code stays readable."""
+    error = XinqiaoError(refusal.code)
+    error.parameters = {name: refusal.parameters[name] for name in sorted(refusal.parameters)}
+    return error

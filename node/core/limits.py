@@ -1,0 +1,54 @@
+"""Every bound on what a peer, a file or an operator may hand in; units stand in the names."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one node; all of them are enforced before memory or disk is spent."""
+
+    # Wire
+    max_frame_bytes: int = 256 * 1024
+    max_message_bytes: int = 1024 * 1024
+    max_registry_file_bytes: int = 2 * 1024 * 1024
+    max_registry_chunk_bytes: int = 64 * 1024
+    max_in_flight_bytes_per_peer: int = 32 * 1024 * 1024
+    max_concurrent_calls_per_peer: int = 16
+    call_deadline_s: float = 30.0
+    stream_idle_deadline_s: float = 60.0
+
+    # Entries
+    max_header_bytes: int = 64 * 1024
+    max_body_bytes: int = 8 * 1024 * 1024
+    max_record_bytes: int = 64 * 1024
+    max_records_per_entry: int = 4096
+    max_signatures_per_envelope: int = 8
+    max_signature_bytes: int = 8 * 1024
+    max_channel_name_chars: int = 64
+    max_audience_terms: int = 64
+    max_audience_node_ids: int = 4096
+    max_title_chars: int = 120
+
+    # Vectors in Hello and receipts
+    max_heads_per_hello: int = 10_000
+    max_heartbeats_per_hello: int = 1_000
+    max_addresses_per_hello: int = 1_000
+    max_equivocations_per_hello: int = 16
+    max_receipts_per_call: int = 256
+    max_withheld_per_receipt: int = 64
+    max_outcome_codes_per_receipt: int = 64
+
+    # What is kept
+    max_equivocations_kept: int = 1_000
+    max_alarms_kept: int = 1_000
+    max_channels_per_origin: int = 10_000
+    max_join_requests: int = 1_000
+    max_descriptor_bytes: int = 32 * 1024
+    max_head_report_bytes: int = 1024 * 1024
+
+    # Time
+    max_clock_skew_ms: int = 5 * 60 * 1000
+    max_proof_hashes: int = 63
+
+
+DEFAULT_LIMITS = Limits()
