@@ -1,0 +1,1 @@
+"""What a node verifies and computes, without clock, network, storage or randomness."""
