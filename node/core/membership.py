@@ -5,7 +5,7 @@ Everything here is derived from verified registry files; nothing is fetched and 
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from cryptography import x509
@@ -63,13 +63,13 @@ class VerifiedDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One node as the registry lists it."""
+    """One node as the registry lists it; its channels are open in open_epoch and cut in earlier epochs."""
 
     descriptor: VerifiedDescriptor
     standing: Standing
     reason: str = ""
     cut: Cut | None = None
-    epoch_floor: Mapping[str, int] = field(default_factory=dict)
+    open_epoch: int = 0
 
     @property
     def id(self) -> str:
@@ -159,9 +159,7 @@ def fingerprint_of(envelope: envelope_pb2.Envelope) -> str:
     return hashlib.sha256(envelope.payload).hexdigest()
 
 
-def open_descriptor(
-    envelope: envelope_pb2.Envelope, network: str, limits: Limits = DEFAULT_LIMITS
-) -> VerifiedDescriptor:
+def open_descriptor(envelope: envelope_pb2.Envelope, limits: Limits = DEFAULT_LIMITS) -> VerifiedDescriptor:
     """Verify that every ACTIVE key a descriptor names has signed it, then read it.
 
     The keys stand in the payload itself, so it is parsed before it is verified, within a size limit.
@@ -170,7 +168,7 @@ def open_descriptor(
     if len(envelope.payload) > limits.max_descriptor_bytes:
         raise XinqiaoError("JOIN_REQUEST", detail=f"more than {limits.max_descriptor_bytes} bytes")
     message = envelopes.parse(registry_pb2.NodeDescriptor, envelope.payload)
-    _check_identity(message, network)
+    _check_identity(message)
     keys = tuple(_load_key(key) for key in message.signing_keys)
     active = [key.public for key in keys if key.state == registry_pb2.KEY_STATE_ACTIVE]
     signed = envelopes.signers(envelope, envelopes.NODE_DESCRIPTOR, active, limits)
@@ -187,9 +185,7 @@ def open_descriptor(
     )
 
 
-def _check_identity(message: registry_pb2.NodeDescriptor, network: str) -> None:
-    if message.network != network:
-        raise XinqiaoError("JOIN_REQUEST", detail=f"it is made for the network {message.network[:80]!r}")
+def _check_identity(message: registry_pb2.NodeDescriptor) -> None:
     if not is_node_id(message.id):
         raise XinqiaoError("JOIN_REQUEST", detail="the id is neither six digits nor a short name")
     if message.level not in LEVELS:

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from node.pb import envelope_pb2 as xinqiao_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19xinqiao/v1/registry.proto\x12\nxinqiao.v1\x1a\x19xinqiao/v1/envelope.proto\"\x9b\x01\n\nSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\r\n\x05suite\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12#\n\x05state\x18\x04 \x01(\x0e\x32\x14.xinqiao.v1.KeyState\x12\x1a\n\x12not_before_unix_ms\x18\x05 \x01(\x03\x12\x19\n\x11not_after_unix_ms\x18\x06 \x01(\x03\"%\n\x0eTlsCertificate\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\"V\n\tAuthority\x12\x0c\n\x04uscc\x18\x01 \x01(\t\x12\x14\n\x0c\x66rom_unix_ms\x18\x02 \x01(\x03\x12\x12\n\nto_unix_ms\x18\x03 \x01(\x03\x12\x11\n\tsuccessor\x18\x04 \x01(\t\"\xa9\x02\n\x0eNodeDescriptor\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\r\n\x05level\x18\x05 \x01(\t\x12\x10\n\x08\x64ivision\x18\x06 \x01(\t\x12\x0e\n\x06parent\x18\x07 \x01(\t\x12*\n\x0b\x61uthorities\x18\x08 \x03(\x0b\x32\x15.xinqiao.v1.Authority\x12,\n\x0csigning_keys\x18\t \x03(\x0b\x32\x16.xinqiao.v1.SigningKey\x12\x34\n\x10tls_certificates\x18\n \x03(\x0b\x32\x1a.xinqiao.v1.TlsCertificate\x12\x1a\n\x12\x63reated_at_unix_ms\x18\x0b \x01(\x03\"v\n\rAddressRecord\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x19\n\x11\x65xchange_endpoint\x18\x04 \x01(\t\x12\x19\n\x11registry_endpoint\x18\x05 \x01(\t\"2\n\x0bOriginHeads\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x13\n\x0bhead_leaves\x18\x02 \x03(\x0c\"o\n\nHeadReport\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x10\n\x08reporter\x18\x02 \x01(\t\x12\x14\n\x0ctime_unix_ms\x18\x03 \x01(\x03\x12(\n\x07origins\x18\x04 \x03(\x0b\x32\x17.xinqiao.v1.OriginHeads\"t\n\x10RegistryVersions\x12\x14\n\x0croot_version\x18\x01 \x01(\x04\x12\x19\n\x11timestamp_version\x18\x02 \x01(\x04\x12\x18\n\x10snapshot_version\x18\x03 \x01(\x04\x12\x15\n\rsnapshot_hash\x18\x04 \x01(\x0c\"=\n\x11MembershipRequest\x12(\n\ndescriptor\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope*i\n\x08KeyState\x12\x19\n\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_STATE_ACTIVE\x10\x01\x12\x15\n\x11KEY_STATE_RETIRED\x10\x02\x12\x15\n\x11KEY_STATE_REVOKED\x10\x03*\x87\x01\n\tJoinState\x12\x1a\n\x16JOIN_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12JOIN_STATE_UNKNOWN\x10\x01\x12\x16\n\x12JOIN_STATE_PENDING\x10\x02\x12\x15\n\x11JOIN_STATE_LISTED\x10\x03\x12\x17\n\x13JOIN_STATE_REJECTED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19xinqiao/v1/registry.proto\x12\nxinqiao.v1\x1a\x19xinqiao/v1/envelope.proto\"\x9b\x01\n\nSigningKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\r\n\x05suite\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\x12#\n\x05state\x18\x04 \x01(\x0e\x32\x14.xinqiao.v1.KeyState\x12\x1a\n\x12not_before_unix_ms\x18\x05 \x01(\x03\x12\x19\n\x11not_after_unix_ms\x18\x06 \x01(\x03\"%\n\x0eTlsCertificate\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\"V\n\tAuthority\x12\x0c\n\x04uscc\x18\x01 \x01(\t\x12\x14\n\x0c\x66rom_unix_ms\x18\x02 \x01(\x03\x12\x12\n\nto_unix_ms\x18\x03 \x01(\x03\x12\x11\n\tsuccessor\x18\x04 \x01(\t\"\x98\x02\n\x0eNodeDescriptor\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05level\x18\x04 \x01(\t\x12\x10\n\x08\x64ivision\x18\x05 \x01(\t\x12\x0e\n\x06parent\x18\x06 \x01(\t\x12*\n\x0b\x61uthorities\x18\x07 \x03(\x0b\x32\x15.xinqiao.v1.Authority\x12,\n\x0csigning_keys\x18\x08 \x03(\x0b\x32\x16.xinqiao.v1.SigningKey\x12\x34\n\x10tls_certificates\x18\t \x03(\x0b\x32\x1a.xinqiao.v1.TlsCertificate\x12\x1a\n\x12\x63reated_at_unix_ms\x18\n \x01(\x03\"v\n\rAddressRecord\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x19\n\x11\x65xchange_endpoint\x18\x04 \x01(\t\x12\x19\n\x11registry_endpoint\x18\x05 \x01(\t\"2\n\x0bOriginHeads\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x13\n\x0bhead_leaves\x18\x02 \x03(\x0c\"o\n\nHeadReport\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x10\n\x08reporter\x18\x02 \x01(\t\x12\x14\n\x0ctime_unix_ms\x18\x03 \x01(\x03\x12(\n\x07origins\x18\x04 \x03(\x0b\x32\x17.xinqiao.v1.OriginHeads\"t\n\x10RegistryVersions\x12\x14\n\x0croot_version\x18\x01 \x01(\x04\x12\x19\n\x11timestamp_version\x18\x02 \x01(\x04\x12\x18\n\x10snapshot_version\x18\x03 \x01(\x04\x12\x15\n\rsnapshot_hash\x18\x04 \x01(\x0c\"=\n\x11MembershipRequest\x12(\n\ndescriptor\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope*i\n\x08KeyState\x12\x19\n\x15KEY_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10KEY_STATE_ACTIVE\x10\x01\x12\x15\n\x11KEY_STATE_RETIRED\x10\x02\x12\x15\n\x11KEY_STATE_REVOKED\x10\x03*\x87\x01\n\tJoinState\x12\x1a\n\x16JOIN_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12JOIN_STATE_UNKNOWN\x10\x01\x12\x16\n\x12JOIN_STATE_PENDING\x10\x02\x12\x15\n\x11JOIN_STATE_LISTED\x10\x03\x12\x17\n\x13JOIN_STATE_REJECTED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.pb.registry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KEYSTATE']._serialized_start=1119
-  _globals['_KEYSTATE']._serialized_end=1224
-  _globals['_JOINSTATE']._serialized_start=1227
-  _globals['_JOINSTATE']._serialized_end=1362
+  _globals['_KEYSTATE']._serialized_start=1102
+  _globals['_KEYSTATE']._serialized_end=1207
+  _globals['_JOINSTATE']._serialized_start=1210
+  _globals['_JOINSTATE']._serialized_end=1345
   _globals['_SIGNINGKEY']._serialized_start=69
   _globals['_SIGNINGKEY']._serialized_end=224
   _globals['_TLSCERTIFICATE']._serialized_start=226
@@ -43,15 +43,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHORITY']._serialized_start=265
   _globals['_AUTHORITY']._serialized_end=351
   _globals['_NODEDESCRIPTOR']._serialized_start=354
-  _globals['_NODEDESCRIPTOR']._serialized_end=651
-  _globals['_ADDRESSRECORD']._serialized_start=653
-  _globals['_ADDRESSRECORD']._serialized_end=771
-  _globals['_ORIGINHEADS']._serialized_start=773
-  _globals['_ORIGINHEADS']._serialized_end=823
-  _globals['_HEADREPORT']._serialized_start=825
-  _globals['_HEADREPORT']._serialized_end=936
-  _globals['_REGISTRYVERSIONS']._serialized_start=938
-  _globals['_REGISTRYVERSIONS']._serialized_end=1054
-  _globals['_MEMBERSHIPREQUEST']._serialized_start=1056
-  _globals['_MEMBERSHIPREQUEST']._serialized_end=1117
+  _globals['_NODEDESCRIPTOR']._serialized_end=634
+  _globals['_ADDRESSRECORD']._serialized_start=636
+  _globals['_ADDRESSRECORD']._serialized_end=754
+  _globals['_ORIGINHEADS']._serialized_start=756
+  _globals['_ORIGINHEADS']._serialized_end=806
+  _globals['_HEADREPORT']._serialized_start=808
+  _globals['_HEADREPORT']._serialized_end=919
+  _globals['_REGISTRYVERSIONS']._serialized_start=921
+  _globals['_REGISTRYVERSIONS']._serialized_end=1037
+  _globals['_MEMBERSHIPREQUEST']._serialized_start=1039
+  _globals['_MEMBERSHIPREQUEST']._serialized_end=1100
 # @@protoc_insertion_point(module_scope)

@@ -67,8 +67,7 @@ class Authority(_message.Message):
     def __init__(self, uscc: _Optional[str] = ..., from_unix_ms: _Optional[int] = ..., to_unix_ms: _Optional[int] = ..., successor: _Optional[str] = ...) -> None: ...
 
 class NodeDescriptor(_message.Message):
-    __slots__ = ("network", "id", "version", "name", "level", "division", "parent", "authorities", "signing_keys", "tls_certificates", "created_at_unix_ms")
-    NETWORK_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("id", "version", "name", "level", "division", "parent", "authorities", "signing_keys", "tls_certificates", "created_at_unix_ms")
     ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -79,7 +78,6 @@ class NodeDescriptor(_message.Message):
     SIGNING_KEYS_FIELD_NUMBER: _ClassVar[int]
     TLS_CERTIFICATES_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
-    network: str
     id: str
     version: int
     name: str
@@ -90,7 +88,7 @@ class NodeDescriptor(_message.Message):
     signing_keys: _containers.RepeatedCompositeFieldContainer[SigningKey]
     tls_certificates: _containers.RepeatedCompositeFieldContainer[TlsCertificate]
     created_at_unix_ms: int
-    def __init__(self, network: _Optional[str] = ..., id: _Optional[str] = ..., version: _Optional[int] = ..., name: _Optional[str] = ..., level: _Optional[str] = ..., division: _Optional[str] = ..., parent: _Optional[str] = ..., authorities: _Optional[_Iterable[_Union[Authority, _Mapping]]] = ..., signing_keys: _Optional[_Iterable[_Union[SigningKey, _Mapping]]] = ..., tls_certificates: _Optional[_Iterable[_Union[TlsCertificate, _Mapping]]] = ..., created_at_unix_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., version: _Optional[int] = ..., name: _Optional[str] = ..., level: _Optional[str] = ..., division: _Optional[str] = ..., parent: _Optional[str] = ..., authorities: _Optional[_Iterable[_Union[Authority, _Mapping]]] = ..., signing_keys: _Optional[_Iterable[_Union[SigningKey, _Mapping]]] = ..., tls_certificates: _Optional[_Iterable[_Union[TlsCertificate, _Mapping]]] = ..., created_at_unix_ms: _Optional[int] = ...) -> None: ...
 
 class AddressRecord(_message.Message):
     __slots__ = ("network", "node", "sequence", "exchange_endpoint", "registry_endpoint")
