@@ -132,9 +132,7 @@ CODES: dict[str, ErrorSpec] = {
         "you",
         "run `xinqiao join --registry HOST:PORT --root-fingerprint HEX`",
     ),
-    "ARGUMENT_INVALID": ErrorSpec(
-        _O, "INVALID_ARGUMENT", "{argument}: {detail}", "you", "see `xinqiao --help`"
-    ),
+    "ARGUMENT_INVALID": ErrorSpec(_O, "INVALID_ARGUMENT", "{argument}: {detail}", "you", "see `xinqiao --help`"),
     "RECORD_UNKNOWN": ErrorSpec(
         _O, "NOT_FOUND", "there is no record {ref} here: {detail}", "you", "see `xinqiao records --channel {channel}`"
     ),
@@ -275,7 +273,9 @@ CODES: dict[str, ErrorSpec] = {
     "VERDICT_MANIFEST": ErrorSpec(
         _R, "OK", "the manifest makes no sense: {detail}", "{origin}", "{origin} must write another manifest"
     ),
-    "VERDICT_RECORD": ErrorSpec(_R, "OK", "the record cannot be read: {detail}", "{origin}", "{origin} must correct it"),
+    "VERDICT_RECORD": ErrorSpec(
+        _R, "OK", "the record cannot be read: {detail}", "{origin}", "{origin} must correct it"
+    ),
     "VERDICT_STATUS": ErrorSpec(
         _R, "OK", "the status operation has no effect: {detail}", "{origin}", "{origin} must correct it"
     ),
@@ -422,7 +422,11 @@ CODES: dict[str, ErrorSpec] = {
         "clear up the reason with the officers, then run `xinqiao join` again",
     ),
     "JOIN_REQUEST": ErrorSpec(
-        _P, "INVALID_ARGUMENT", "the membership request is refused: {detail}", "the applicant", "correct it and join again"
+        _P,
+        "INVALID_ARGUMENT",
+        "the membership request is refused: {detail}",
+        "the applicant",
+        "correct it and join again",
     ),
 }
 
