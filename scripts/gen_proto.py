@@ -27,9 +27,7 @@ def generate(schema: Path, scratch: Path) -> dict[str, str]:
     if not sources:
         return {}
     _run_protoc(schema, scratch, sources)
-    texts = {
-        path.name: flatten(path.read_text(encoding="utf-8")) for path in _generated(scratch / "xinqiao/v1")
-    }
+    texts = {path.name: flatten(path.read_text(encoding="utf-8")) for path in _generated(scratch / "xinqiao/v1")}
     # A schema file without services still gets a service module, which defines nothing.
     return {name: text for name, text in texts.items() if not name.endswith("_grpc.py") or "\nclass " in text}
 

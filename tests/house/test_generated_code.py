@@ -44,9 +44,7 @@ def version(text: str) -> tuple[int, ...]:
 
 def floor(project: str) -> tuple[int, ...]:
     """Return the lowest version of a runtime dependency that pyproject.toml allows."""
-    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-        "dependencies"
-    ]
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     (found,) = [match[1] for line in requirements if (match := re.match(rf"{project}>=([\d.]+)", line))]
     return version(found)
 

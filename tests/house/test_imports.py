@@ -92,10 +92,7 @@ BARRED: dict[str, tuple[str, ...]] = {
 # The clock is read in one place; everybody else is given `now`.
 CLOCK_READERS = ("node.app", "registry.cli", "registry.server")
 CLOCKS = frozenset(
-    {
-        f"time.{name}"
-        for name in ("time", "time_ns", "monotonic", "monotonic_ns", "gmtime", "localtime", "ctime")
-    }
+    {f"time.{name}" for name in ("time", "time_ns", "monotonic", "monotonic_ns", "gmtime", "localtime", "ctime")}
     | {f"datetime.datetime.{name}" for name in ("now", "utcnow", "today")}
     | {"datetime.date.today"}
 )
@@ -116,9 +113,7 @@ def imported(module: str, tree: ast.AST) -> Iterator[str]:
             case ast.ImportFrom(module=source, names=names, level=level):
                 package = module.split(".")[:-level] if level else []
                 yield from (".".join([*package, *filter(None, [source]), alias.name]) for alias in names)
-            case ast.Call(
-                func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__")
-            ):
+            case ast.Call(func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__")):
                 yield from (str(part.value) for part in node.args[:1] if isinstance(part, ast.Constant))
 
 
