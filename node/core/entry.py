@@ -1,0 +1,192 @@
+"""Entries: a signed header, which is the leaf of the channel's log, and a body of slots.
+
+    commitment   = SHA-256(0x00 || salt || record)                 one for each slot
+    records_root = RFC 6962 root whose leaves are the commitments
+    leaf         = SHA-256(0x00 || header payload)                 signatures are no part of it
+
+A slot holds {salt, record}, or only its {commitment}: erased where a verified erasure names it, withheld
+until then. Either way records_root holds, so one record is provable without its neighbours and can be
+erased without breaking a proof.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.core import envelope as envelopes
+from node.core import merkle
+from node.core.errors import XinqiaoError
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.pb import channel_pb2, envelope_pb2
+
+SALT_BYTES = 16
+_SLOT_FRAME_BYTES = 40
+_SEAL = object()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedEntry:
+    """An entry as it arrives: nothing of it is verified, channel, epoch and index are routing claims.
+
+    body is the serialized EntryBody, None where only the header was sent.
+    """
+
+    channel: str
+    epoch: int
+    index: int
+    envelope: envelope_pb2.Envelope
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedBody:
+    """Slots whose commitments fold to a signed records_root; only open_body makes one.
+
+    records holds (salt, record) or None for each position; commitments holds all of them.
+    """
+
+    records: tuple[tuple[bytes, bytes] | None, ...]
+    commitments: tuple[bytes, ...]
+    serialized: bytes
+    seal: object
+
+    def __post_init__(self) -> None:
+        _check_seal(self.seal)
+
+    @property
+    def bare(self) -> tuple[int, ...]:
+        """The positions that hold only a commitment."""
+        return tuple(position for position, record in enumerate(self.records) if record is None)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedEntry:
+    """An authentic entry that continues its log; only core.channel.advance makes one.
+
+    leaf is its leaf hash, hashes what the log stores for it, frontier and root the log after it.
+    body is None where it was not sent.
+    """
+
+    header: channel_pb2.EntryHeader
+    envelope: envelope_pb2.Envelope
+    body: VerifiedBody | None
+    leaf: bytes
+    hashes: tuple[bytes, ...]
+    frontier: tuple[bytes, ...]
+    root: bytes
+    signed_by: str
+    seal: object
+
+    def __post_init__(self) -> None:
+        _check_seal(self.seal)
+
+    @property
+    def channel(self) -> str:
+        """The channel's name, verified."""
+        return self.header.channel
+
+    @property
+    def origin(self) -> str:
+        """The id of the node that writes the channel."""
+        return origin_of(self.header.channel)
+
+
+def _check_seal(seal: object) -> None:
+    if seal is not _SEAL:
+        raise TypeError("verified values are made by the verifiers of node.core only")
+
+
+def origin_of(channel: str) -> str:
+    """The id before the first slash: the only node that may write the channel."""
+    return channel.partition("/")[0]
+
+
+def commitment(salt: bytes, record: bytes) -> bytes:
+    """The leaf of one slot, 32 bytes."""
+    return merkle.leaf_hash(salt + record)
+
+
+def records_root(commitments: Sequence[bytes]) -> bytes:
+    """The root over the slots' commitments."""
+    return merkle.root(commitments)
+
+
+def build_body(records: Sequence[bytes], salts: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Serialize the records with their fresh salts; returns the body and its records_root."""
+    body = channel_pb2.EntryBody(
+        slots=[channel_pb2.Slot(salt=salt, record=record) for salt, record in zip(salts, records, strict=True)]
+    )
+    commitments = [commitment(salt, record) for salt, record in zip(salts, records, strict=True)]
+    return body.SerializeToString(), records_root(commitments)
+
+
+def erase_slots(body: VerifiedBody, positions: Sequence[int]) -> VerifiedBody:
+    """The same body with only the commitments at these positions; every proof still holds."""
+    gone = set(positions)
+    records = tuple(None if at in gone else record for at, record in enumerate(body.records))
+    return VerifiedBody(records, body.commitments, _serialize(records, body.commitments), _SEAL)
+
+
+def fill_slots(held: VerifiedBody, supplied: VerifiedBody, erased: Sequence[int]) -> VerifiedBody:
+    """The held body with its bare slots filled from another copy, except those that are erased."""
+    keep_bare = set(erased)
+    records = tuple(
+        ours if ours is not None or at in keep_bare else theirs
+        for at, (ours, theirs) in enumerate(zip(held.records, supplied.records, strict=True))
+    )
+    return VerifiedBody(records, held.commitments, _serialize(records, held.commitments), _SEAL)
+
+
+def _serialize(records: Sequence[tuple[bytes, bytes] | None], commitments: Sequence[bytes]) -> bytes:
+    body = channel_pb2.EntryBody()
+    for record, bare in zip(records, commitments, strict=True):
+        if record is None:
+            body.slots.add(commitment=bare)
+        else:
+            body.slots.add(salt=record[0], record=record[1])
+    return body.SerializeToString()
+
+
+def open_body(header: channel_pb2.EntryHeader, serialized: bytes, limits: Limits = DEFAULT_LIMITS) -> VerifiedBody:
+    """Check a body against the records_root of an authentic header; raises ENTRY_SIZE, ENTRY_BODY."""
+    _check_body_size(header, serialized, limits)
+    try:
+        message = envelopes.parse(channel_pb2.EntryBody, serialized)
+    except XinqiaoError as error:
+        raise _body_error(header, "it cannot be read") from error
+    if len(message.slots) != header.record_count:
+        raise _body_error(header, f"{len(message.slots)} slots, the header says {header.record_count}")
+    records: list[tuple[bytes, bytes] | None] = []
+    commitments: list[bytes] = []
+    for position, slot in enumerate(message.slots):
+        record, leaf = _open_slot(header, position, slot, limits)
+        records.append(record)
+        commitments.append(leaf)
+    if records_root(commitments) != header.records_root:
+        raise _body_error(header, "its commitments do not fold to records_root")
+    return VerifiedBody(tuple(records), tuple(commitments), serialized, _SEAL)
+
+
+def _check_body_size(header: channel_pb2.EntryHeader, serialized: bytes, limits: Limits) -> None:
+    allowed = min(header.uncompressed_bytes_max + _SLOT_FRAME_BYTES * header.record_count, limits.max_body_bytes)
+    if len(serialized) > allowed:
+        raise XinqiaoError("ENTRY_SIZE", what="the body", found=f"{len(serialized)} bytes", limit=allowed)
+
+
+def _open_slot(
+    header: channel_pb2.EntryHeader, position: int, slot: channel_pb2.Slot, limits: Limits
+) -> tuple[tuple[bytes, bytes] | None, bytes]:
+    if slot.commitment:
+        if slot.salt or slot.record or len(slot.commitment) != merkle.HASH_BYTES:
+            raise _body_error(header, f"slot {position} is neither a record nor a bare commitment")
+        return None, slot.commitment
+    if len(slot.salt) != SALT_BYTES:
+        raise _body_error(header, f"slot {position} has a salt of {len(slot.salt)} bytes")
+    if len(slot.record) > limits.max_record_bytes:
+        raise XinqiaoError(
+            "ENTRY_SIZE", what=f"record {position}", found=f"{len(slot.record)} bytes", limit=limits.max_record_bytes
+        )
+    return (slot.salt, slot.record), commitment(slot.salt, slot.record)
+
+
+def _body_error(header: channel_pb2.EntryHeader, detail: str) -> XinqiaoError:
+    return XinqiaoError("ENTRY_BODY", channel=header.channel, epoch=header.epoch, index=header.index, detail=detail)

@@ -1,0 +1,136 @@
+"""Heartbeats: one signature over all heads a node writes, shown to each reader with just its own channels.
+
+    heads_root = RFC 6962 root over the head leaves, sorted by (channel, epoch)
+
+A view carries the heads its reader may know of and the hashes of the subtrees without any. A holder can
+narrow a view for its own readers; it can never widen one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from node.core import envelope as envelopes
+from node.core import merkle
+from node.core.channel import HeadAt, head_leaf
+from node.core.entry import origin_of
+from node.core.errors import XinqiaoError
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.membership import Member
+from node.pb import channel_pb2, envelope_pb2, registry_pb2
+
+ChannelEpoch = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedHeartbeat:
+    """A heartbeat view whose signature and heads were checked; only open_view makes one.
+
+    time_ms is the signer's clock, capped at now + the accepted skew.
+    """
+
+    node: str
+    time_ms: int
+    heads: Mapping[ChannelEpoch, HeadAt]
+    view: channel_pb2.HeartbeatView
+    by_active_key: bool
+
+
+def sort_heads(heads: Mapping[ChannelEpoch, HeadAt]) -> list[tuple[ChannelEpoch, HeadAt]]:
+    """The heads in the order in which a heartbeat folds them."""
+    return sorted(heads.items())
+
+
+def build(network: str, node: str, time_ms: int, heads: Mapping[ChannelEpoch, HeadAt]) -> channel_pb2.Heartbeat:
+    """The heartbeat over all heads a node writes, unsigned."""
+    return channel_pb2.Heartbeat(
+        network=network,
+        node=node,
+        time_unix_ms=time_ms,
+        head_count=len(heads),
+        heads_root=merkle.root(_leaves(heads)),
+    )
+
+
+def full_view(envelope: envelope_pb2.Envelope, heads: Mapping[ChannelEpoch, HeadAt]) -> channel_pb2.HeartbeatView:
+    """The view that shows every head; narrow_view makes the ones that leave the node."""
+    view = channel_pb2.HeartbeatView(heartbeat=envelope)
+    for position, ((channel, epoch), head) in enumerate(sort_heads(heads)):
+        shown = channel_pb2.Head(channel=channel, epoch=epoch, size=head.size, root=head.root)
+        view.heads.append(channel_pb2.PositionedHead(position=position, head=shown))
+    return view
+
+
+def narrow_view(view: channel_pb2.HeartbeatView, may_read: Callable[[str], bool]) -> channel_pb2.HeartbeatView:
+    """The same heartbeat with only the channels a reader may know of; the view MUST be a verified one."""
+    heartbeat = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
+    known = {item.position: _leaf(item.head) for item in view.heads}
+    kept = [item for item in view.heads if may_read(item.head.channel)]
+    hashes = merkle.narrow_subset(heartbeat.head_count, known, list(view.hashes), [item.position for item in kept])
+    return channel_pb2.HeartbeatView(heartbeat=view.heartbeat, heads=kept, hashes=hashes)
+
+
+def open_view(
+    view: channel_pb2.HeartbeatView, signer: Member | None, network: str, now_ms: int, limits: Limits = DEFAULT_LIMITS
+) -> VerifiedHeartbeat:
+    """Verify a heartbeat and the heads it shows; raises HEARTBEAT, SIGNATURE, ENVELOPE_TYPE, ENVELOPE_SHAPE.
+
+    signer is the member the caller takes for its author, by node_of.
+    """
+    if signer is None:
+        raise XinqiaoError("HEARTBEAT", node="an unknown node", detail="it is not a member")
+    active = _active_key_ids(signer)
+    trusted = [key.public for key in signer.descriptor.signing_keys]
+    signed = envelopes.signers(view.heartbeat, envelopes.HEARTBEAT, trusted, limits)
+    if not signed:
+        raise XinqiaoError("SIGNATURE", signer=signer.id)
+    heartbeat = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
+    if heartbeat.network != network or heartbeat.node != signer.id or heartbeat.time_unix_ms <= 0:
+        raise XinqiaoError("HEARTBEAT", node=signer.id, detail="network, node or time do not fit")
+    return VerifiedHeartbeat(
+        node=signer.id,
+        time_ms=min(heartbeat.time_unix_ms, now_ms + limits.max_clock_skew_ms),
+        heads=_open_heads(view, heartbeat, limits),
+        view=view,
+        by_active_key=any(key.key_id in active for key in signed),
+    )
+
+
+def node_of(view: channel_pb2.HeartbeatView, limits: Limits = DEFAULT_LIMITS) -> str:
+    """The id a heartbeat claims, to look its member up; unverified."""
+    if len(view.heartbeat.payload) > limits.max_header_bytes:
+        raise XinqiaoError("HEARTBEAT", node="a peer", detail="it is too large")
+    return envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload).node
+
+
+def _active_key_ids(signer: Member) -> set[str]:
+    return {key.public.key_id for key in signer.descriptor.signing_keys if key.state == registry_pb2.KEY_STATE_ACTIVE}
+
+
+def _open_heads(
+    view: channel_pb2.HeartbeatView, heartbeat: channel_pb2.Heartbeat, limits: Limits
+) -> dict[ChannelEpoch, HeadAt]:
+    if heartbeat.head_count > limits.max_channels_per_origin or len(view.heads) > heartbeat.head_count:
+        raise XinqiaoError("HEARTBEAT", node=heartbeat.node, detail="it has more heads than a node may write")
+    known = {item.position: _leaf(item.head) for item in view.heads}
+    rebuilt = merkle.subset_root(heartbeat.head_count, known, list(view.hashes))
+    if len(known) != len(view.heads) or rebuilt != heartbeat.heads_root:
+        raise XinqiaoError("HEARTBEAT", node=heartbeat.node, detail="its heads do not fold to heads_root")
+    heads = {}
+    for item in view.heads:
+        if origin_of(item.head.channel) != heartbeat.node:
+            raise XinqiaoError("HEARTBEAT", node=heartbeat.node, detail="it speaks for another origin")
+        heads[item.head.channel, item.head.epoch] = HeadAt(item.head.size, item.head.root)
+    return heads
+
+
+def _leaf(head: channel_pb2.Head) -> bytes:
+    return head_leaf(head.channel, head.epoch, HeadAt(head.size, head.root))
+
+
+def _leaves(heads: Mapping[ChannelEpoch, HeadAt]) -> list[bytes]:
+    return [head_leaf(channel, epoch, head) for (channel, epoch), head in sort_heads(heads)]
+
+
+def shared_digest(heads: Sequence[tuple[ChannelEpoch, HeadAt]]) -> bytes:
+    """What two members compare first: the root over the leaves of the heads both may read, 32 bytes."""
+    return merkle.root([head_leaf(channel, epoch, head) for (channel, epoch), head in sorted(heads)])

@@ -1,0 +1,575 @@
+"""What the duties need of the world, and no more: storage, peers, registry, signer, clock, entropy.
+
+Adapters implement these protocols; tests and the simulator implement the same ones.
+
+Writing goes through one Writer. Each step it runs is one transaction: it commits when the step returns and
+leaves nothing when it raises. Steps of the control lane go before waiting steps of the bulk lane.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol, TypeVar
+
+from node.core.channel import HeadAt, Log
+from node.core.entry import SignedEntry, VerifiedBody, VerifiedEntry
+from node.core.heartbeat import VerifiedHeartbeat
+from node.core.membership import Members
+from node.core.merkle import HashReader
+from node.core.receipt import VerifiedReceipt
+from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
+
+T = TypeVar("T")
+
+
+class Lane(IntEnum):
+    """The two lanes, on the wire and in the writer's queue; lower goes first."""
+
+    CONTROL = 0
+    BULK = 1
+
+
+class Clock(Protocol):
+    """The only clock: wall time for what is signed, monotonic time for intervals."""
+
+    def now_ms(self) -> int:
+        """Unix time in milliseconds."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that many seconds."""
+        ...
+
+
+class Entropy(Protocol):
+    """The only source of randomness."""
+
+    def bytes(self, count: int) -> bytes:
+        """Fresh random bytes."""
+        ...
+
+    def uniform(self, low: float, high: float) -> float:
+        """A random number between low and high, for jitter."""
+        ...
+
+
+class Signer(Protocol):
+    """The node's signing key in force."""
+
+    @property
+    def key_id(self) -> str:
+        """Lower-case hex SHA-256 of the public key."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature over the message."""
+        ...
+
+
+# -- storage ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChannel:
+    """One epoch of a channel as stored: its log, its manifest in force and how far its fold is.
+
+    manifest_index is the index of the manifest in force. left_at is the index of the manifest that
+    dropped this node from the audience, None while it belongs to it. fresh_at_ms is the time of the
+    newest heartbeat that covers only what is applied, 0 before the first.
+    """
+
+    log: Log
+    origin: str
+    applied_size: int
+    manifest: channel_pb2.Manifest
+    manifest_index: int
+    left_at: int | None = None
+    fresh_at_ms: int = 0
+    records: int = 0
+    incomplete_bodies: int = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """(channel, epoch)."""
+        return self.log.channel, self.log.epoch
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEntry:
+    """One stored entry. body is the serialized EntryBody as held, None where none is held.
+
+    complete tells that every slot is there or erased.
+    """
+
+    index: int
+    envelope: envelope_pb2.Envelope
+    body: bytes | None
+    complete: bool
+    issued_at_ms: int
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """The place of one record within its channel."""
+
+    epoch: int
+    index: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """The record in force under a natural key."""
+
+    place: Place
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordInForce:
+    """A record that takes effect. replaces is the record of the same key it supersedes, if any."""
+
+    position: int
+    key: bytes
+    content_hash: bytes
+    subject: str
+    replaces: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one entry does to the state of its channel: the only thing the fold writes.
+
+    barred are positions whose content must not be kept; erased are places whose content is erased.
+    counts are the outcomes of the entry's own records: (RecordOutcome, code) -> count.
+    """
+
+    channel: str
+    epoch: int
+    index: int
+    in_force: Sequence[RecordInForce] = ()
+    barred: Sequence[int] = ()
+    erased: Sequence[Place] = ()
+    counts: Mapping[tuple[int, str], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A verified erasure entry's word that a slot is erased; it may arrive before its target."""
+
+    place: Place
+    commitment: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRecord:
+    """A record in force with its serialized bytes."""
+
+    channel: str
+    place: Place
+    record: bytes
+    issued_at_ms: int
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldReceipt:
+    """The largest receipt held of a subscriber for a channel; sequence grows with every change of any receipt."""
+
+    sequence: int
+    receipt: VerifiedReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class HeldHeartbeat:
+    """The newest heartbeat view held of a node; sequence grows with every change of any heartbeat."""
+
+    sequence: int
+    node: str
+    time_ms: int
+    view: channel_pb2.HeartbeatView
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAddress:
+    """The newest address record held of a node; sequence grows with every change of any address."""
+
+    sequence: int
+    record: registry_pb2.AddressRecord
+    envelope: envelope_pb2.Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEquivocation:
+    """A verified proof of two histories; sequence grows with every proof."""
+
+    sequence: int
+    channel: str
+    epoch: int
+    index: int
+    proof: channel_pb2.Equivocation
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """How a link to a peer stands. Times in Unix ms, 0 = never. failure is a serialized Refusal or b""."""
+
+    node: str
+    failures: int = 0
+    retry_at_ms: int = 0
+    last_success_ms: int = 0
+    clock_skew_ms: int = 0
+    failure: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAlarm:
+    """Something a person should look at, once for each (code, subject)."""
+
+    code: str
+    subject: str
+    parameters: Mapping[str, str]
+    first_seen_ms: int
+    last_seen_ms: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryFileRecord:
+    """A verified registry file under its published name."""
+
+    name: str
+    content: bytes
+
+
+class StoreReader(Protocol):
+    """Everything that can be read. Sequences are in ascending order and every limit is honoured."""
+
+    def incarnation(self) -> str:
+        """The random identity of this database, made with it."""
+        ...
+
+    def setting(self, name: str) -> str | None:
+        """A small named value of the node, None when unset."""
+        ...
+
+    def channels(self) -> Sequence[HeldChannel]:
+        """All epochs of all channels, by (channel, epoch)."""
+        ...
+
+    def channel(self, channel: str, epoch: int | None = None) -> HeldChannel | None:
+        """One epoch of a channel, the newest held when epoch is None."""
+        ...
+
+    def entries(
+        self, channel: str, epoch: int, start: int, end: int | None = None, with_bodies: bool = True
+    ) -> Iterator[HeldEntry]:
+        """The entries start..end-1 in order; reads lazily, so that a long log needs no memory."""
+        ...
+
+    def entry(self, channel: str, epoch: int, index: int) -> HeldEntry | None:
+        """One entry."""
+        ...
+
+    def incomplete_entries(self, channel: str, epoch: int, limit: int) -> Sequence[int]:
+        """The indexes of entries whose bodies are not complete, ascending."""
+        ...
+
+    def hashes(self, channel: str, epoch: int) -> HashReader:
+        """The stored hashes of a log."""
+        ...
+
+    def find_keys(self, channel: str, keys: Sequence[bytes]) -> Mapping[bytes, HeldKey]:
+        """The records in force under natural keys, in any epoch of the channel."""
+        ...
+
+    def erasures(self, channel: str, epoch: int, index: int) -> Mapping[int, bytes]:
+        """The erased positions of an entry and their commitments, also before the entry is there."""
+        ...
+
+    def records(
+        self, subject: str | None = None, channel: str | None = None, limit: int | None = None
+    ) -> Iterator[HeldRecord]:
+        """Records in force at or below their cut, by (channel, place); reads lazily."""
+        ...
+
+    def record(self, channel: str, place: Place) -> HeldRecord | None:
+        """One record in force."""
+        ...
+
+    def record_count(self, channel: str | None = None) -> int:
+        """Records in force at or below their cut."""
+        ...
+
+    def outcomes(self, channel: str, epoch: int) -> Mapping[tuple[int, str], int]:
+        """(RecordOutcome, code) -> count over the applied entries."""
+        ...
+
+    def heartbeat(self, node: str) -> HeldHeartbeat | None:
+        """The newest heartbeat of a node."""
+        ...
+
+    def heartbeats_since(self, sequence: int) -> Sequence[HeldHeartbeat]:
+        """Heartbeats changed after a sequence number, by sequence."""
+        ...
+
+    def receipt(self, channel: str, subscriber: str) -> HeldReceipt | None:
+        """The largest receipt of a subscriber, over all epochs."""
+        ...
+
+    def receipts(self, channel: str) -> Sequence[HeldReceipt]:
+        """The largest receipts for a channel, by subscriber."""
+        ...
+
+    def receipts_of(self, subscriber: str) -> Sequence[HeldReceipt]:
+        """The largest receipts of one subscriber, by channel."""
+        ...
+
+    def receipts_since(self, sequence: int, limit: int) -> Sequence[HeldReceipt]:
+        """Receipts changed after a sequence number, by sequence."""
+        ...
+
+    def addresses_since(self, sequence: int) -> Sequence[HeldAddress]:
+        """Address records changed after a sequence number, by sequence."""
+        ...
+
+    def address(self, node: str) -> HeldAddress | None:
+        """The newest address record of a node."""
+        ...
+
+    def equivocations_since(self, sequence: int) -> Sequence[HeldEquivocation]:
+        """Proofs added after a sequence number, by sequence."""
+        ...
+
+    def link(self, node: str) -> LinkState:
+        """How the link to a peer stands; a fresh state when nothing is stored."""
+        ...
+
+    def alarms(self) -> Sequence[HeldAlarm]:
+        """Alarms, newest first."""
+        ...
+
+    def registry_file(self, name: str) -> bytes | None:
+        """A verified registry file by its published name."""
+        ...
+
+    def registry_files(self) -> Iterator[RegistryFileRecord]:
+        """All verified registry files, by name."""
+        ...
+
+
+class StoreTransaction(StoreReader, Protocol):
+    """Everything that can be written; exists only inside a transaction."""
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Keep a small named value."""
+        ...
+
+    def append(self, entry: VerifiedEntry, received_at_ms: int, complete: bool) -> HeldChannel:
+        """Store an entry at the head of its log; creates the log for index 0.
+
+        Compare-and-swap: raises HEAD_MOVED when size or root are no longer those the entry continues.
+        A manifest entry becomes the manifest in force. complete tells that no slot is missing.
+        """
+        ...
+
+    def put_body(self, channel: str, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
+        """Store or replace the body of an entry that is held."""
+        ...
+
+    def apply(self, applied: Applied) -> HeldChannel:
+        """Write what the next unapplied entry does; raises HEAD_MOVED unless applied.index = applied_size."""
+        ...
+
+    def put_erasures(self, channel: str, erasures: Iterable[Erasure]) -> None:
+        """Remember verified erasures; what is erased already stays so."""
+        ...
+
+    def erase_bodies(self, channel: str, epoch: int) -> None:
+        """Drop every body and record of a log, for a node that left its audience."""
+        ...
+
+    def set_left(self, channel: str, epoch: int, left_at: int | None) -> None:
+        """Note that this node no longer belongs to the audience, or that it does again."""
+        ...
+
+    def set_quarantined(self, origin: str, quarantined: bool) -> None:
+        """Close or open all logs of an origin."""
+        ...
+
+    def set_cut(self, channel: str, epoch: int, cut: HeadAt) -> None:
+        """Note the resolved cut of a log; records above it are no longer answered."""
+        ...
+
+    def set_covered(self, channel: str, epoch: int, covered: HeadAt) -> None:
+        """Note a head that a key active now has signed; kept only where it is larger."""
+        ...
+
+    def set_fresh(self, channel: str, epoch: int, fresh_at_ms: int) -> None:
+        """Note the time of a heartbeat that covers only what is applied; kept only where it is newer."""
+        ...
+
+    def put_heartbeat(self, heartbeat: VerifiedHeartbeat) -> bool:
+        """Keep a heartbeat where it is newer than the one held, or as new and shows more heads."""
+        ...
+
+    def put_receipt(self, receipt: VerifiedReceipt) -> bool:
+        """Keep a receipt where it is larger than the one held; False when it is not."""
+        ...
+
+    def put_address(self, record: registry_pb2.AddressRecord, envelope: envelope_pb2.Envelope) -> bool:
+        """Keep an address record where its sequence is larger."""
+        ...
+
+    def put_equivocation(self, channel: str, epoch: int, index: int, proof: channel_pb2.Equivocation) -> bool:
+        """Keep the first proof for each (channel, epoch, index), up to the limit."""
+        ...
+
+    def put_link(self, state: LinkState) -> None:
+        """Keep how a link stands."""
+        ...
+
+    def raise_alarm(self, code: str, subject: str, parameters: Mapping[str, str], now_ms: int) -> None:
+        """Note an alarm, or one more sighting of it; the oldest go beyond the limit."""
+        ...
+
+    def clear_alarm(self, code: str, subject: str) -> None:
+        """Remove an alarm whose cause is gone."""
+        ...
+
+    def replace_registry_files(self, files: Iterable[RegistryFileRecord], keep: Iterable[str]) -> None:
+        """Keep these files and the named ones held already, drop every other."""
+        ...
+
+
+class Store(StoreReader, Protocol):
+    """A database: reads at any time, writes inside one transaction at a time."""
+
+    def transaction(self) -> AbstractContextManager[StoreTransaction]:
+        """Commits durably on leaving, leaves nothing when the block raises. Raises DISK_FULL, DATABASE."""
+        ...
+
+    def close(self) -> None:
+        """Release the database."""
+        ...
+
+
+class Writer(Protocol):
+    """The one writer: runs steps one after another, each in its own transaction."""
+
+    async def run(self, lane: Lane, step: Callable[[StoreTransaction], T]) -> T:
+        """Run a step and return its result after the commit."""
+        ...
+
+
+class HeadsSidecar(Protocol):
+    """The largest heads this node has signed, outside the database and outside backups."""
+
+    def read(self) -> tuple[str, Mapping[tuple[str, int], HeadAt]] | None:
+        """(incarnation, heads by (channel, epoch)), None when it is missing or unreadable."""
+        ...
+
+    def write(self, incarnation: str, heads: Mapping[tuple[str, int], HeadAt]) -> None:
+        """Replace it durably (fsync) before a signature over these heads leaves."""
+        ...
+
+
+# -- peers --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PushAnswer:
+    """What a peer answers to one pushed entry."""
+
+    channel: str
+    epoch: int
+    size: int
+    refusal: envelope_pb2.Refusal | None
+    receipt: envelope_pb2.Envelope | None
+
+
+class Peer(Protocol):
+    """One member as this node can call it. Every method raises XinqiaoError, WIRE_* when it cannot be reached."""
+
+    async def hello(self, request: exchange_service_pb2.HelloRequest) -> exchange_service_pb2.HelloResponse:
+        """Compare what both sides hold."""
+        ...
+
+    def pull(
+        self, lane: Lane, channel: str, epoch: int, start: int, end: int | None = None
+    ) -> AsyncIterator[SignedEntry]:
+        """Entries in order of index; bodies are decoded within the limits."""
+        ...
+
+    def push(self, lane: Lane, entries: AsyncIterator[SignedEntry]) -> AsyncIterator[PushAnswer]:
+        """Send entries and yield the answer to each, in order."""
+        ...
+
+    async def put_receipts(self, receipts: Sequence[envelope_pb2.Envelope]) -> Sequence[envelope_pb2.Refusal]:
+        """Hand receipts over; the refusals of those not taken."""
+        ...
+
+    async def explain(self, node: str) -> registry_service_pb2.ExplainResponse:
+        """Ask the peer's registry port how it sees a node."""
+        ...
+
+
+class Peers(Protocol):
+    """How to reach members."""
+
+    def peer(self, node: str) -> Peer | None:
+        """The peer, None while no endpoint or certificate of it is known."""
+        ...
+
+
+# -- registry -----------------------------------------------------------------------------------------
+
+
+class Stage(IntEnum):
+    """How old the trust in the registry's word is."""
+
+    FRESH = 0
+    STALE = 1
+    EXPIRED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryState:
+    """One verified state of the registry.
+
+    targets holds the verified targets by path; files every verified file by its published name.
+    expires_ms is the earliest expiry among timestamp, snapshot, targets and regions.
+    """
+
+    network: str
+    members: Members
+    targets: Mapping[str, bytes]
+    versions: registry_pb2.RegistryVersions
+    expires_ms: int
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryNews:
+    """What a refresh brought: the best verified state of all sources, and what went wrong with others."""
+
+    state: RegistryState | None
+    faults: Sequence[tuple[str, envelope_pb2.Refusal]] = ()
+
+
+class Registry(Protocol):
+    """The sources of registry files: the registry itself and every known node's registry port."""
+
+    async def refresh(self, held: RegistryState | None, now_ms: int) -> RegistryNews:
+        """Ask the sources and return the newest state that continues the held one; never raises for a bad source."""
+        ...
+
+    async def report_heads(self, report: envelope_pb2.Envelope) -> None:
+        """Hand a signed head report to the registry; raises WIRE_* when no registry takes it."""
+        ...
