@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from node.core.defects import CATALOGUE_DEFECTS, FILE_DEFECTS, RECORD_DEFECTS
 from node.pb import envelope_pb2
 
 
@@ -428,6 +429,14 @@ CODES: dict[str, ErrorSpec] = {
         "the applicant",
         "correct it and join again",
     ),
+}
+
+# What ingest and validation find stands in defects.py; looked up here like any other code.
+CODES |= {code: ErrorSpec(_R, "OK", text, "the source unit", step) for code, (text, step) in RECORD_DEFECTS.items()}
+CODES |= {code: ErrorSpec(_O, "INVALID_ARGUMENT", text, "you", step) for code, (text, step) in FILE_DEFECTS.items()}
+CODES |= {
+    code: ErrorSpec(_P, "FAILED_PRECONDITION", text, "the registry", step)
+    for code, (text, step) in CATALOGUE_DEFECTS.items()
 }
 
 

@@ -22,15 +22,15 @@ USCC_LENGTH = 18
 USCC_PLACEHOLDER = "00000000000000000X"
 """Written where a sole trader has no USCC; it fails the check digit and is never a key."""
 
-PROVINCES = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82".split()
-)
+_PROVINCE_RANGES = ((11, 15), (21, 23), (31, 37), (41, 46), (50, 54), (61, 65), (71, 71), (81, 82))
+PROVINCES = frozenset(str(code) for first, last in _PROVINCE_RANGES for code in range(first, last + 1))
 """The first two digits of the 34 province-level divisions of GB/T 2260."""
 NATION_DIVISIONS = frozenset({"000000", "100000"})
+_USCC_PROVINCES = PROVINCES | {"00", "10"}
 
-# The first character is the registering authority: 1 to 9, A (military), N (agriculture), Y (others); the
-# rest of the alphabet is not assigned. The check character may be any of the alphabet.
-_USCC_SHAPE = re.compile(f"[1-9ANY][{USCC_ALPHABET}][0-9]{{6}}[{USCC_ALPHABET}]{{10}}")
+# The first character is the registering authority: 1 to 9, A (military), N (agriculture) and Y (others) in the
+# standard, and later ministries take further letters, so that only 0 is refused; the check character guards.
+_USCC_SHAPE = re.compile(f"(?!0)[{USCC_ALPHABET}]{{2}}[0-9]{{6}}[{USCC_ALPHABET}]{{10}}")
 _USCC_WEIGHTS = (*(pow(3, place, 31) for place in range(17)), 1)
 _USCC_VALUES = bytes(max(USCC_ALPHABET.find(chr(byte)), 0) for byte in range(256))
 
@@ -84,11 +84,21 @@ def _uscc_fault(code: str) -> str | None:
         return "FIELD_USCC_PLACEHOLDER" if code == USCC_PLACEHOLDER else "FIELD_USCC_SHAPE"
     if not _uscc_sums_to_zero(code):
         return "FIELD_CODE_SPREADSHEET" if spreadsheet_damage(code) else "FIELD_USCC_CHECK_DIGIT"
-    return None
+    return "FIELD_USCC_RESIDENT_ID" if _is_a_resident_id(code) else None
+
+
+def _is_a_resident_id(code: str) -> bool:
+    """Tell whether a code that sums up as a USCC (one resident id in 31 does) is a person's number.
+
+    The id must not slip into a public channel in the wrong column. No real USCC is caught: its third and fourth
+    character are a province or the nation.
+    """
+    return code[2:4] not in _USCC_PROVINCES and resident_id_fault(code) is None
 
 
 def _uscc_sums_to_zero(code: str) -> bool:
-    return sum(map(mul, code.encode().translate(_USCC_VALUES), _USCC_WEIGHTS)) % 31 == 0
+    total: int = sum(map(mul, code.encode().translate(_USCC_VALUES), _USCC_WEIGHTS))
+    return total % 31 == 0
 
 
 def is_uscc(code: str) -> bool:

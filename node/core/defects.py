@@ -1,0 +1,132 @@
+"""What can be wrong with a record, its row or its file: the texts of the codes that ingest and validation use.
+
+Each row is code: (what is wrong, what to do). `errors.CODES` takes them all in as the family RULE (a record or
+a row) or OPERATOR (a whole file), so there is one table to look codes up in. No text has a parameter for the
+value of a cell: a refusal is logged, counted and sent to other nodes, and the cell may hold a person's number.
+"""
+
+RECORD_DEFECTS: dict[str, tuple[str, str]] = {
+    # -- a rule bars the whole record
+    "RULE_MINOR": (
+        "the person was under 18 at the decision ({rule}; {article})",
+        "take the row out: acts of minors are not credit information",
+    ),
+    "RULE_NATURAL_PERSON_PUBLIC": (
+        "a natural person may not be published on a channel of class A ({rule}; {article})",
+        "publish the row on a channel of class B or C",
+    ),
+    "RULE_SIMPLE_PROCEDURE": (
+        "a penalty of the simple procedure is not credit information ({rule}; {article})",
+        "take the row out; if the procedure is wrong, correct {title}",
+    ),
+    # -- the record against its catalogue item
+    "RECORD_FIELD_UNKNOWN": (
+        "the item {item} has no field number {number} ({rule}; {article})",
+        "send only fields of the catalogue edition in force",
+    ),
+    "RECORD_ITEM_UNKNOWN": (
+        "the catalogue edition {version} has no item {item!r} ({rule}; {article})",
+        "name one of: {known}",
+    ),
+    "RECORD_TOO_LARGE": (
+        "the record has {size} bytes, at most {limit} are allowed",
+        "shorten its longest texts, or put the rest into a document",
+    ),
+    # -- one field
+    "FIELD_AMOUNT": (
+        "{title}: not an amount with at most {places} decimals",
+        "write digits and a decimal point only: no sign, unit, thousands separator or exponent",
+    ),
+    "FIELD_BEFORE": ("{title}: earlier than {other}", "correct one of the two dates"),
+    "FIELD_BLANK": ("{title}: holds only spaces", "give the value or leave the cell empty"),
+    "FIELD_CHARACTERS": (
+        "{title}: holds control or invisible direction characters, or characters lost in a conversion",
+        "write the text again, and save the file as UTF-8",
+    ),
+    "FIELD_CODE_SPREADSHEET": (
+        "{title}: looks like spreadsheet damage, the last digits are lost",
+        "copy the code again from the source and format the column as text before opening the file",
+    ),
+    "FIELD_DATE": ("{title}: not a date", "write YYYY-MM-DD, e.g. 2026-03-01"),
+    "FIELD_DATE_RANGE": (
+        "{title}: the year is not between 1900 and 2099",
+        "correct the year; a long-term validity is written 2099-12-31",
+    ),
+    "FIELD_DIGITS": ("{title}: not all digits", "write digits only"),
+    "FIELD_DIVISION_PROVINCE": ("{title}: no province has this division code", "look the code up in GB/T 2260"),
+    "FIELD_DIVISION_SHAPE": ("{title}: not a division code of 6 digits", "write the 6 digits of GB/T 2260"),
+    "FIELD_ENUM": ("{title}: not one of the values of the catalogue", "write one of: {values}"),
+    "FIELD_FUTURE": ("{title}: after {as_of}", "correct the date, or publish the row when it is due"),
+    "FIELD_MISSING": ("{title}: missing{because}", "fill in {field}"),
+    "FIELD_NEVER_PUBLIC": (
+        "{title}: may not stand in a record of class A",
+        "the origin must take the value out before it signs",
+    ),
+    "FIELD_ORG_CODE_CHECK_DIGIT": ("{title}: the check digit does not match", "copy the code again from the source"),
+    "FIELD_ORG_CODE_SHAPE": (
+        "{title}: not an organisation code of 9 characters",
+        "write 8 digits or capital letters and the check character, without hyphen",
+    ),
+    "FIELD_RESIDENT_ID_15": (
+        "{title}: a resident identity number of 15 digits, which is no longer valid",
+        "ask for the number of 18 characters",
+    ),
+    "FIELD_RESIDENT_ID_CHECK_DIGIT": ("{title}: the check digit does not match", "copy the number again"),
+    "FIELD_RESIDENT_ID_DATE": ("{title}: the birth date in the number is no date", "copy the number again"),
+    "FIELD_RESIDENT_ID_SHAPE": (
+        "{title}: not a resident identity number of 18 characters",
+        "write 17 digits and the check character, with a capital X",
+    ),
+    "FIELD_TOO_LONG": ("{title}: longer than {max_chars} characters", "shorten the text"),
+    "FIELD_USCC_CHECK_DIGIT": ("{title}: the check digit does not match", "copy the code again from the source"),
+    "FIELD_USCC_PLACEHOLDER": (
+        "{title}: the placeholder stands only for a sole trader without a code ({rule}; {article})",
+        "write the unified social credit code",
+    ),
+    "FIELD_USCC_RESIDENT_ID": (
+        "{title}: holds a resident identity number",
+        "move the number into its own column; a company's code goes here",
+    ),
+    "FIELD_USCC_SHAPE": (
+        "{title}: not a unified social credit code of 18 characters",
+        "write the 18 digits and capital letters without spaces",
+    ),
+    # -- one row of a file
+    "ROW_COLUMN_COUNT": ("the row has {found} cells, the header {expected}", "quote cells that hold a comma"),
+    "ROW_EMPTY": ("the row has no value in any column", "delete the row"),
+    "ROW_ENCODING": ("the row is not {encoding} text", "save the whole file in one encoding, UTF-8 or GB18030"),
+    "ROW_JSON": ("the line is not a JSON object of texts: {detail}", "write one object per line, each value a text"),
+    "ROW_COLUMN_UNKNOWN": ("the item has no column {column!r}; the nearest is {nearest}", "correct the name"),
+    "ROW_QUOTES": ("the quotes do not match: {detail}", 'close each quoted cell, and write " as "" inside it'),
+    "ROW_TOO_LONG": ("the row is longer than {limit} bytes", "close an open quote, or shorten the row"),
+}
+
+FILE_DEFECTS: dict[str, tuple[str, str]] = {
+    "FILE_COLUMNS_MISSING": ("{name}: the header lacks {columns}", "add the columns; {item} needs them in every row"),
+    "FILE_COLUMNS_REPEATED": ("{name}: the header has {columns} more than once", "keep one of each"),
+    "FILE_COLUMNS_UNKNOWN": ("{name}: {item} has no column {columns}", "correct the header: {nearest}"),
+    "FILE_EMPTY": ("{name} holds no rows", "check the export; nothing was published"),
+    "FILE_ENCODING": (
+        "{name} is neither UTF-8 nor GB18030 text: {detail}",
+        "save it as CSV (UTF-8) and publish it again",
+    ),
+    "FILE_FORMAT": (
+        "{name} is {found}, not CSV or JSON lines",
+        "export it as CSV (UTF-8), or as one JSON object per line",
+    ),
+    "FILE_HEADER": (
+        "{name}: the first line holds no column code of {item}",
+        "begin the file with a header line of column codes, e.g. {example}",
+    ),
+}
+
+CATALOGUE_DEFECTS: dict[str, tuple[str, str]] = {
+    "CATALOGUE_DISCLOSURE": (
+        "the item {item} may not be published with disclosure class {disclosure}",
+        "choose one of: {allowed}",
+    ),
+    "CATALOGUE_INVALID": (
+        "the catalogue edition cannot be used: {detail}",
+        "correct the edition and have the officers publish it again",
+    ),
+}

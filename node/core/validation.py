@@ -1,0 +1,367 @@
+"""Is a record what its catalogue item says? The one judgement that sender and receiver both make.
+
+`compile_validator` turns an item, a disclosure class and a date into one closure. It answers with everything
+that is wrong, in this order:
+
+    (1) a rule bars the record: that defect alone, for nothing can be corrected in it
+    (2) fields the item does not have (R-INC-6)
+    (3) fields that must be there, always or under a condition
+    (4) each value by its type and length
+    (5) blank texts, and characters no text may hold
+    (6) dates against each other, and an identity number against its type
+
+Conditions and bars are named functions in the tables below; an edition only names them.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from node.core.catalogue import CATALOGUE_BASIS, Basis, Field, Item, is_natural_person
+from node.core.errors import XinqiaoError
+from node.core.identifiers import (
+    USCC_PLACEHOLDER,
+    division_fault,
+    iso_date,
+    org_code_fault,
+    resident_birth_date,
+    resident_id_fault,
+    uscc_fault,
+)
+from node.core.record import Defect
+
+Values = Mapping[int, str]
+Validator = Callable[[Values], tuple[Defect, ...]]
+Predicate = Callable[[Values], bool]
+Check = Callable[[str], str | None]
+Bar = Callable[[Values], Defect | None]
+
+SIMPLE_PROCEDURE = Basis(
+    "R-INC-4", "上海市社会信用条例 art. 9(4); 浙江省公共信用信息管理条例 art. 11(2); 山东省社会信用条例 art. 13"
+)
+NO_MINORS = Basis("R-INC-1", "上海市社会信用条例 art. 2; 浙江省公共信用信息管理条例 art. 2")
+NO_PERSON_IN_PUBLIC = Basis(
+    "R-DIS-3", "浙江省公共信用信息管理条例 art. 15; 山东省社会信用条例 art. 20; 个人信息保护法 art. 25"
+)
+SUBJECT_CODE = Basis("R-INC-10", "上海市公共信用信息归集和使用管理办法 art. 5; 杭政办函〔2016〕117号 三(一)1(1)")
+
+ADULT_YEARS = 18
+
+# Control characters but tab and line ends, direction overrides that make a text read as another one, surrogates,
+# and the mark that a converter leaves in place of what it lost.
+_UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffd]")
+_DIGITS = re.compile(r"[0-9]+")
+_AMOUNTS = {
+    "amount_yuan": (2, re.compile(r"(0|[1-9][0-9]{0,15})(\.[0-9]{1,2}0*)?")),
+    "amount_wan_yuan": (6, re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,6}0*)?")),
+}
+
+
+def compile_validator(item: Item, disclosure: str, as_of: str = "") -> Validator:
+    """Return the function that judges the values of a record of an item.
+
+    disclosure is "A", "B" or "C"; as_of (YYYY-MM-DD) is the day after which no decision can be dated: the sender's
+    today, the receiver's day of the entry's issued_at; empty skips that check. Raises XinqiaoError
+    CATALOGUE_DISCLOSURE where the item may not be published in that class.
+    """
+    if disclosure not in item.disclosure:
+        allowed = ", ".join(item.disclosure)
+        raise XinqiaoError("CATALOGUE_DISCLOSURE", item=item.id, disclosure=disclosure, allowed=allowed)
+    public = disclosure == "A"
+    bars = [bar(item) for bar in _BARS if bar is not _bar_natural_person or public]
+    fields = item.by_number
+    wanted = [field for field in item.fields if not (public and field.never_public)]
+    required = frozenset(field.number for field in wanted if field.required == "yes")
+    conditional = [(field, CONDITIONS[field.condition](item)) for field in wanted if field.condition]
+    longest = {field.number: field.max_chars for field in item.fields}
+    checks = _checks(item, public, as_of)
+    relations = [*_date_relations(item), *_identity_relations(item)]
+
+    def validate(values: Values) -> tuple[Defect, ...]:
+        for bar in bars:  # (1)
+            barred = bar(values)
+            if barred is not None:
+                return (barred,)
+        found: list[Defect] = []
+        if not values.keys() <= longest.keys():  # (2)
+            found += (_unknown(item, number) for number in sorted(values.keys() - longest.keys()))
+            values = {number: text for number, text in values.items() if number in longest}
+        if not values.keys() >= required:  # (3)
+            found += (_missing(fields[number]) for number in sorted(required - values.keys()))
+        for field, applies in conditional:
+            if field.number not in values and applies(values):
+                found.append(_missing(field))
+        for number, text in values.items():  # (4)
+            if len(text) > longest[number]:
+                found.append(_defect(fields[number], "FIELD_TOO_LONG"))
+            elif number in checks:
+                code = checks[number](text)
+                if code is not None:
+                    found.append(_defect(fields[number], code, as_of))
+        if any(map(str.isspace, values.values())):  # (5): one scan each settles the usual record
+            found += (_defect(fields[number], "FIELD_BLANK") for number, text in values.items() if text.isspace())
+        if not "".join(values.values()).isprintable():
+            found += (_defect(fields[number], "FIELD_CHARACTERS") for number in _unclean(values))
+        for relation in relations:  # (6)
+            defect = relation(values)
+            if defect is not None:
+                found.append(defect)
+        return tuple(found)
+
+    return validate
+
+
+# --- Defects ------------------------------------------------------------------------------------------------
+
+
+def _defect(field: Field, code: str, as_of: str = "") -> Defect:
+    """Return the defect of a field; parameters describe the field, never the value."""
+    params: dict[str, object] = {"title": field.title_zh}
+    if code == "FIELD_TOO_LONG":
+        params["max_chars"] = field.max_chars
+    elif code == "FIELD_ENUM":
+        params["values"] = ", ".join(f"{value.text}-…" if value.prefix else value.text for value in field.values)
+    elif code == "FIELD_AMOUNT":
+        params["places"] = _AMOUNTS[field.type][0]
+    elif code == "FIELD_FUTURE":
+        params["as_of"] = as_of
+    elif code == "FIELD_USCC_PLACEHOLDER":
+        params |= {"rule": SUBJECT_CODE.rule, "article": SUBJECT_CODE.article}
+    return Defect(code, field.code, params)
+
+
+def _missing(field: Field) -> Defect:
+    params: dict[str, object] = {"title": field.title_zh, "field": field.code, "because": ""}
+    if field.basis:
+        because = f" ({field.basis.rule}; {field.basis.article})"
+        params |= {"rule": field.basis.rule, "article": field.basis.article, "because": because}
+    return Defect("FIELD_MISSING", field.code, params)
+
+
+def _unknown(item: Item, number: int) -> Defect:
+    basis = CATALOGUE_BASIS
+    return Defect(
+        "RECORD_FIELD_UNKNOWN",
+        params={"item": item.id, "number": number, "rule": basis.rule, "article": basis.article},
+    )
+
+
+def _unclean(values: Values) -> list[int]:
+    return [number for number, text in values.items() if _UNCLEAN.search(text)]
+
+
+# --- (1) What bars a record ---------------------------------------------------------------------------------
+
+
+def _bar_natural_person(item: Item) -> Bar:
+    """Keep natural persons off public channels (R-DIS-3)."""
+    category = item.by_number.get(item.numbers["subject_category"])
+    defect = _barred("RULE_NATURAL_PERSON_PUBLIC", category, NO_PERSON_IN_PUBLIC)
+    return lambda values: defect if is_natural_person(item, values) else None
+
+
+def _bar_simple_procedure(item: Item) -> Bar:
+    """Keep penalties of the simple procedure out (R-INC-4)."""
+    field = item.by_number.get(item.numbers["case_procedure"])
+    simple = field.texts_that_mean("simple_procedure") if field else frozenset()
+    number = item.numbers["case_procedure"]
+    defect = _barred("RULE_SIMPLE_PROCEDURE", field, SIMPLE_PROCEDURE)
+    return lambda values: defect if values.get(number) in simple else None
+
+
+def _bar_minor(item: Item) -> Bar:
+    """Keep minors out (R-INC-1): under 18 at the decision is under 18 at the act, which the row does not tell."""
+    number, decided = item.numbers["person_id_no"], item.numbers["decision_date"]
+    is_resident_id = _value_means(item, "person_id_type", "resident_id")
+    defect = _barred("RULE_MINOR", item.by_number.get(number), NO_MINORS)
+
+    def bar(values: Values) -> Defect | None:
+        if not is_resident_id(values) or not is_natural_person(item, values):
+            return None
+        born, day = resident_birth_date(values.get(number, "")), iso_date(values.get(decided, ""))
+        if born is None or day is None:
+            return None
+        age = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+        return defect if age < ADULT_YEARS else None
+
+    return bar
+
+
+def _barred(code: str, field: Field | None, basis: Basis) -> Defect:
+    title, field_code = (field.title_zh, field.code) if field else ("", "")
+    return Defect(code, field_code, {"title": title, "rule": basis.rule, "article": basis.article})
+
+
+_BARS: tuple[Callable[[Item], Bar], ...] = (_bar_natural_person, _bar_simple_procedure, _bar_minor)
+
+
+# --- (3) Conditions -----------------------------------------------------------------------------------------
+
+
+def _value_means(item: Item, name: str, meaning: str) -> Predicate:
+    """Return whether the field of that name has (among its values) one with that meaning."""
+    field = item.by_number.get(item.numbers[name])
+    if field is None:
+        return lambda _: False
+    number, wanted = field.number, field.texts_that_mean(meaning)
+    if not field.separators:
+        return lambda values: values.get(number) in wanted
+    return lambda values: not wanted.isdisjoint(field.parts(values.get(number, "")))
+
+
+def _is_given(item: Item, name: str) -> Predicate:
+    number = item.numbers[name]
+    return lambda values: number in values
+
+
+def _subject_is_a_natural_person(item: Item) -> Predicate:
+    return _value_means(item, "subject_category", "natural_person")
+
+
+def _subject_is_not_a_natural_person(item: Item) -> Predicate:
+    return lambda values: not is_natural_person(item, values)
+
+
+def _uscc_is_the_placeholder(item: Item) -> Predicate:
+    number = item.numbers["uscc"]
+    return lambda values: values.get(number) == USCC_PLACEHOLDER
+
+
+CONDITIONS: dict[str, Callable[[Item], Predicate]] = {
+    "subject_is_not_a_natural_person": _subject_is_not_a_natural_person,
+    "subject_is_a_natural_person": _subject_is_a_natural_person,
+    "subject_is_an_organisation": partial(_value_means, name="subject_category", meaning="organisation"),
+    "uscc_is_the_placeholder": _uscc_is_the_placeholder,
+    "legal_rep_id_type_is_given": partial(_is_given, name="legal_rep_id_type"),
+    "legal_rep_id_no_is_given": partial(_is_given, name="legal_rep_id_no"),
+    "penalty_includes_a_fine": partial(_value_means, name="penalty_category", meaning="fine"),
+    "penalty_includes_a_confiscation": partial(_value_means, name="penalty_category", meaning="confiscation"),
+    "penalty_includes_a_licence_action": partial(_value_means, name="penalty_category", meaning="licence_action"),
+}
+"""What an edition may name as a condition: when a conditional field must be there."""
+
+
+# --- (4) One value ------------------------------------------------------------------------------------------
+
+
+def _checks(item: Item, public: bool, as_of: str) -> dict[int, Check]:
+    """Return the check of each field that has one beyond its length."""
+    checks = {field.number: _TYPES[field.type](item, field, as_of) for field in item.fields if field.type != "text"}
+    if public:
+        checks |= dict.fromkeys(item.never_public_numbers, lambda _: "FIELD_NEVER_PUBLIC")
+    return checks
+
+
+def _enum_check(_item: Item, field: Field, _as_of: str) -> Check:
+    exact = frozenset(text for value in field.values if not value.prefix for text in (value.text, value.code) if text)
+    prefixes = [f"{value.text}-" for value in field.values if value.prefix]
+
+    def is_known(part: str) -> bool:
+        return part in exact or any(part.startswith(prefix) and part != prefix for prefix in prefixes)
+
+    if field.separators:
+        return lambda text: None if text in exact or all(map(is_known, field.parts(text))) else "FIELD_ENUM"
+    return lambda text: None if is_known(text) else "FIELD_ENUM"
+
+
+def _date_check(_item: Item, field: Field, as_of: str) -> Check:
+    last = as_of if as_of and field.not_future else "9999-12-31"
+
+    def check(text: str) -> str | None:
+        if iso_date(text) is None:
+            return "FIELD_DATE"
+        if not "1900" <= text < "2100":
+            return "FIELD_DATE_RANGE"
+        return "FIELD_FUTURE" if text > last else None
+
+    return check
+
+
+def _amount_check(_item: Item, field: Field, _as_of: str) -> Check:
+    matches = _AMOUNTS[field.type][1].fullmatch
+    return lambda text: None if matches(text) else "FIELD_AMOUNT"
+
+
+def _uscc_check(item: Item, field: Field, _as_of: str) -> Check:
+    """Accept the placeholder only for the subject of an item that has a registration number in its stead."""
+    if field.name != "uscc" or not item.numbers["biz_reg_no"]:
+        return uscc_fault
+    return lambda text: None if text == USCC_PLACEHOLDER else uscc_fault(text)
+
+
+def _digits_check(_item: Item, _field: Field, _as_of: str) -> Check:
+    return lambda text: None if _DIGITS.fullmatch(text) else "FIELD_DIGITS"
+
+
+def _division_check(_item: Item, _field: Field, _as_of: str) -> Check:
+    return division_fault
+
+
+def _org_code_check(_item: Item, _field: Field, _as_of: str) -> Check:
+    return org_code_fault
+
+
+_TYPES: dict[str, Callable[[Item, Field, str], Check]] = {
+    "date": _date_check,
+    "enum": _enum_check,
+    "amount_wan_yuan": _amount_check,
+    "amount_yuan": _amount_check,
+    "uscc": _uscc_check,
+    "division": _division_check,
+    "org_code": _org_code_check,
+    "digits": _digits_check,
+}
+
+
+# --- (6) Values against each other --------------------------------------------------------------------------
+
+
+def _date_relations(item: Item) -> list[Bar]:
+    return [_not_before(item, field) for field in item.fields if field.not_before]
+
+
+def _not_before(item: Item, field: Field) -> Bar:
+    other = item.by_code[field.not_before]
+    defect = Defect("FIELD_BEFORE", field.code, {"title": field.title_zh, "other": other.title_zh})
+
+    def relation(values: Values) -> Defect | None:
+        text, earliest = values.get(field.number), values.get(other.number)
+        if text is None or earliest is None or text >= earliest:
+            return None
+        # Only two real dates compare; what is no date has its own defect.
+        return defect if iso_date(text) and iso_date(earliest) else None
+
+    return relation
+
+
+def _identity_relations(item: Item) -> list[Bar]:
+    """Return the checks of identity numbers whose type says resident id, and of who may use the placeholder."""
+    pairs = [("person_id_type", "person_id_no"), ("legal_rep_id_type", "legal_rep_id_no")]
+    found = [_resident_id(item, kind, number) for kind, number in pairs if item.numbers[number]]
+    if item.numbers["biz_reg_no"]:
+        found.append(_placeholder_owner(item))
+    return found
+
+
+def _resident_id(item: Item, kind: str, name: str) -> Bar:
+    is_resident_id = _value_means(item, kind, "resident_id")
+    field = item.by_number[item.numbers[name]]
+
+    def relation(values: Values) -> Defect | None:
+        text = values.get(field.number)
+        if text is None or not is_resident_id(values):
+            return None
+        code = resident_id_fault(text)
+        return _defect(field, code) if code else None
+
+    return relation
+
+
+def _placeholder_owner(item: Item) -> Bar:
+    """Refuse the placeholder for anybody but a sole trader (R-INC-10)."""
+    is_sole_trader = _value_means(item, "subject_category", "sole_trader")
+    field = item.by_number[item.numbers["uscc"]]
+    defect = _defect(field, "FIELD_USCC_PLACEHOLDER")
+    return lambda values: (
+        defect if values.get(field.number) == USCC_PLACEHOLDER and not is_sole_trader(values) else None
+    )
