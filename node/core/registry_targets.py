@@ -16,6 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from securesystemslib.exceptions import FormatError
+from securesystemslib.formats import encode_canonical
+
 from node.core import envelope as envelopes
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
@@ -27,9 +30,27 @@ NATIONWIDE_REGION = "00"
 MAX_REJECTIONS_KEPT = 16
 
 
-def network_id(name: str, root_fingerprint: bytes) -> str:
-    """The network as signed messages name it: the name and 16 hex digits of the first root's SHA-256."""
-    return f"{name}:{root_fingerprint.hex()[:16]}"
+def root_fingerprint(root: bytes) -> bytes:
+    """The SHA-256 of the canonical signed part of a root.json, 32 bytes; raises REGISTRY_INVALID.
+
+    It covers exactly what the officers sign, so it is known before the first of them signs
+    (docs/decisions/0001-root-fingerprint.md). Nothing is verified here: whoever pins it still has the
+    root checked against its own threshold. Source: TUF 1.0.33 section 4.2 (canonical JSON).
+    """
+    try:
+        signed = _decode(root)["signed"]
+        canonical = encode_canonical(signed) if isinstance(signed, dict) else None
+        if canonical is None:
+            raise ValueError("it has no signed part")
+        return hashlib.sha256(canonical.encode()).digest()
+    # A hostile root.json may nest deeper than the parser goes.
+    except (FormatError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise _unreadable("root.json", error) from error
+
+
+def network_id(name: str, fingerprint: bytes) -> str:
+    """The network as signed messages name it: the name and 16 hex digits of the first root's fingerprint."""
+    return f"{name}:{fingerprint.hex()[:16]}"
 
 
 def region_of(node: str) -> str:
