@@ -29,6 +29,10 @@ class Limits:
     max_audience_node_ids: int = 4096
     max_title_chars: int = 120
 
+    # Files that are published
+    max_row_bytes: int = 256 * 1024
+    max_sniffed_bytes: int = 64 * 1024
+
     # Vectors in Hello and receipts
     max_heads_per_hello: int = 10_000
     max_heartbeats_per_hello: int = 1_000
@@ -43,6 +47,10 @@ class Limits:
     max_alarms_kept: int = 1_000
     max_channels_per_origin: int = 10_000
     max_join_requests: int = 1_000
+    max_join_requests_per_id: int = 16
+    max_cut_leaves: int = 20_000
+    max_open_proposals: int = 64
+    max_reason_chars: int = 500
     max_descriptor_bytes: int = 32 * 1024
     max_head_report_bytes: int = 1024 * 1024
 
