@@ -329,6 +329,13 @@ CODES: dict[str, ErrorSpec] = {
         "{node}",
         "{node} must join, or its peer must refresh the registry",
     ),
+    "PEER_FAILED": ErrorSpec(
+        _P,
+        "INTERNAL",
+        "{peer} at {address} failed with {status}: {detail}",
+        "{peer}",
+        "{peer} must look into its log; it is tried again",
+    ),
     "RATE_LIMITED": ErrorSpec(
         _P, "RESOURCE_EXHAUSTED", "too many calls: {what}", "the caller", "call again after {retry_s} s"
     ),
@@ -366,6 +373,13 @@ CODES: dict[str, ErrorSpec] = {
     ),
     "DRAINING": ErrorSpec(_L, "UNAVAILABLE", "the node is stopping", "nobody", "it is tried again"),
     # -- the registry
+    "REGISTRY_ELSEWHERE": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{node} is a node of the network {network}, not its registry; the registry is at {registry}",
+        "you",
+        "send it to the registry: {registry}",
+    ),
     "REGISTRY_EXPIRED": ErrorSpec(
         _P,
         "FAILED_PRECONDITION",

@@ -1,0 +1,1 @@
+"""The node's gRPC edge: servers, clients, and how refusals travel between them."""
