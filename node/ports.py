@@ -18,6 +18,7 @@ from node.core.heartbeat import VerifiedHeartbeat
 from node.core.membership import Members
 from node.core.merkle import HashReader
 from node.core.receipt import VerifiedReceipt
+from node.core.state import Applied, Erasure, HeldKey, Place
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
 
 T = TypeVar("T")
@@ -112,59 +113,6 @@ class HeldEntry:
     complete: bool
     issued_at_ms: int
     received_at_ms: int
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """The place of one record within its channel."""
-
-    epoch: int
-    index: int
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeldKey:
-    """The record in force under a natural key."""
-
-    place: Place
-    content_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RecordInForce:
-    """A record that takes effect. replaces is the record of the same key it supersedes, if any."""
-
-    position: int
-    key: bytes
-    content_hash: bytes
-    subject: str
-    replaces: Place | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What one entry does to the state of its channel: the only thing the fold writes.
-
-    barred are positions whose content must not be kept; erased are places whose content is erased.
-    counts are the outcomes of the entry's own records: (RecordOutcome, code) -> count.
-    """
-
-    channel: str
-    epoch: int
-    index: int
-    in_force: Sequence[RecordInForce] = ()
-    barred: Sequence[int] = ()
-    erased: Sequence[Place] = ()
-    counts: Mapping[tuple[int, str], int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """A verified erasure entry's word that a slot is erased; it may arrive before its target."""
-
-    place: Place
-    commitment: bytes
 
 
 @dataclass(frozen=True, slots=True)

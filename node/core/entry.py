@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from node.core import envelope as envelopes
 from node.core import merkle
+from node.core.audience import manifest_defect
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.pb import channel_pb2, envelope_pb2
@@ -88,6 +89,11 @@ class VerifiedEntry:
     def origin(self) -> str:
         """The id of the node that writes the channel."""
         return origin_of(self.header.channel)
+
+    @property
+    def manifest(self) -> channel_pb2.Manifest | None:
+        """The manifest this entry puts in force; None for other kinds and for one that makes no sense."""
+        return None if manifest_defect(self.header) else self.header.manifest
 
 
 def _check_seal(seal: object) -> None:

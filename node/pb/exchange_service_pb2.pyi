@@ -19,8 +19,22 @@ BODY_ENCODING_UNSPECIFIED: BodyEncoding
 BODY_ENCODING_IDENTITY: BodyEncoding
 BODY_ENCODING_ZSTD: BodyEncoding
 
+class Cursor(_message.Message):
+    __slots__ = ("incarnation", "heartbeats", "addresses", "receipts", "equivocations")
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEATS_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    EQUIVOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    incarnation: str
+    heartbeats: int
+    addresses: int
+    receipts: int
+    equivocations: int
+    def __init__(self, incarnation: _Optional[str] = ..., heartbeats: _Optional[int] = ..., addresses: _Optional[int] = ..., receipts: _Optional[int] = ..., equivocations: _Optional[int] = ...) -> None: ...
+
 class HelloRequest(_message.Message):
-    __slots__ = ("network", "time_unix_ms", "shared_digest", "heartbeats", "addresses", "registry", "equivocations")
+    __slots__ = ("network", "time_unix_ms", "shared_digest", "heartbeats", "addresses", "registry", "equivocations", "cursor")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     TIME_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     SHARED_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +42,7 @@ class HelloRequest(_message.Message):
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]
     REGISTRY_FIELD_NUMBER: _ClassVar[int]
     EQUIVOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     network: str
     time_unix_ms: int
     shared_digest: bytes
@@ -35,10 +50,11 @@ class HelloRequest(_message.Message):
     addresses: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
     registry: _registry_pb2.RegistryVersions
     equivocations: _containers.RepeatedCompositeFieldContainer[_channel_pb2.Equivocation]
-    def __init__(self, network: _Optional[str] = ..., time_unix_ms: _Optional[int] = ..., shared_digest: _Optional[bytes] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ...) -> None: ...
+    cursor: Cursor
+    def __init__(self, network: _Optional[str] = ..., time_unix_ms: _Optional[int] = ..., shared_digest: _Optional[bytes] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ...) -> None: ...
 
 class HelloResponse(_message.Message):
-    __slots__ = ("time_unix_ms", "in_step", "heads", "held_receipts", "heartbeats", "addresses", "registry", "equivocations")
+    __slots__ = ("time_unix_ms", "in_step", "heads", "held_receipts", "heartbeats", "addresses", "registry", "equivocations", "receipts", "cursor")
     TIME_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     IN_STEP_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +63,8 @@ class HelloResponse(_message.Message):
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]
     REGISTRY_FIELD_NUMBER: _ClassVar[int]
     EQUIVOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     time_unix_ms: int
     in_step: bool
     heads: _containers.RepeatedCompositeFieldContainer[_channel_pb2.Head]
@@ -55,7 +73,9 @@ class HelloResponse(_message.Message):
     addresses: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
     registry: _registry_pb2.RegistryVersions
     equivocations: _containers.RepeatedCompositeFieldContainer[_channel_pb2.Equivocation]
-    def __init__(self, time_unix_ms: _Optional[int] = ..., in_step: _Optional[bool] = ..., heads: _Optional[_Iterable[_Union[_channel_pb2.Head, _Mapping]]] = ..., held_receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ...) -> None: ...
+    receipts: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    cursor: Cursor
+    def __init__(self, time_unix_ms: _Optional[int] = ..., in_step: _Optional[bool] = ..., heads: _Optional[_Iterable[_Union[_channel_pb2.Head, _Mapping]]] = ..., held_receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ...) -> None: ...
 
 class EntryStart(_message.Message):
     __slots__ = ("channel", "epoch", "index", "envelope", "encoding", "encoded_bytes", "body_bytes")

@@ -73,3 +73,11 @@ class StatusParticulars(_message.Message):
     decision: str
     reason: str
     def __init__(self, decision: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class StatusSlot(_message.Message):
+    __slots__ = ("op", "particulars")
+    OP_FIELD_NUMBER: _ClassVar[int]
+    PARTICULARS_FIELD_NUMBER: _ClassVar[int]
+    op: StatusOp
+    particulars: StatusParticulars
+    def __init__(self, op: _Optional[_Union[StatusOp, _Mapping]] = ..., particulars: _Optional[_Union[StatusParticulars, _Mapping]] = ...) -> None: ...

@@ -1,0 +1,300 @@
+"""Asserted state: what the entries of ONE channel do to it, folded in order.
+
+The fold knows no clock but the time the entry arrived, no local rule, no other channel. Every record of an
+entry gets exactly one outcome, so the counts of a channel add up to the records its origin sent. An entry
+that makes no sense has no effect and is counted rejected with the reason; it never stops the one behind it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+
+from node.core import envelope as envelopes
+from node.core.catalogue import Edition, authority_of, natural_key, subject_of
+from node.core.entry import VerifiedBody
+from node.core.errors import XinqiaoError
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.membership import Member
+from node.core.merkle import HASH_BYTES
+from node.core.record import content_hash, parse_record
+from node.core.validation import Validator, compile_validator
+from node.pb import channel_pb2, record_pb2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """The place of one record within its channel."""
+
+    epoch: int
+    index: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """The record in force under a natural key."""
+
+    place: Place
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordInForce:
+    """A record that takes effect. replaces is the record of the same key it supersedes, if any."""
+
+    position: int
+    key: bytes
+    content_hash: bytes
+    subject: str
+    replaces: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one entry does to the state of its channel: the only thing the fold writes.
+
+    barred are positions whose content must not be kept.
+    counts are the outcomes of the entry's own records: (RecordOutcome, code) -> count.
+    """
+
+    channel: str
+    epoch: int
+    index: int
+    in_force: Sequence[RecordInForce] = ()
+    barred: Sequence[int] = ()
+    counts: Mapping[tuple[int, str], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A verified erasure entry's word that a slot is erased; it may arrive before its target."""
+
+    place: Place
+    commitment: bytes
+
+
+FindKeys = Callable[[Sequence[bytes]], Mapping[bytes, HeldKey]]
+OutcomeKey = tuple[int, str]
+
+APPLIED: int = channel_pb2.RECORD_OUTCOME_APPLIED
+DUPLICATE: int = channel_pb2.RECORD_OUTCOME_DUPLICATE
+SUPERSEDED: int = channel_pb2.RECORD_OUTCOME_SUPERSEDED
+REJECTED: int = channel_pb2.RECORD_OUTCOME_REJECTED
+ERASED: int = channel_pb2.RECORD_OUTCOME_ERASED
+
+BARRED_CODES = frozenset({"RULE_MINOR", "RULE_NATURAL_PERSON_PUBLIC", "RULE_SIMPLE_PROCEDURE", "FIELD_NEVER_PUBLIC"})
+"""Defects whose content the law bars: a receiver keeps only the commitment and never relays the record."""
+
+CHINA_STANDARD_TIME = timezone(timedelta(hours=8))
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """An entry whose every slot is there or erased, with what judging it needs.
+
+    manifest is the one in force at the entry. editions are the catalogue editions known here; settled tells
+    that the registry was read after the entry arrived, so that an edition still unknown does not exist.
+    """
+
+    header: channel_pb2.EntryHeader
+    body: VerifiedBody | None
+    manifest: channel_pb2.Manifest
+    origin: Member
+    editions: Mapping[str, Edition]
+    settled: bool
+    arrived_at_ms: int
+
+
+def fold(entry: Unfolded, find_keys: FindKeys, limits: Limits = DEFAULT_LIMITS) -> Applied | None:
+    """What the next entry does to the state of its channel; None while its catalogue edition is on its way."""
+    header = entry.header
+    if header.issued_at_unix_ms > entry.arrived_at_ms + limits.max_clock_skew_ms:
+        return _without_effect(header, "VERDICT_FUTURE")
+    if header.kind == channel_pb2.ENTRY_KIND_MANIFEST:
+        return _without_effect(header, "VERDICT_MANIFEST")
+    if header.kind == channel_pb2.ENTRY_KIND_STATUS:
+        return _fold_status(entry)
+    if header.kind != channel_pb2.ENTRY_KIND_RECORDS:
+        return _without_effect(header, "VERDICT_KIND")
+    edition = entry.editions.get(header.catalogue_version)
+    if edition is None:
+        return _without_effect(header, "VERDICT_CATALOGUE") if entry.settled else None
+    return _fold_records(entry, edition, find_keys, limits)
+
+
+def _without_effect(header: channel_pb2.EntryHeader, code: str) -> Applied:
+    counts = {(REJECTED, code): header.record_count} if header.record_count else {}
+    return Applied(header.channel, header.epoch, header.index, counts=counts)
+
+
+def _slots(body: VerifiedBody | None) -> Sequence[tuple[bytes, bytes] | None]:
+    return body.records if body is not None else ()
+
+
+# --- Records ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One record that may take effect."""
+
+    position: int
+    key: bytes
+    content_hash: bytes
+    subject: str
+
+
+def _fold_records(entry: Unfolded, edition: Edition, find_keys: FindKeys, limits: Limits) -> Applied:
+    counts: Counter[OutcomeKey] = Counter()
+    judged: list[_Judged] = []
+    barred: list[int] = []
+    judge = _judge_for(entry, edition)
+    for position, slot in enumerate(_slots(entry.body)):
+        verdict = judge(position, slot[1], limits) if slot is not None else None
+        if verdict is None:
+            counts[ERASED, ""] += 1
+        elif isinstance(verdict, str):
+            counts[REJECTED, verdict] += 1
+            if verdict in BARRED_CODES:
+                barred.append(position)
+        else:
+            judged.append(verdict)
+    in_force = _take_effect(judged, find_keys([record.key for record in judged]), counts)
+    header = entry.header
+    return Applied(header.channel, header.epoch, header.index, in_force, barred, dict(counts))
+
+
+def _judge_for(entry: Unfolded, edition: Edition) -> Callable[[int, bytes, Limits], "_Judged | str"]:
+    header = entry.header
+    disclosure = disclosure_letter(entry.manifest.disclosure)
+    try:
+        item = edition.item(entry.manifest.item)
+        validate = validator_for(edition, item.id, disclosure, day_of(header.issued_at_unix_ms))
+    except XinqiaoError as error:
+        code = error.code
+        return lambda _position, _record, _limits: code
+
+    def judge(position: int, record: bytes, limits: Limits) -> _Judged | str:
+        try:
+            parsed = parse_record(record, limits)
+        except XinqiaoError as error:
+            return error.code
+        if parsed.item != item.id:
+            return "VERDICT_RECORD"
+        defects = validate(parsed.values)
+        if defects:
+            return defects[0].code
+        authority = authority_of(item, parsed.values)
+        if authority and not entry.origin.may_speak_for(authority, header.issued_at_unix_ms):
+            return "VERDICT_AUTHORITY"
+        key = natural_key(item, parsed.values)
+        return _Judged(position, key, content_hash(record), subject_of(item, parsed.values))
+
+    return judge
+
+
+def _take_effect(
+    judged: Sequence[_Judged], held: Mapping[bytes, HeldKey], counts: "Counter[OutcomeKey]"
+) -> list[RecordInForce]:
+    """The last of equal keys takes effect; one whose content is in force already is a duplicate."""
+    latest: dict[bytes, _Judged] = {}
+    for record in judged:
+        before = latest.get(record.key)
+        known = held.get(record.key)
+        current = before.content_hash if before else known.content_hash if known else None
+        if record.content_hash == current:
+            counts[DUPLICATE, ""] += 1
+            continue
+        if before is not None:
+            counts[SUPERSEDED, ""] += 1
+        latest[record.key] = record
+    counts[APPLIED, ""] += len(latest)
+    if not latest:
+        del counts[APPLIED, ""]
+    return [
+        RecordInForce(
+            record.position,
+            record.key,
+            record.content_hash,
+            record.subject,
+            held[record.key].place if record.key in held else None,
+        )
+        for record in latest.values()
+    ]
+
+
+def validator_for(edition: Edition, item: str, disclosure: str, as_of: str) -> Validator:
+    """The compiled validator of an item, the same one at the sender and at every receiver."""
+    return _compiled(edition.item(item), disclosure, as_of)
+
+
+_compiled = lru_cache(maxsize=64)(compile_validator)
+
+
+DISCLOSURE_LETTERS: Mapping[int, str] = {
+    channel_pb2.DISCLOSURE_CLASS_A: "A",
+    channel_pb2.DISCLOSURE_CLASS_B: "B",
+    channel_pb2.DISCLOSURE_CLASS_C: "C",
+}
+
+
+def disclosure_letter(disclosure: int) -> str:
+    """A, B or C; empty for none."""
+    return DISCLOSURE_LETTERS.get(disclosure, "")
+
+
+def day_of(time_ms: int) -> str:
+    """The day in China Standard Time, YYYY-MM-DD."""
+    return datetime.fromtimestamp(time_ms / 1000, tz=CHINA_STANDARD_TIME).date().isoformat()
+
+
+# --- Status operations --------------------------------------------------------------------------------------
+
+
+def _fold_status(entry: Unfolded) -> Applied:
+    counts: Counter[OutcomeKey] = Counter()
+    header = entry.header
+    for slot in _slots(entry.body):
+        counts[(ERASED, "") if slot is None else _status_outcome(header, slot[1])] += 1
+    return Applied(header.channel, header.epoch, header.index, counts=dict(counts))
+
+
+def _status_outcome(header: channel_pb2.EntryHeader, content: bytes) -> OutcomeKey:
+    slot = _status_slot(content)
+    if slot is None:
+        return REJECTED, "VERDICT_STATUS"
+    if slot.HasField("particulars") or _erasure(header, slot.op) is not None:
+        return APPLIED, ""
+    return REJECTED, "VERDICT_STATUS"
+
+
+def erasures_in(header: channel_pb2.EntryHeader, body: VerifiedBody | None) -> list[Erasure]:
+    """What an authentic status entry erases: slots of earlier entries of its own channel.
+
+    They hold from the moment the entry is stored, also for targets that are not here yet.
+    """
+    if header.kind != channel_pb2.ENTRY_KIND_STATUS:
+        return []
+    slots = [_status_slot(slot[1]) for slot in _slots(body) if slot is not None]
+    found = [_erasure(header, slot.op) for slot in slots if slot is not None and slot.HasField("op")]
+    return [erasure for erasure in found if erasure is not None]
+
+
+def _status_slot(content: bytes) -> record_pb2.StatusSlot | None:
+    try:
+        slot = envelopes.parse(record_pb2.StatusSlot, content)
+    except XinqiaoError:
+        return None
+    return slot if slot.WhichOneof("content") else None
+
+
+def _erasure(header: channel_pb2.EntryHeader, op: record_pb2.StatusOp) -> Erasure | None:
+    target = op.target
+    earlier = (target.epoch, target.index) < (header.epoch, header.index)
+    if op.kind != record_pb2.STATUS_KIND_ERASE or target.channel != header.channel or not earlier:
+        return None
+    if len(op.commitment) != HASH_BYTES:
+        return None
+    return Erasure(Place(target.epoch, target.index, target.position), op.commitment)
