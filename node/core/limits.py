@@ -30,7 +30,7 @@ class Limits:
     max_title_chars: int = 120
 
     # Files that are published
-    max_row_bytes: int = 256 * 1024
+    max_row_bytes: int = 128 * 1024
     max_sniffed_bytes: int = 64 * 1024
 
     # Vectors in Hello and receipts

@@ -1,0 +1,1 @@
+"""From files to records: rows are read, judged and built one by one, in memory that does not grow with the file."""
