@@ -102,6 +102,9 @@ CODES: dict[str, ErrorSpec] = {
         "you",
         "install that version or a later one; nothing was changed",
     ),
+    "HOME_UNSAFE": ErrorSpec(
+        _O, "FAILED_PRECONDITION", "{path} cannot be used: {detail}", "you", "correct it, or choose another --home"
+    ),
     "KEY_PASSPHRASE": ErrorSpec(
         _O,
         "FAILED_PRECONDITION",
@@ -118,6 +121,13 @@ CODES: dict[str, ErrorSpec] = {
         "the {kind} key in {file} is {found}, the registry lists {listed}",
         "you",
         "restore the listed key, or rotate with `xinqiao keys rotate {kind}`",
+    ),
+    "KEY_ROTATION": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "the {kind} key is not replaced: {detail}",
+        "you",
+        "see `xinqiao keys list` for what the rotation waits for",
     ),
     "LISTEN_FAILED": ErrorSpec(
         _O,
