@@ -195,7 +195,8 @@ def fold_document_number(text: str) -> str:
 
     The folded form goes into natural keys only; what travels and is shown is the text as published.
     """
-    return _INVISIBLE.sub("", normalize("NFKC", text).translate(_BRACKETS))
+    # Taking a space out can bring a letter and its accent together, hence NFKC once more.
+    return normalize("NFKC", _INVISIBLE.sub("", normalize("NFKC", text))).translate(_BRACKETS)
 
 
 def iso_date(text: str) -> date | None:

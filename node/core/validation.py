@@ -49,6 +49,7 @@ ADULT_YEARS = 18
 
 # Control characters but tab and line ends, direction overrides that make a text read as another one, surrogates,
 # and the mark that a converter leaves in place of what it lost.
+_LOST = "\ufffd"
 _UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffd]")
 _DIGITS = re.compile(r"[0-9]+")
 _AMOUNTS = {
@@ -100,7 +101,8 @@ def compile_validator(item: Item, disclosure: str, as_of: str = "") -> Validator
                     found.append(_defect(fields[number], code, as_of))
         if any(map(str.isspace, values.values())):  # (5): one scan each settles the usual record
             found += (_defect(fields[number], "FIELD_BLANK") for number, text in values.items() if text.isspace())
-        if not "".join(values.values()).isprintable():
+        joined = "".join(values.values())
+        if not joined.isprintable() or _LOST in joined:
             found += (_defect(fields[number], "FIELD_CHARACTERS") for number in _unclean(values))
         for relation in relations:  # (6)
             defect = relation(values)
