@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol, TypeVar
 
+from node.core.catalogue import Edition
 from node.core.channel import HeadAt, Log
 from node.core.entry import SignedEntry, VerifiedBody, VerifiedEntry
 from node.core.heartbeat import VerifiedHeartbeat
@@ -344,7 +345,8 @@ class StoreTransaction(StoreReader, Protocol):
         ...
 
     def set_left(self, channel: str, epoch: int, left_at: int | None) -> None:
-        """Note that this node no longer belongs to the audience, or that it does again."""
+        """Note that this node no longer belongs to the audience, or that it does again (None): then every
+        entry with records is incomplete and the fold starts again."""
         ...
 
     def set_quarantined(self, origin: str, quarantined: bool) -> None:
@@ -520,4 +522,43 @@ class Registry(Protocol):
 
     async def report_heads(self, report: envelope_pb2.Envelope) -> None:
         """Hand a signed head report to the registry; raises WIRE_* when no registry takes it."""
+        ...
+
+
+class View(Protocol):
+    """What the duties know of the network: always the verified state in force."""
+
+    @property
+    def network(self) -> str:
+        """The network as signed messages name it."""
+        ...
+
+    @property
+    def me(self) -> str:
+        """This node's id."""
+        ...
+
+    @property
+    def members(self) -> Members:
+        """All members."""
+        ...
+
+    @property
+    def editions(self) -> Mapping[str, Edition]:
+        """The catalogue editions by version."""
+        ...
+
+    @property
+    def edition_in_force(self) -> Edition | None:
+        """The edition this node publishes under, None before the registry has any."""
+        ...
+
+    @property
+    def read_at_ms(self) -> int:
+        """When the registry was last read to the end without a fault. 0 means never."""
+        ...
+
+    @property
+    def stage(self) -> Stage:
+        """How old the trust in the registry's word is."""
         ...

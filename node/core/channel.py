@@ -156,8 +156,7 @@ def open_header(
 ) -> tuple[channel_pb2.EntryHeader, PublicKey]:
     """Verify the signature of an entry's header and read it; raises ENTRY_SIGNATURE, ENTRY_HEADER, ENTRY_NETWORK."""
     by_id = {key.public.key_id: key for key in origin.descriptor.signing_keys}
-    trusted = [key.public for key in by_id.values()]
-    for found in envelopes.signers(signed.envelope, envelopes.ENTRY_HEADER, trusted, limits):
+    for found in envelopes.signers(signed.envelope, envelopes.ENTRY_HEADER, origin.all_keys, limits):
         header = envelopes.parse(channel_pb2.EntryHeader, signed.envelope.payload)
         if _is_accepted(by_id[found.key_id], header, log):
             _check_header(signed, header, network, limits)
@@ -264,10 +263,9 @@ def check_equivocation(
 def _authentic(
     envelope: envelope_pb2.Envelope, origin: Member, network: str, limits: Limits
 ) -> channel_pb2.EntryHeader:
-    trusted = [key.public for key in origin.descriptor.signing_keys]
     if len(envelope.payload) > limits.max_header_bytes:
         raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="a header is too large")
-    if not envelopes.signers(envelope, envelopes.ENTRY_HEADER, trusted, limits):
+    if not envelopes.signers(envelope, envelopes.ENTRY_HEADER, origin.all_keys, limits):
         raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail=f"a header is not signed by {origin.id}")
     header = envelopes.parse(channel_pb2.EntryHeader, envelope.payload)
     if header.network != network:

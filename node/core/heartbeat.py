@@ -16,7 +16,7 @@ from node.core.entry import origin_of
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Member
-from node.pb import channel_pb2, envelope_pb2, registry_pb2
+from node.pb import channel_pb2, envelope_pb2
 
 ChannelEpoch = tuple[str, int]
 
@@ -32,7 +32,6 @@ class VerifiedHeartbeat:
     time_ms: int
     heads: Mapping[ChannelEpoch, HeadAt]
     view: channel_pb2.HeartbeatView
-    by_active_key: bool
 
 
 def sort_heads(heads: Mapping[ChannelEpoch, HeadAt]) -> list[tuple[ChannelEpoch, HeadAt]]:
@@ -74,14 +73,11 @@ def open_view(
 ) -> VerifiedHeartbeat:
     """Verify a heartbeat and the heads it shows; raises HEARTBEAT, SIGNATURE, ENVELOPE_TYPE, ENVELOPE_SHAPE.
 
-    signer is the member the caller takes for its author, by node_of.
+    signer is the member the caller takes for its author, by node_of. Only a key active now can sign one.
     """
     if signer is None:
         raise XinqiaoError("HEARTBEAT", node="an unknown node", detail="it is not a member")
-    active = _active_key_ids(signer)
-    trusted = [key.public for key in signer.descriptor.signing_keys]
-    signed = envelopes.signers(view.heartbeat, envelopes.HEARTBEAT, trusted, limits)
-    if not signed:
+    if not envelopes.signers(view.heartbeat, envelopes.HEARTBEAT, signer.active_keys, limits):
         raise XinqiaoError("SIGNATURE", signer=signer.id)
     heartbeat = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
     if heartbeat.network != network or heartbeat.node != signer.id or heartbeat.time_unix_ms <= 0:
@@ -91,7 +87,6 @@ def open_view(
         time_ms=min(heartbeat.time_unix_ms, now_ms + limits.max_clock_skew_ms),
         heads=_open_heads(view, heartbeat, limits),
         view=view,
-        by_active_key=any(key.key_id in active for key in signed),
     )
 
 
@@ -100,10 +95,6 @@ def node_of(view: channel_pb2.HeartbeatView, limits: Limits = DEFAULT_LIMITS) ->
     if len(view.heartbeat.payload) > limits.max_header_bytes:
         raise XinqiaoError("HEARTBEAT", node="a peer", detail="it is too large")
     return envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload).node
-
-
-def _active_key_ids(signer: Member) -> set[str]:
-    return {key.public.key_id for key in signer.descriptor.signing_keys if key.state == registry_pb2.KEY_STATE_ACTIVE}
 
 
 def _open_heads(

@@ -81,9 +81,16 @@ class Member:
         """The node's name for people."""
         return self.descriptor.message.name
 
-    def keys_at(self, issued_at_ms: int) -> list[PublicKey]:
-        """The keys whose signature over something issued at that time is accepted."""
-        return [key.public for key in self.descriptor.signing_keys if _in_life(key, issued_at_ms)]
+    @property
+    def active_keys(self) -> list[PublicKey]:
+        """The keys it may sign with now."""
+        keys = self.descriptor.signing_keys
+        return [key.public for key in keys if key.state == registry_pb2.KEY_STATE_ACTIVE]
+
+    @property
+    def all_keys(self) -> list[PublicKey]:
+        """Every key it ever signed with."""
+        return [key.public for key in self.descriptor.signing_keys]
 
     def may_speak_for(self, authority: str, at_ms: int) -> bool:
         """Whether the descriptor lists the authority at that time."""
@@ -91,10 +98,6 @@ class Member:
             listed.uscc == authority and listed.from_unix_ms <= at_ms < (listed.to_unix_ms or 1 << 62)
             for listed in self.descriptor.message.authorities
         )
-
-
-def _in_life(key: MemberKey, at_ms: int) -> bool:
-    return key.not_before_ms <= at_ms and (key.not_after_ms == 0 or at_ms < key.not_after_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,7 @@ def open_receipt(
     """Verify a receipt; raises RECEIPT, SIGNATURE, ENVELOPE_TYPE, ENVELOPE_SHAPE."""
     if subscriber is None:
         raise XinqiaoError("RECEIPT", node="an unknown node", detail="it is not a member")
-    trusted = [key.public for key in subscriber.descriptor.signing_keys]
-    if not envelopes.signers(envelope, envelopes.RECEIPT, trusted, limits):
+    if not envelopes.signers(envelope, envelopes.RECEIPT, subscriber.all_keys, limits):
         raise XinqiaoError("SIGNATURE", signer=subscriber.id)
     message = envelopes.parse(channel_pb2.Receipt, envelope.payload)
     detail = _contradiction(message, subscriber, network, limits)

@@ -1,0 +1,164 @@
+"""Admission: how a verified entry enters the store and takes effect, whoever brought it.
+
+Publishing and receiving both end here, inside one transaction:
+
+    (1) slots that a verified erasure already names are dropped
+    (2) the entry is appended (compare-and-swap on the head)
+    (3) what it erases is erased, in whatever order target and erasure arrived
+    (4) a manifest that drops this node from the audience erases its copy
+    (5) the fold goes on as far as complete entries reach
+    (6) freshness follows what is applied
+
+A crash before the commit leaves nothing of it; after the commit everything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from node.core.channel import HeadAt, Log
+from node.core.entry import VerifiedBody, VerifiedEntry, erase_slots, fill_slots, open_body, origin_of
+from node.core.envelope import parse
+from node.core.heartbeat import ChannelEpoch
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.state import Unfolded, erasures_in, fold
+from node.pb import channel_pb2
+from node.ports import HeldChannel, HeldEntry, Lane, StoreReader, StoreTransaction, View
+
+
+def header_of(entry: HeldEntry) -> channel_pb2.EntryHeader:
+    """The header of a stored entry, whose signature was checked when it came in."""
+    return parse(channel_pb2.EntryHeader, entry.envelope.payload)
+
+
+def root_at(store: StoreReader, log: Log, size: int) -> bytes | None:
+    """The root over the first entries of a log, None beyond its end; headers sign the roots before them."""
+    if size == log.size:
+        return log.root
+    entry = store.entry(log.channel, log.epoch, size) if size < log.size else None
+    return header_of(entry).prev_root if entry is not None else None
+
+
+class Admission:
+    """Brings verified entries and bodies into the store; every method runs inside one transaction."""
+
+    def __init__(self, view: View, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._view = view
+        self._limits = limits
+
+    def admit(self, tx: StoreTransaction, entry: VerifiedEntry, now_ms: int) -> HeldChannel:
+        """Append an entry and let it take effect; raises HEAD_MOVED."""
+        header = entry.header
+        before = tx.channel(header.channel, header.epoch)
+        # (1) erased slots
+        erased = tx.erasures(header.channel, header.epoch, header.index)
+        body = self._without_erased(entry.body, erased, outside=before is not None and before.left_at is not None)
+        entry = replace(entry, body=body)
+        # (2) append
+        held = tx.append(entry, now_ms, complete=_is_complete(header, body, erased))
+        # (3) erasures
+        tx.put_erasures(header.channel, erasures_in(header, body))
+        # (4) audience
+        if entry.manifest is not None:
+            self._follow_audience(tx, held, header.index)
+        # (5) fold, (6) freshness
+        return self.fold_on(tx, header.channel, header.epoch)
+
+    def supply(self, tx: StoreTransaction, channel: str, epoch: int, index: int, serialized: bytes) -> HeldChannel:
+        """Complete the body of a stored entry from another copy; raises ENTRY_SIZE, ENTRY_BODY."""
+        entry = tx.entry(channel, epoch, index)
+        if entry is not None and not entry.complete:
+            header = header_of(entry)
+            erased = tx.erasures(channel, epoch, index)
+            body = open_body(header, serialized, self._limits)
+            if entry.body is not None:
+                body = fill_slots(open_body(header, entry.body, self._limits), body, sorted(erased))
+            body_or_none = self._without_erased(body, erased, outside=False)
+            assert body_or_none is not None
+            tx.put_body(channel, epoch, index, body_or_none, _is_complete(header, body_or_none, erased))
+            tx.put_erasures(channel, erasures_in(header, body_or_none))
+        return self.fold_on(tx, channel, epoch)
+
+    def fold_on(self, tx: StoreTransaction, channel: str, epoch: int) -> HeldChannel:
+        """Apply entries in order until one is incomplete or waits for its catalogue edition."""
+        held = tx.channel(channel, epoch)
+        assert held is not None
+        if held.left_at is not None:
+            return held
+        for entry in tx.entries(channel, epoch, held.applied_size):
+            if not entry.complete:
+                break
+            applied = fold(self._unfolded(held, entry), lambda keys: tx.find_keys(channel, keys), self._limits)
+            if applied is None:
+                break
+            held = tx.apply(applied)
+        self._refresh(tx, held)
+        return held
+
+    def _unfolded(self, held: HeldChannel, entry: HeldEntry) -> Unfolded:
+        header = header_of(entry)
+        origin = self._view.members.get(held.origin)
+        assert origin is not None
+        return Unfolded(
+            header=header,
+            body=open_body(header, entry.body, self._limits) if entry.body is not None else None,
+            manifest=held.manifest,
+            origin=origin,
+            editions=self._view.editions,
+            settled=self._view.read_at_ms > entry.received_at_ms,
+            arrived_at_ms=entry.received_at_ms,
+        )
+
+    def _without_erased(
+        self, body: VerifiedBody | None, erased: Mapping[int, bytes], *, outside: bool
+    ) -> VerifiedBody | None:
+        """The body as it may be kept: nothing outside the audience, no slot that is erased."""
+        if body is None or outside:
+            return None
+        gone = [at for at, commitment in sorted(erased.items()) if _names(body, at, commitment)]
+        return erase_slots(body, gone) if gone else body
+
+    def _follow_audience(self, tx: StoreTransaction, held: HeldChannel, index: int) -> None:
+        """A leaver keeps the log up to the manifest that dropped it, without bodies; a returner folds again."""
+        channel, epoch = held.key
+        reads = self._view.members.reads(self._view.me, held.origin, held.manifest.audience)
+        if not reads and held.left_at is None:
+            tx.erase_bodies(channel, epoch)
+            tx.set_left(channel, epoch, index)
+        elif reads and held.left_at is not None:
+            tx.set_left(channel, epoch, None)
+
+    def _refresh(self, tx: StoreTransaction, held: HeldChannel) -> None:
+        heartbeat = tx.heartbeat(held.origin)
+        head = heartbeat_head(heartbeat.view, held.key) if heartbeat is not None else None
+        if heartbeat is None or head is None or head.size > held.applied_size:
+            return
+        if root_at(tx, held.log, head.size) == head.root:
+            tx.set_fresh(*held.key, heartbeat.time_ms)
+
+
+def heartbeat_head(view: channel_pb2.HeartbeatView, key: ChannelEpoch) -> HeadAt | None:
+    """The head a stored view shows for a log."""
+    for item in view.heads:
+        if (item.head.channel, item.head.epoch) == key:
+            return HeadAt(item.head.size, item.head.root)
+    return None
+
+
+def _names(body: VerifiedBody, position: int, commitment: bytes) -> bool:
+    return position < len(body.commitments) and body.commitments[position] == commitment
+
+
+def _is_complete(header: channel_pb2.EntryHeader, body: VerifiedBody | None, erased: Mapping[int, bytes]) -> bool:
+    if body is None:
+        return header.record_count == 0
+    return all(_names(body, at, erased.get(at, b"")) for at in body.bare)
+
+
+def lane_of(manifest: channel_pb2.Manifest) -> Lane:
+    """The lane a channel travels in."""
+    return Lane.CONTROL if manifest.priority == channel_pb2.PRIORITY_CONTROL else Lane.BULK
+
+
+def is_own(view: View, channel: str) -> bool:
+    """Whether this node writes the channel."""
+    return origin_of(channel) == view.me

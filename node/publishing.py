@@ -1,0 +1,372 @@
+"""Publishing: the duty that writes this node's own channels.
+
+Every entry of ours takes the same way:
+
+    (1) build the header over the head we hold, and sign it
+    (2) core.channel.advance, the same door as for a stranger
+    (3) one transaction: append (compare-and-swap), erase, fold
+    (4) the sidecar is written and fsynced
+    (5) only now may the signature leave: the links are woken
+
+A crash before (3) leaves nothing, and the signature was never seen. A crash between (3) and (4) leaves the
+database ahead of the sidecar, which is read as such at the next start. A database BEHIND the sidecar was
+restored from a backup: nothing is appended until our peers have given our own history back.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from node.admission import Admission, is_own, lane_of, root_at
+from node.core import envelope as envelopes
+from node.core import heartbeat as heartbeats
+from node.core.audience import manifest_defect
+from node.core.catalogue import Edition
+from node.core.channel import HeadAt, Log, advance, check_channel_name
+from node.core.entry import SALT_BYTES, SignedEntry, build_body, open_body
+from node.core.errors import XinqiaoError
+from node.core.heartbeat import ChannelEpoch
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.membership import Standing
+from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection
+from node.core.state import Place, disclosure_letter
+from node.pb import channel_pb2, record_pb2
+from node.ports import (
+    Clock,
+    Entropy,
+    HeadsSidecar,
+    HeldChannel,
+    Lane,
+    Signer,
+    Store,
+    StoreTransaction,
+    View,
+    Writer,
+)
+
+RULES_VERSION = "1"
+
+
+class Publishing:
+    """Creates and writes this node's channels and signs its heartbeats."""
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        store: Store,
+        writer: Writer,
+        sidecar: HeadsSidecar,
+        signer: Callable[[], Signer],
+        clock: Clock,
+        entropy: Entropy,
+        limits: Limits = DEFAULT_LIMITS,
+        wake: Callable[[str, int], None],
+    ) -> None:
+        self._view = view
+        self._store = store
+        self._writer = writer
+        self._sidecar = sidecar
+        self._signer = signer
+        self._clock = clock
+        self._entropy = entropy
+        self._limits = limits
+        self._wake = wake
+        self._admission = Admission(view, limits)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._recovery: Recovery | None = None
+        self._signed: dict[ChannelEpoch, HeadAt] = {}
+
+    # -- start and restore --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Compare the database with the sidecar; a database that is behind closes the duty until it is not."""
+        held = self._own_heads()
+        kept = self._sidecar.read()
+        if kept is None:
+            self._recovery = Recovery({}, ask_all=True) if held else None
+        elif kept[0] != self._store.incarnation():
+            self._recovery = Recovery(kept[1], ask_all=True) if kept[1] else None
+        elif self._is_behind(kept[1]):
+            self._recovery = Recovery(kept[1], ask_all=False)
+        if self._recovery is None:
+            self._trust(held)
+
+    @property
+    def blocked(self) -> XinqiaoError | None:
+        """Why nothing can be published, None when something can."""
+        member = self._view.members.get(self._view.me)
+        if member is None:
+            return XinqiaoError("NOT_A_MEMBER", detail="the registry does not list it")
+        if member.standing is not Standing.ACTIVE:
+            return XinqiaoError(f"MEMBER_{member.standing.name}", node=member.id, reason=member.reason)
+        if self._recovery is not None:
+            return XinqiaoError("RESTORED", detail=self._recovery.detail(self._own_heads()))
+        return None
+
+    def peer_answered(self, peer: str) -> None:
+        """Note that a peer has compared its heads with ours, and end the recovery when nothing is missing."""
+        if self._recovery is None:
+            return
+        self._recovery.answered.add(peer)
+        wanted = {node for node in self._view.members.by_id if node != self._view.me}
+        active = {node for node in wanted if self._view.members.by_id[node].standing is Standing.ACTIVE}
+        if not self._is_behind(self._recovery.floor) and self._recovery.is_settled(active):
+            self._recovery = None
+            self._trust(self._own_heads())
+
+    def own_entry_returned(self) -> None:
+        """Note that a peer gave back an entry of ours that we did not hold: we have lost data."""
+        if self._recovery is None:
+            self._recovery = Recovery(self._own_heads(), ask_all=True)
+
+    def _trust(self, heads: Mapping[ChannelEpoch, HeadAt]) -> None:
+        self._signed = dict(heads)
+        self._sidecar.write(self._store.incarnation(), self._signed)
+
+    def _is_behind(self, floor: Mapping[ChannelEpoch, HeadAt]) -> bool:
+        return any(not self._reaches(key, head) for key, head in floor.items())
+
+    def _reaches(self, key: ChannelEpoch, head: HeadAt) -> bool:
+        held = self._store.channel(*key)
+        return held is not None and root_at(self._store, held.log, head.size) == head.root
+
+    def _own_heads(self) -> dict[ChannelEpoch, HeadAt]:
+        own = [held for held in self._store.channels() if is_own(self._view, held.log.channel)]
+        return {held.key: HeadAt(held.log.size, held.log.root) for held in own}
+
+    # -- channels -----------------------------------------------------------------------------------
+
+    async def create_channel(self, name: str, manifest: channel_pb2.Manifest) -> HeldChannel:
+        """Write entry 0 of a new channel; raises CHANNEL_NAME, CHANNEL_EXISTS, CATALOGUE_DISCLOSURE and more."""
+        channel = f"{self._view.me}/{name}"
+        check_channel_name(channel, self._limits)
+        self._check_open()
+        item = self._edition().item(manifest.item)
+        letter = disclosure_letter(manifest.disclosure)
+        if letter not in item.disclosure:
+            allowed = ", ".join(item.disclosure)
+            raise XinqiaoError("CATALOGUE_DISCLOSURE", item=item.id, disclosure=letter or "none", allowed=allowed)
+        manifest.title = manifest.title or item.title_zh
+        async with self._locks[channel]:
+            if self._store.channel(channel) is not None:
+                raise XinqiaoError("CHANNEL_EXISTS", channel=channel)
+            return await self._append_manifest(Log(channel, self._open_epoch()), manifest)
+
+    async def set_audience(self, channel: str, audience: channel_pb2.Audience) -> HeldChannel:
+        """Write a manifest with another audience; raises CHANNEL_UNKNOWN, CHANNEL_NOT_OURS."""
+        async with self._locks[channel]:
+            held = await self._open_channel(channel)
+            manifest = channel_pb2.Manifest()
+            manifest.CopyFrom(held.manifest)
+            manifest.audience.CopyFrom(audience)
+            return await self._append_manifest(held.log, manifest)
+
+    async def _append_manifest(self, log: Log, manifest: channel_pb2.Manifest) -> HeldChannel:
+        header = self._header(log, channel_pb2.ENTRY_KIND_MANIFEST)
+        header.manifest.CopyFrom(manifest)
+        defect = manifest_defect(header, self._limits)
+        if defect:
+            raise XinqiaoError("ARGUMENT_INVALID", argument="manifest", detail=defect)
+        return await self._append(log, header, None, lane_of(manifest))
+
+    async def _open_channel(self, channel: str) -> HeldChannel:
+        """The open epoch of a channel of ours; after a cut the next epoch begins here, citing it."""
+        self._check_open()
+        held = self._store.channel(channel)
+        if held is None:
+            raise XinqiaoError("CHANNEL_UNKNOWN", channel=channel)
+        if not is_own(self._view, channel):
+            raise XinqiaoError("CHANNEL_NOT_OURS", channel=channel, origin=held.origin, node=self._view.me)
+        if held.log.epoch == self._open_epoch():
+            return held
+        manifest = channel_pb2.Manifest()
+        manifest.CopyFrom(held.manifest)
+        cut = held.log.cut or HeadAt(0, Log(channel, 0).root)
+        manifest.resumes.CopyFrom(channel_pb2.CutReference(epoch=held.log.epoch, size=cut.size, root=cut.root))
+        return await self._append_manifest(Log(channel, self._open_epoch()), manifest)
+
+    # -- records ------------------------------------------------------------------------------------
+
+    def channel_to_publish(self, channel: str) -> HeldChannel:
+        """The channel as it stands, after checking that rows may be published into it."""
+        self._check_open()
+        held = self._store.channel(channel)
+        if held is None:
+            raise XinqiaoError("CHANNEL_UNKNOWN", channel=channel)
+        if not is_own(self._view, channel):
+            raise XinqiaoError("CHANNEL_NOT_OURS", channel=channel, origin=held.origin, node=self._view.me)
+        return held
+
+    async def publish(self, channel: str, candidates: Sequence[Candidate]) -> list[Outcome]:
+        """Publish records as one entry; each candidate gets one outcome, durable when this returns.
+
+        At most limits.max_records_per_entry candidates, at most limits.max_body_bytes together.
+        """
+        async with self._locks[channel]:
+            held = await self._open_channel(channel)
+            now_ms = self._clock.now_ms()
+            allowed, outcomes = self._split_by_authority(candidates, now_ms)
+            fresh, known = self._split_by_novelty(channel, allowed)
+            if fresh:
+                await self._append_records(held.log, [candidate.record for candidate in fresh], held.manifest)
+            return sorted([*outcomes, *known], key=lambda outcome: outcome.row)
+
+    def _split_by_authority(
+        self, candidates: Sequence[Candidate], now_ms: int
+    ) -> tuple[list[Candidate], list[Outcome]]:
+        member = self._view.members.active(self._view.me)
+        allowed, refused = [], []
+        for candidate in candidates:
+            if not candidate.authority or member.may_speak_for(candidate.authority, now_ms):
+                allowed.append(candidate)
+            else:
+                defect = Defect("VERDICT_AUTHORITY", "", {"origin": self._view.me, "authority": candidate.authority})
+                rejection = Rejection(candidate.row, (defect,), {})
+                refused.append(Outcome(candidate.row, OutcomeKind.REJECTED, rejection))
+        return allowed, refused
+
+    def _split_by_novelty(self, channel: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Outcome]]:
+        held = self._store.find_keys(channel, [candidate.key for candidate in candidates])
+        current = {key: record.content_hash for key, record in held.items()}
+        fresh, outcomes = [], []
+        for candidate in candidates:
+            before = current.get(candidate.key)
+            if before == candidate.content_hash:
+                outcomes.append(Outcome(candidate.row, OutcomeKind.DUPLICATE))
+                continue
+            kind = OutcomeKind.ACCEPTED if before is None else OutcomeKind.REVISED
+            outcomes.append(Outcome(candidate.row, kind))
+            current[candidate.key] = candidate.content_hash
+            fresh.append(candidate)
+        return fresh, outcomes
+
+    async def _append_records(self, log: Log, records: Sequence[bytes], manifest: channel_pb2.Manifest) -> HeldChannel:
+        header = self._header(log, channel_pb2.ENTRY_KIND_RECORDS)
+        header.catalogue_version = self._edition().version
+        header.rules_version = RULES_VERSION
+        return await self._append(log, header, self._body(header, records), lane_of(manifest))
+
+    async def erase(self, channel: str, place: Place, decision: str, reason: str) -> HeldChannel:
+        """Write the status entry that erases one record everywhere; raises RECORD_UNKNOWN."""
+        async with self._locks[channel]:
+            held = await self._open_channel(channel)
+            commitment = self._commitment_at(channel, place)
+            op = record_pb2.StatusOp(
+                kind=record_pb2.STATUS_KIND_ERASE,
+                target=record_pb2.RecordRef(
+                    channel=channel, epoch=place.epoch, index=place.index, position=place.position
+                ),
+                commitment=commitment,
+                particulars_slot=2,
+            )
+            particulars = record_pb2.StatusParticulars(decision=decision, reason=reason)
+            slots = [record_pb2.StatusSlot(op=op), record_pb2.StatusSlot(particulars=particulars)]
+            header = self._header(held.log, channel_pb2.ENTRY_KIND_STATUS)
+            body = self._body(header, [slot.SerializeToString() for slot in slots])
+            return await self._append(held.log, header, body, Lane.CONTROL)
+
+    def _commitment_at(self, channel: str, place: Place) -> bytes:
+        entry = self._store.entry(channel, place.epoch, place.index)
+        if self._store.record(channel, place) is None or entry is None or entry.body is None:
+            ref = f"{channel} {place.epoch}/{place.index}/{place.position}"
+            raise XinqiaoError("RECORD_UNKNOWN", ref=ref, detail="no such record in force", channel=channel)
+        header = envelopes.parse(channel_pb2.EntryHeader, entry.envelope.payload)
+        return open_body(header, entry.body, self._limits).commitments[place.position]
+
+    # -- heartbeats ---------------------------------------------------------------------------------
+
+    async def beat(self) -> None:
+        """Sign one heartbeat over all heads of this node and keep it for the links."""
+        member = self._view.members.get(self._view.me)
+        if self._recovery is not None or member is None or member.standing is not Standing.ACTIVE:
+            return
+        heads = self._own_heads()
+        before = self._store.heartbeat(self._view.me)
+        now_ms = self._clock.now_ms()
+        time_ms = max(now_ms, before.time_ms + 1 if before is not None else 0)
+        message = heartbeats.build(self._view.network, self._view.me, time_ms, heads)
+        envelope = envelopes.seal(message.SerializeToString(), envelopes.HEARTBEAT, self._signer())
+        view = heartbeats.full_view(envelope, heads)
+        verified = heartbeats.open_view(view, member, self._view.network, now_ms, self._limits)
+        await self._writer.run(Lane.CONTROL, lambda tx: self._keep_heartbeat(tx, verified))
+
+    def _keep_heartbeat(self, tx: StoreTransaction, verified: heartbeats.VerifiedHeartbeat) -> None:
+        tx.put_heartbeat(verified)
+        for key in verified.heads:
+            tx.set_fresh(*key, verified.time_ms)
+
+    # -- the one way of an entry --------------------------------------------------------------------
+
+    def _header(self, log: Log, kind: channel_pb2.EntryKind) -> channel_pb2.EntryHeader:
+        # (1) over the head we hold
+        return channel_pb2.EntryHeader(
+            network=self._view.network,
+            channel=log.channel,
+            epoch=log.epoch,
+            index=log.size,
+            prev_root=log.root,
+            kind=kind,
+            records_root=Log("", 0).root,
+            issued_at_unix_ms=self._clock.now_ms(),
+        )
+
+    def _body(self, header: channel_pb2.EntryHeader, records: Sequence[bytes]) -> bytes:
+        fresh = self._entropy.bytes(SALT_BYTES * len(records))
+        salts = [fresh[at : at + SALT_BYTES] for at in range(0, len(fresh), SALT_BYTES)]
+        body, header.records_root = build_body(records, salts)
+        header.record_count = len(records)
+        header.uncompressed_bytes_max = len(body)
+        return body
+
+    async def _append(self, log: Log, header: channel_pb2.EntryHeader, body: bytes | None, lane: Lane) -> HeldChannel:
+        # (1) sign
+        envelope = envelopes.seal(header.SerializeToString(), envelopes.ENTRY_HEADER, self._signer())
+        signed = SignedEntry(header.channel, header.epoch, header.index, envelope, body)
+        # (2) the same door as for a stranger
+        member = self._view.members.get(self._view.me)
+        verified = advance(log, signed, member, self._view.network, self._limits)
+        # (3) one transaction
+        held = await self._writer.run(lane, lambda tx: self._admission.admit(tx, verified, header.issued_at_unix_ms))
+        # (4) the sidecar
+        self._signed[held.key] = HeadAt(held.log.size, held.log.root)
+        self._sidecar.write(self._store.incarnation(), self._signed)
+        # (5) the links
+        self._wake(*held.key)
+        return held
+
+    def _check_open(self) -> None:
+        blocked = self.blocked
+        if blocked is not None:
+            raise blocked
+
+    def _open_epoch(self) -> int:
+        return self._view.members.active(self._view.me).open_epoch
+
+    def _edition(self) -> Edition:
+        edition = self._view.edition_in_force
+        if edition is None:
+            raise XinqiaoError("VERDICT_CATALOGUE", version="in force")
+        return edition
+
+
+class Recovery:
+    """What must be given back before this node appends again: the heads it has signed, as far as known."""
+
+    def __init__(self, floor: Mapping[ChannelEpoch, HeadAt], *, ask_all: bool) -> None:
+        self.floor = dict(floor)
+        self.answered: set[str] = set()
+        self._ask_all = ask_all
+
+    def is_settled(self, members: set[str]) -> bool:
+        """Whether everybody whose answer is needed has answered."""
+        return not self._ask_all or members <= self.answered
+
+    def detail(self, held: Mapping[ChannelEpoch, HeadAt]) -> str:
+        """What is missing, for people."""
+        missing = [
+            f"{channel} holds {held[channel, epoch].size if (channel, epoch) in held else 0} of {head.size}"
+            for (channel, epoch), head in sorted(self.floor.items())
+            if (channel, epoch) not in held or held[channel, epoch].size < head.size
+        ]
+        return "; ".join(missing) or f"{len(self.answered)} members have confirmed what they hold"

@@ -1,0 +1,402 @@
+"""Receiving: the duty that takes entries, heartbeats, receipts and proofs from whoever holds them.
+
+It does not matter who brings an entry: its signature, its place in the log and its audience decide. An entry
+goes through core.channel.advance into one transaction, and only after the commit a receipt is signed.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from node.admission import Admission, heartbeat_head, is_own, lane_of, root_at
+from node.core import envelope as envelopes
+from node.core import heartbeat as heartbeats
+from node.core import merkle
+from node.core.channel import (
+    HeadAt,
+    Log,
+    advance,
+    broken_continuation,
+    check_equivocation,
+    conflict,
+    open_header,
+    resolve_cut,
+)
+from node.core.entry import SignedEntry, VerifiedEntry, origin_of
+from node.core.errors import XinqiaoError, to_refusal
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.membership import Cut, Standing
+from node.core.receipt import VerifiedReceipt, open_receipt, subscriber_of
+from node.pb import channel_pb2, envelope_pb2, registry_pb2
+from node.ports import Clock, HeldChannel, Lane, Signer, Store, StoreTransaction, View, Writer
+
+RUN_ENTRIES = 64
+RUN_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is durably held of a log after entries were taken; receipt is None for a log of our own."""
+
+    size: int
+    applied_size: int
+    receipt: envelope_pb2.Envelope | None
+
+
+class Receiving:
+    """Verifies and stores what members send, and signs receipts for what is durable."""
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        store: Store,
+        writer: Writer,
+        signer: Callable[[], Signer],
+        clock: Clock,
+        own_entry_returned: Callable[[], None],
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self._view = view
+        self._store = store
+        self._writer = writer
+        self._signer = signer
+        self._clock = clock
+        self._own_entry_returned = own_entry_returned
+        self._limits = limits
+        self._admission = Admission(view, limits)
+        self._locks: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._foreign_cuts: dict[tuple[str, int], HeadAt] = {}
+
+    # -- entries ------------------------------------------------------------------------------------
+
+    async def receive(self, run: Sequence[SignedEntry]) -> Taken:
+        """Take consecutive entries of one log; what was taken before a refusal stays taken.
+
+        Raises what core.channel.advance raises, AUDIENCE, EQUIVOCATION and DISK_FULL.
+        """
+        first = run[0]
+        async with self._locks[first.channel, first.epoch]:
+            held = self._store.channel(first.channel, first.epoch)
+            held, rest = await self._take_known(held, run)
+            if rest:
+                held = await self._take_new(held, rest)
+        assert held is not None
+        receipt = None if is_own(self._view, first.channel) else await self._receipt(held)
+        return Taken(held.log.size, held.applied_size, receipt)
+
+    async def _take_known(
+        self, held: HeldChannel | None, run: Sequence[SignedEntry]
+    ) -> tuple[HeldChannel | None, Sequence[SignedEntry]]:
+        """Entries below our head: the same bytes bring at most a missing body, other bytes are a fork."""
+        size = held.log.size if held is not None else 0
+        known = [signed for signed in run if signed.index < size]
+        for signed in known:
+            assert held is not None
+            held = await self._compare(held, signed)
+        return held, run[len(known) :]
+
+    async def _compare(self, held: HeldChannel, signed: SignedEntry) -> HeldChannel:
+        entry = self._store.entry(signed.channel, signed.epoch, signed.index)
+        assert entry is not None
+        proof = conflict(entry.envelope, signed.envelope)
+        if proof is not None:
+            await self._accuse(held.log, signed, proof)
+        if entry.complete or signed.body is None:
+            return held
+        body = signed.body
+        return await self._writer.run(
+            lane_of(held.manifest),
+            lambda tx: self._admission.supply(tx, signed.channel, signed.epoch, signed.index, body),
+        )
+
+    async def _take_new(self, held: HeldChannel | None, run: Sequence[SignedEntry]) -> HeldChannel:
+        first = run[0]
+        log = held.log if held is not None else self._new_log(first.channel, first.epoch)
+        self._check_epoch_order(log)
+        verified, failure = await self._advance_run(log, run, held)
+        if verified:
+            now_ms = self._clock.now_ms()
+            lane = self._lane(held, verified[0])
+            held = await self._writer.run(lane, lambda tx: self._admit_run(tx, verified, now_ms))
+            if is_own(self._view, first.channel):
+                self._own_entry_returned()
+        if failure is not None:
+            raise failure
+        assert held is not None
+        return held
+
+    def _new_log(self, channel: str, epoch: int) -> Log:
+        """A log of which nothing is held yet, with what is already known of its head and its cut."""
+        heartbeat = self._store.heartbeat(origin_of(channel))
+        covered = heartbeat_head(heartbeat.view, (channel, epoch)) if heartbeat is not None else None
+        return Log(channel, epoch, covered=covered, cut=self._foreign_cuts.get((channel, epoch)))
+
+    async def _advance_run(
+        self, log: Log, run: Sequence[SignedEntry], held: HeldChannel | None
+    ) -> tuple[list[VerifiedEntry], XinqiaoError | None]:
+        origin = self._view.members.get(origin_of(log.channel))
+        verified: list[VerifiedEntry] = []
+        last = None
+        for signed in run:
+            try:
+                entry = advance(log, signed, origin, self._view.network, self._limits)
+                self._check_audience(entry, held)
+            except XinqiaoError as error:
+                if error.code == "ENTRY_PREV_ROOT":
+                    await self._prove_broken(log, last, signed)
+                return verified, error
+            verified.append(entry)
+            last = (entry.envelope, log.frontier)
+            log = replace(log, size=log.size + 1, root=entry.root, frontier=entry.frontier)
+        return verified, None
+
+    def _admit_run(self, tx: StoreTransaction, run: Sequence[VerifiedEntry], now_ms: int) -> HeldChannel:
+        return [self._admission.admit(tx, entry, now_ms) for entry in run][-1]
+
+    def _lane(self, held: HeldChannel | None, first: VerifiedEntry) -> Lane:
+        if held is not None:
+            return lane_of(held.manifest)
+        return lane_of(first.manifest) if first.manifest is not None else Lane.BULK
+
+    def _check_audience(self, entry: VerifiedEntry, held: HeldChannel | None) -> None:
+        """A log begins with a manifest that names us; a node outside the audience stores nothing of it."""
+        if held is not None or entry.header.index > 0 or entry.origin == self._view.me:
+            return
+        manifest = entry.manifest
+        if manifest is None or not self._view.members.reads(self._view.me, entry.origin, manifest.audience):
+            raise XinqiaoError("AUDIENCE", node=self._view.me)
+
+    def _check_epoch_order(self, log: Log) -> None:
+        """An epoch begins only where every earlier one held here has its cut."""
+        before = self._store.channel(log.channel, log.epoch - 1) if log.epoch > 0 and log.size == 0 else None
+        if before is not None and before.log.cut is None:
+            raise XinqiaoError(
+                "ENTRY_EPOCH", channel=log.channel, epoch=log.epoch, detail="the cut of the epoch before is not known"
+            )
+
+    # -- two histories ------------------------------------------------------------------------------
+
+    async def _prove_broken(
+        self, log: Log, last: tuple[envelope_pb2.Envelope, tuple[bytes, ...]] | None, signed: SignedEntry
+    ) -> None:
+        """An authentic entry over another history, together with the one we hold, is proof of two."""
+        if last is None:
+            entry = self._store.entry(log.channel, log.epoch, log.size - 1) if log.size else None
+            if entry is None:
+                return
+            reader = self._store.hashes(log.channel, log.epoch)
+            last = (entry.envelope, tuple(merkle.read_frontier(log.size - 1, reader)))
+        await self._accuse(log, signed, broken_continuation(last[0], last[1], signed.envelope))
+
+    async def _accuse(self, log: Log, signed: SignedEntry, proof: channel_pb2.Equivocation) -> None:
+        """Keep a proof that holds and raise EQUIVOCATION; one that does not is the sender's fault alone."""
+        origin = self._view.members.get(origin_of(log.channel))
+        if origin is None:
+            raise XinqiaoError("ENTRY_ORIGIN", origin=origin_of(log.channel), channel=log.channel, detail="unknown")
+        open_header(signed, origin, self._view.network, log, self._limits)
+        await self.take_equivocation(proof)
+        raise XinqiaoError("EQUIVOCATION", origin=origin.id, channel=log.channel, epoch=log.epoch, index=signed.index)
+
+    async def take_equivocation(self, proof: channel_pb2.Equivocation) -> None:
+        """Verify and keep a proof of two histories; closes the origin until a cut. Raises EQUIVOCATION_UNPROVEN."""
+        claimed = envelopes.parse(channel_pb2.EntryHeader, proof.first.payload[: self._limits.max_header_bytes])
+        origin = self._view.members.get(origin_of(claimed.channel))
+        if origin is None:
+            raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="its origin is not a member")
+        channel, epoch, index = check_equivocation(proof, origin, self._view.network, self._limits)
+        now_ms = self._clock.now_ms()
+        closes = epoch >= origin.open_epoch and origin.standing is Standing.ACTIVE
+
+        def keep(tx: StoreTransaction) -> None:
+            if tx.put_equivocation(channel, epoch, index, proof) and closes:
+                tx.set_quarantined(origin.id, True)
+                found = {"origin": origin.id, "channel": channel, "epoch": str(epoch), "index": str(index)}
+                tx.raise_alarm("EQUIVOCATION", origin.id, found, now_ms)
+
+        await self._writer.run(Lane.CONTROL, keep)
+
+    # -- cuts ---------------------------------------------------------------------------------------
+
+    async def resolve_cuts(self, claimed: Sequence[channel_pb2.Head] = ()) -> None:
+        """Find where closed logs are cut, from our own roots and from heads that peers claim.
+
+        A claimed head counts only where the registry's cut lists it, so a false claim finds nothing.
+        """
+        for head in claimed:
+            self._resolve_claim(head)
+        for held in self._store.channels():
+            cut = self._cut_of(*held.key)
+            if cut is not None:
+                own = [] if held.log.cut is not None else self._own_roots(held.log)
+                foreign = self._foreign_cuts.get(held.key)
+                await self._keep_cut(held, resolve_cut(*held.key, cut, [*own, *([foreign] if foreign else [])]))
+
+    def _cut_of(self, channel: str, epoch: int) -> Cut | None:
+        """The registry's cut for a log, None while the log is open or has no cut."""
+        origin = self._view.members.get(origin_of(channel))
+        if origin is None or (origin.standing is Standing.ACTIVE and epoch >= origin.open_epoch):
+            return None
+        return origin.cut
+
+    def _resolve_claim(self, head: channel_pb2.Head) -> None:
+        key = (head.channel, head.epoch)
+        cut = self._cut_of(*key)
+        found = resolve_cut(*key, cut, [HeadAt(head.size, head.root)]) if cut is not None else None
+        known = self._foreign_cuts.get(key)
+        if found is not None and (known is None or known.size < found.size):
+            self._foreign_cuts[key] = found
+
+    def _own_roots(self, log: Log) -> list[HeadAt]:
+        entries = self._store.entries(log.channel, log.epoch, 0, with_bodies=False)
+        roots = [
+            HeadAt(entry.index, envelopes.parse(channel_pb2.EntryHeader, entry.envelope.payload).prev_root)
+            for entry in entries
+        ]
+        return [*roots, HeadAt(log.size, log.root)]
+
+    async def _keep_cut(self, held: HeldChannel, found: HeadAt | None) -> None:
+        known = held.log.cut
+        if found is None or (known is not None and known.size >= found.size):
+            return
+        await self._writer.run(Lane.CONTROL, lambda tx: tx.set_cut(*held.key, found))
+
+    # -- bodies and editions that arrive later ------------------------------------------------------
+
+    async def fold_waiting(self) -> None:
+        """Go on folding where a catalogue edition or a cut was missing."""
+        for held in self._store.channels():
+            if held.applied_size < held.log.size and held.left_at is None:
+                await self._fold_waiting(held)
+
+    async def _fold_waiting(self, waiting: HeldChannel) -> None:
+        channel, epoch = waiting.key
+        async with self._locks[channel, epoch]:
+            held = await self._writer.run(
+                lane_of(waiting.manifest), lambda tx: self._admission.fold_on(tx, channel, epoch)
+            )
+        if not is_own(self._view, channel):
+            await self._receipt(held)
+
+    # -- receipts -----------------------------------------------------------------------------------
+
+    async def _receipt(self, held: HeldChannel) -> envelope_pb2.Envelope:
+        """Sign how far a log is durably held and applied; the same extent is not signed twice."""
+        channel, epoch = held.key
+        before = self._store.receipt(channel, self._view.me)
+        if before is not None and _same_extent(before.receipt.message, held):
+            return before.receipt.envelope
+        message = channel_pb2.Receipt(
+            network=self._view.network,
+            subscriber=self._view.me,
+            channel=channel,
+            epoch=epoch,
+            size=held.log.size,
+            root=held.log.root,
+            applied_size=held.applied_size,
+            withheld=self._store.incomplete_entries(channel, epoch, self._limits.max_withheld_per_receipt),
+            outcomes=self._outcomes(channel, epoch),
+            observed_at_unix_ms=self._clock.now_ms(),
+        )
+        envelope = envelopes.seal(message.SerializeToString(), envelopes.RECEIPT, self._signer())
+        verified = open_receipt(envelope, self._view.members.get(self._view.me), self._view.network, self._limits)
+        await self._writer.run(Lane.CONTROL, lambda tx: tx.put_receipt(verified))
+        return envelope
+
+    def _outcomes(self, channel: str, epoch: int) -> list[channel_pb2.OutcomeCount]:
+        counts = sorted(self._store.outcomes(channel, epoch).items())
+        return [
+            channel_pb2.OutcomeCount(outcome=channel_pb2.RecordOutcome.Name(outcome), code=code, count=count)
+            for (outcome, code), count in counts[: self._limits.max_outcome_codes_per_receipt]
+        ]
+
+    async def take_receipts(self, envelopes_in: Sequence[envelope_pb2.Envelope]) -> list[envelope_pb2.Refusal]:
+        """Keep receipts for channels held here; returns a refusal for each that is not authentic."""
+        refusals: list[envelope_pb2.Refusal] = []
+        taken: list[VerifiedReceipt] = []
+        for envelope in envelopes_in[: self._limits.max_receipts_per_call]:
+            try:
+                receipt = self._open_receipt(envelope)
+            except XinqiaoError as error:
+                refusals.append(to_refusal(error))
+                continue
+            if receipt is not None:
+                taken.append(receipt)
+        if taken:
+            await self._writer.run(Lane.CONTROL, lambda tx: [tx.put_receipt(receipt) for receipt in taken])
+        return refusals
+
+    def _open_receipt(self, envelope: envelope_pb2.Envelope) -> VerifiedReceipt | None:
+        """None for a receipt that is authentic but not news, or for a channel that is not held here."""
+        subscriber = self._view.members.get(subscriber_of(envelope, self._limits))
+        receipt = open_receipt(envelope, subscriber, self._view.network, self._limits)
+        message = receipt.message
+        held = self._store.channel(message.channel, message.epoch)
+        if held is None or not self._belongs(message.subscriber, held):
+            return None
+        before = self._store.receipt(message.channel, message.subscriber)
+        if before is not None and before.receipt.extent >= receipt.extent:
+            return None
+        known = root_at(self._store, held.log, message.size)
+        if known is not None and known != message.root:
+            raise XinqiaoError("RECEIPT", node=message.subscriber, detail="it is over another history than ours")
+        return receipt
+
+    def _belongs(self, node: str, held: HeldChannel) -> bool:
+        """Whether a receipt of that node is kept: it reads the channel, or left it with its last manifest."""
+        reads = self._view.members.reads(node, held.origin, held.manifest.audience)
+        return reads or self._store.receipt(held.log.channel, node) is not None
+
+    # -- heartbeats and addresses -------------------------------------------------------------------
+
+    async def take_heartbeat(self, view: channel_pb2.HeartbeatView) -> None:
+        """Verify and keep a heartbeat; raises HEARTBEAT, SIGNATURE. Older ones are passed over."""
+        node = heartbeats.node_of(view, self._limits)
+        if node == self._view.me:
+            return
+        before = self._store.heartbeat(node)
+        if before is not None and _shows_no_more(view, before.view):
+            return
+        verified = heartbeats.open_view(
+            view, self._view.members.get(node), self._view.network, self._clock.now_ms(), self._limits
+        )
+        await self._writer.run(Lane.CONTROL, lambda tx: self._keep_heartbeat(tx, verified))
+
+    def _keep_heartbeat(self, tx: StoreTransaction, verified: heartbeats.VerifiedHeartbeat) -> None:
+        if not tx.put_heartbeat(verified):
+            return
+        for key, head in verified.heads.items():
+            held = tx.channel(*key)
+            if held is None:
+                continue
+            known = root_at(tx, held.log, head.size)
+            if known is not None and known != head.root:
+                found = {"node": verified.node, "detail": f"it names another history of {key[0]}"}
+                tx.raise_alarm("HEARTBEAT", verified.node, found, verified.time_ms)
+                continue
+            tx.set_covered(*key, head)
+            if known is not None and held.applied_size >= head.size:
+                tx.set_fresh(*key, verified.time_ms)
+
+    async def take_address(self, envelope: envelope_pb2.Envelope) -> None:
+        """Verify and keep where a member can be reached; raises ADDRESS, SIGNATURE."""
+        if len(envelope.payload) > self._limits.max_header_bytes:
+            raise XinqiaoError("ADDRESS", node="a peer", detail="it is too large")
+        claimed = envelopes.parse(registry_pb2.AddressRecord, envelope.payload)
+        member = self._view.members.get(claimed.node)
+        if member is None or claimed.network != self._view.network:
+            raise XinqiaoError("ADDRESS", node=claimed.node[:64], detail="it is not a member of this network")
+        if not envelopes.signers(envelope, envelopes.ADDRESS, member.active_keys, self._limits):
+            raise XinqiaoError("SIGNATURE", signer=member.id)
+        await self._writer.run(Lane.CONTROL, lambda tx: tx.put_address(claimed, envelope))
+
+
+def _shows_no_more(view: channel_pb2.HeartbeatView, held: channel_pb2.HeartbeatView) -> bool:
+    return held.heartbeat.payload == view.heartbeat.payload and len(held.heads) >= len(view.heads)
+
+
+def _same_extent(receipt: channel_pb2.Receipt, held: HeldChannel) -> bool:
+    """Whether a receipt says all that can be said; a smaller history than signed before is not signed again."""
+    known = (receipt.epoch, receipt.size, receipt.applied_size)
+    return known >= (held.log.epoch, held.log.size, held.applied_size)
