@@ -119,14 +119,15 @@ def _take(raw_lines: Iterator[bytes], size: int) -> Iterator[bytes]:
 def _choose(sample: list[bytes]) -> str:
     """Return the encoding in which most of the sample's lines that are not ASCII can be read, "" if in neither.
 
-    Chinese text of one encoding is hardly ever valid in UTF-8 by accident over a whole line, so UTF-8 is asked
-    first; a few damaged lines do not change the answer.
+    Chinese text in GB18030 is hardly ever valid UTF-8 over a whole line, so UTF-8 is asked first, and a few
+    damaged lines do not change the answer. Single words can be valid in both; read as UTF-8 they come out as
+    letters of other scripts, below U+0800, which is then the less likely reading.
     """
     telling = [raw for raw in sample if not raw.isascii()]
-    for encoding in ENCODINGS:
-        if 2 * sum(_decodes(raw, encoding) for raw in telling) > len(telling):
-            return encoding
-    return ""
+    likely = [one for one in ENCODINGS if 2 * sum(_decodes(raw, one) for raw in telling) > len(telling)]
+    if len(likely) > 1 and not any(max(raw.decode(likely[0], "ignore")) >= "\u0800" for raw in telling):
+        return likely[1]
+    return likely[0] if likely else ""
 
 
 def _decodes(raw: bytes, encoding: str) -> bool:

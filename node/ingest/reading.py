@@ -7,6 +7,7 @@ lines. Columns that begin with xq_ are ours (see rejections.py) and are passed o
 
 import csv
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 from node.core.catalogue import Item
 from node.core.errors import XinqiaoError
+from node.core.identifiers import is_uscc
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.record import Defect, Row
 from node.ingest.lines import Line, Readable, begin, decode, pieces_of
@@ -135,7 +137,7 @@ class _CsvRecords:
         except _BadLineError as why:
             alone = len(self._taken) == 1
             return self._broken(why.line.fault, "") if alone else self._broken("ROW_QUOTES", _OPEN_QUOTE)
-        if expected and len(cells) != expected and self._swallowed_a_row(expected):
+        if len(self._taken) > 1 and self._swallowed_a_row(cells, expected):
             return self._broken("ROW_QUOTES", _OPEN_QUOTE)
         self._read_bytes += self._size
         return _CsvRecord(cells, "" if len(cells) == expected else self._text())
@@ -143,14 +145,16 @@ class _CsvRecords:
     def _text(self) -> str:
         return "".join(line.text for line in self._taken)
 
-    def _swallowed_a_row(self, expected: int) -> bool:
-        """Tell whether the second line of a record is a row by itself."""
-        if len(self._taken) < 2:
-            return False
-        try:
-            return len(next(csv.reader([self._taken[1].text], strict=True))) == expected
-        except csv.Error:
-            return False
+    def _swallowed_a_row(self, cells: list[str], expected: int) -> bool:
+        """Tell whether a stray quote made one record of several rows.
+
+        Where the count of cells is wrong, the next line tells, being a row by itself. Where it is right (a second
+        stray quote closed the first), every row has the code of an organisation, which then stands inside a cell.
+        """
+        if len(cells) != expected:
+            return _width(self._taken[1].text) == expected
+        spanning = [cell for cell in cells if "\n" in cell]
+        return any(is_uscc(piece) for cell in spanning for piece in _SEPARATORS.split(cell))
 
     def _broken(self, fault: str, detail: str) -> _CsvRecord:
         """Refuse the first line and put the others back, or all of them where that has cost too much."""
@@ -166,6 +170,15 @@ class _CsvRecords:
 
 
 _OPEN_QUOTE = "a quote is open at the end of the line"
+_SEPARATORS = re.compile(r'[,"\r\n]')
+
+
+def _width(line: str) -> int:
+    """Return the number of cells of a line by itself, 0 where it is no row."""
+    try:
+        return len(next(csv.reader([line], strict=True)))
+    except csv.Error:
+        return 0
 
 
 def _header(records: _CsvRecords, name: str, item: Item) -> tuple[list[str], int]:
