@@ -381,6 +381,13 @@ CODES: dict[str, ErrorSpec] = {
         "you",
         "keep the node serving: it fetches its own history from its peers",
     ),
+    "TEMPORARY_FILES": ErrorSpec(
+        _L,
+        "INTERNAL",
+        "this machine cannot keep temporary files: {detail}",
+        "you",
+        "free space in the directory for temporary files, or point TMPDIR to another; it is tried again",
+    ),
     "DRAINING": ErrorSpec(_L, "UNAVAILABLE", "the node is stopping", "nobody", "it is tried again"),
     # -- the registry
     "REGISTRY_ELSEWHERE": ErrorSpec(
@@ -454,6 +461,13 @@ CODES: dict[str, ErrorSpec] = {
         "correct it and join again",
     ),
     # -- the registry's own home and ceremony
+    "FILE_ACCESS": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "{file} cannot be read or written: {detail}",
+        "you",
+        "check the path, the rights and the space left; what was done before stays done",
+    ),
     "FILE_UNKNOWN": ErrorSpec(
         _P, "NOT_FOUND", "no file {name} is published here", "the caller", "ask for a file the registry names"
     ),
