@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from node.core.ceremony import CEREMONY_ERRORS
 from node.core.defects import CATALOGUE_DEFECTS, FILE_DEFECTS, RECORD_DEFECTS
 from node.pb import envelope_pb2
 
@@ -460,87 +461,11 @@ CODES: dict[str, ErrorSpec] = {
         "the applicant",
         "correct it and join again",
     ),
-    # -- the registry's own home and ceremony
-    "FILE_ACCESS": ErrorSpec(
-        _O,
-        "FAILED_PRECONDITION",
-        "{file} cannot be read or written: {detail}",
-        "you",
-        "check the path, the rights and the space left; what was done before stays done",
-    ),
     "FILE_UNKNOWN": ErrorSpec(
         _P, "NOT_FOUND", "no file {name} is published here", "the caller", "ask for a file the registry names"
     ),
     "HEAD_REPORT": ErrorSpec(
         _P, "INVALID_ARGUMENT", "the head report of {node} is refused: {detail}", "{node}", "{node} must correct it"
-    ),
-    "OFFICER_KEY": ErrorSpec(
-        _O,
-        "PERMISSION_DENIED",
-        "the key {key} is not of an officer who signs {roles} in the network {network}",
-        "you",
-        "sign with the key whose public half the registry's `init` was given",
-    ),
-    "PROPOSAL_CONFLICT": ErrorSpec(
-        _O,
-        "FAILED_PRECONDITION",
-        "this key has signed another {role} version {version} of {network} before",
-        "you",
-        "find out what became of the earlier proposal; only if it is withdrawn, sign with --replace",
-    ),
-    "PROPOSAL_INVALID": ErrorSpec(
-        _O, "INVALID_ARGUMENT", "the proposal {file} is refused: {detail}", "you", "have it made again; sign nothing"
-    ),
-    "PROPOSAL_OUTDATED": ErrorSpec(
-        _O,
-        "FAILED_PRECONDITION",
-        "the proposal {file} is outdated: it continues {role} version {base}, version {current} is published",
-        "you",
-        "make it again with `xinqiao registry propose` and have it signed",
-    ),
-    "PROPOSAL_UNEXPLAINED": ErrorSpec(
-        _O,
-        "FAILED_PRECONDITION",
-        "the proposal {file} holds what cannot be explained: {detail}",
-        "you",
-        "sign nothing; ask who made this file, and have it made again",
-    ),
-    "REGISTRY_HOME_EXISTS": ErrorSpec(
-        _O, "ALREADY_EXISTS", "{home} holds a registry already ({network})", "you", "choose another --home"
-    ),
-    "REGISTRY_HOME_MISSING": ErrorSpec(
-        _O,
-        "FAILED_PRECONDITION",
-        "{home} holds no registry",
-        "you",
-        "create one with `xinqiao registry init --home {home} --network NAME --officer-key PUB --threshold N`",
-    ),
-    "REGISTRY_PASSPHRASE": ErrorSpec(
-        _O,
-        "FAILED_PRECONDITION",
-        "the key {file} does not open: wrong or missing passphrase",
-        "you",
-        "give it by --passphrase-file or {variable}",
-    ),
-    "REGISTRY_UNSIGNED": ErrorSpec(
-        _O,
-        "FAILED_PRECONDITION",
-        "the registry {home} is not founded yet: its officers have not signed {file}",
-        "the officers",
-        "each signs a copy with `xinqiao registry sign`, then run `xinqiao registry submit FILE...`",
-    ),
-    "REQUEST_FINGERPRINT": ErrorSpec(
-        _O,
-        "FAILED_PRECONDITION",
-        "no pending request of {id} has the fingerprint you gave: you gave {given}, pending: {pending}",
-        "you",
-        "ask the administrator of {id} for the fingerprint over another line; approve nothing until they are equal",
-    ),
-    "REQUEST_UNKNOWN": ErrorSpec(
-        _O, "NOT_FOUND", "no request of {id} is pending", "you", "see `xinqiao registry requests`"
-    ),
-    "STANDING": ErrorSpec(
-        _O, "FAILED_PRECONDITION", "{id} is {standing}; it cannot be {action}", "you", "see `xinqiao registry show`"
     ),
 }
 
@@ -551,6 +476,8 @@ CODES |= {
     code: ErrorSpec(_P, "FAILED_PRECONDITION", text, "the registry", step)
     for code, (text, step) in CATALOGUE_DEFECTS.items()
 }
+# What the officers and the operator of a registry meet stands in ceremony.py.
+CODES |= {code: ErrorSpec(_O, *row) for code, row in CEREMONY_ERRORS.items()}
 
 
 class XinqiaoError(Exception):

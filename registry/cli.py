@@ -1,0 +1,536 @@
+"""`xinqiao registry`: found a network, decide about its members, serve what the officers signed."""
+
+import logging
+import sys
+import time
+from importlib import resources
+from pathlib import Path
+
+import click
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
+
+from node.core.errors import XinqiaoError
+from node.core.membership import Member, Standing
+from node.core.registry_targets import root_fingerprint
+from node.core.suites import PublicKey
+from registry import authority, decisions, keys, officer, proposals, repository
+from registry.authority import Progress
+from registry.explanation import explain
+from registry.keys import OFFICER_PASSPHRASE, REGISTRY_PASSPHRASE
+from registry.proposals import Proposal
+from registry.repository import State
+from registry.store import Store
+from registry.terminal import (
+    Group,
+    home,
+    is_json,
+    options,
+    passphrase,
+    passphrase_option,
+    result,
+    say,
+    warn,
+)
+from registry.wording import grouped, shown, when
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def now_ms() -> int:
+    """The clock, read at this edge and nowhere further in; Unix ms."""
+    return time.time_ns() // 1_000_000
+
+
+def opened() -> Store:
+    """The store in the given home; raises REGISTRY_HOME_MISSING."""
+    store = Store(home())
+    _ = store.name
+    return store
+
+
+@click.group("registry", cls=Group)
+@options
+def registry() -> None:
+    """Run the registry of a network: who its members are, decided by officers, each with a key of their own.
+
+    \b
+    On each officer's own machine:   registry officer keygen -o FILE
+    On the registry's machine:       registry init --network NAME --officer-key PUB... --threshold N
+    Each officer, offline:           registry sign FILE --key KEY
+    On the registry's machine:       registry submit FILE... ; registry serve --listen HOST:PORT
+    For every decision after that:   registry requests ; registry propose ... ; sign ; submit
+    """
+
+
+# --- Officers -----------------------------------------------------------------------------------------------
+
+
+@registry.group("officer")
+def officer_group() -> None:
+    """Commands for an officer's own machine, which needs no network."""
+
+
+@officer_group.command("keygen")
+@click.option("-o", "--output", required=True, type=NEW_FILE, help="File for the private key; must not exist yet.")
+@passphrase_option(OFFICER_PASSPHRASE)
+@options
+def officer_keygen(output: Path, passphrase_file: Path | None) -> None:
+    """Make an officer's key, and print the public half to hand to `registry init`."""
+    secret = passphrase(passphrase_file, OFFICER_PASSPHRASE)
+    public = keys.generate(output, secret)
+    if secret is None:
+        warn(f"{output} is not encrypted: keep it where only you can read it, or give a passphrase.")
+    if not is_json():
+        click.echo(keys.to_text(public))
+    result({"officer_key": keys.to_text(public), "key_id": public.key_id, "file": str(output)})
+
+
+# --- Found --------------------------------------------------------------------------------------------------
+
+
+@registry.command("init")
+@click.option("--network", required=True, help="Name of the network: a-z, 0-9 and '-'.")
+@click.option("--officer-key", "officer_keys", multiple=True, help="An officer's public key; once for each officer.")
+@click.option("--threshold", type=int, help="How many officers decide together; more than half, unless you know why.")
+@click.option("--dev-officers", type=click.IntRange(1, 16), help="FOR DEVELOPMENT ONLY: make N officers' keys here.")
+@click.option(
+    "--edition", "editions", multiple=True, type=FILE, help="A catalogue edition instead of the built-in ones."
+)
+@passphrase_option(REGISTRY_PASSPHRASE)
+@options
+def init(
+    network: str,
+    officer_keys: tuple[str, ...],
+    threshold: int | None,
+    dev_officers: int | None,
+    editions: tuple[Path, ...],
+    passphrase_file: Path | None,
+) -> None:
+    """Found a network: prints the root fingerprint that every node is given when it joins.
+
+    The founding is a proposal file. Each officer signs a copy with `registry sign`; `registry submit` with enough
+    of the copies publishes it, and only then `registry serve` starts.
+    """
+    if bool(officer_keys) == bool(dev_officers):
+        raise click.UsageError("give --officer-key for each officer, or --dev-officers N for development")
+    store = Store(home())
+    store.prepare()
+    # (1) the keys
+    secret = passphrase(passphrase_file, REGISTRY_PASSPHRASE)
+    if not store.online_key.exists():
+        keys.generate(store.online_key, secret)
+    online = authority.open_online_key(store, secret)
+    officers = [keys.from_text(text) for text in officer_keys] or _dev_officers(store, dev_officers or 0)
+    needed = threshold if threshold is not None else len(officers) // 2 + 1
+    # (2) the proposal
+    contents = [path.read_bytes() for path in editions] or _built_in_editions()
+    founding = authority.found(store, network, officers, needed, contents, online, now_ms())
+    fingerprint = root_fingerprint(founding.first_root).hex()
+    if needed * 2 <= len(officers):
+        warn(f"{needed} of {len(officers)} is no majority: two groups of officers could decide different things.")
+    # (3) for development, the signatures
+    if dev_officers:
+        _sign_as_dev_officers(store, founding, online)
+    say(
+        f"network           {founding.network}",
+        f"root fingerprint  {fingerprint}",
+        f"                  {grouped(fingerprint)}",
+    )
+    if not dev_officers:
+        say(f"next: {needed} of the officers sign {store.founding} with `xinqiao registry sign`, then")
+        say("      `xinqiao registry submit FILE...` and `xinqiao registry serve --listen HOST:PORT`")
+    result(
+        {
+            "network": founding.network,
+            "root_fingerprint": fingerprint,
+            "founding": str(store.founding),
+            "published": bool(dev_officers),
+        }
+    )
+
+
+def _built_in_editions() -> list[bytes]:
+    folder = resources.files("registry") / "editions"
+    found = [each for each in folder.iterdir() if each.name.startswith("catalogue-")]
+    return [each.read_bytes() for each in sorted(found, key=lambda each: each.name)]
+
+
+def _dev_officers(store: Store, count: int) -> list[PublicKey]:
+    warn(
+        "DEVELOPMENT ONLY: the officers' keys are made on this machine and are not encrypted.",
+        "Whoever reads this folder can admit anybody. Never run a network with real records like this.",
+    )
+    folder = store.home / "dev-officers"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    paths = [folder / f"officer-{place}.pem" for place in range(1, count + 1)]
+    return [
+        keys.public_of(keys.load(path, None, OFFICER_PASSPHRASE)) if path.exists() else keys.generate(path, None)
+        for path in paths
+    ]
+
+
+def _sign_as_dev_officers(store: Store, founding: Proposal, online: CryptoSigner) -> None:
+    for path in sorted((store.home / "dev-officers").glob("*.pem")):
+        signer = keys.load(path, None, OFFICER_PASSPHRASE)
+        officer.remember(path, founding, founding.changed, replace=False)
+        founding = proposals.sign(founding, signer)
+    authority.submit(store, {store.founding.name: founding}, online, now_ms())
+
+
+# --- Serve --------------------------------------------------------------------------------------------------
+
+
+@registry.command("serve")
+@click.option("--listen", required=True, metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+@passphrase_option(REGISTRY_PASSPHRASE)
+@options
+def serve(listen: str, passphrase_file: Path | None) -> None:
+    """Serve the published files, take membership requests and head reports, until SIGTERM.
+
+    Signs the timestamp anew every 12 hours. Proposals can be made and submitted while it runs.
+    """
+    import asyncio
+
+    from registry import server
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    store = opened()
+    with store.serving():
+        store.founded()
+        online = authority.open_online_key(store, passphrase(passphrase_file, REGISTRY_PASSPHRASE))
+        asyncio.run(server.serve(store, online, now_ms, listen, _announce, server.Rates()))
+    say("stopped")
+
+
+def _announce(address: str) -> None:
+    result({"listen": address})
+    if not is_json():
+        click.echo(f"listening on {address}")
+    # Whoever started this process may be reading a pipe, and waits for this line.
+    sys.stdout.flush()
+
+
+# --- Requests and propose -----------------------------------------------------------------------------------
+
+
+@registry.command("requests")
+@click.option("--forget", nargs=2, metavar="ID FINGERPRINT", help="Drop a request nobody made in earnest.")
+@options
+def requests(forget: tuple[str, str] | None) -> None:
+    """Show who asks to join, or to have a changed descriptor listed."""
+    store = opened()
+    if forget:
+        with store.writing():
+            store.drop_request(forget[0], _fingerprint(forget[1]))
+    found = store.requests()
+    for request in found:
+        message = request.descriptor.message
+        name = f"{request.id} {shown(message.name)}"
+        say(f"{name} ({message.level}, parent {message.parent or 'none'}), since {when(request.received_at_ms)}")
+        say(f"    version {message.version}, fingerprint {grouped(request.descriptor.fingerprint)}")
+    if not found:
+        say("no request is pending")
+    result(
+        {
+            "requests": [
+                {
+                    "id": request.id,
+                    "name": request.descriptor.message.name,
+                    "level": request.descriptor.message.level,
+                    "parent": request.descriptor.message.parent,
+                    "version": request.descriptor.message.version,
+                    "fingerprint": request.descriptor.fingerprint,
+                    "received_at_unix_ms": request.received_at_ms,
+                }
+                for request in found
+            ]
+        }
+    )
+
+
+@registry.group("propose")
+def propose() -> None:
+    """Make a proposal file for the officers to sign.
+
+    With --with EARLIER, an unsigned proposal file, one file and one signing decide both.
+    """
+
+
+def proposing(command: "click.decorators.FC") -> "click.decorators.FC":
+    """Add what every proposal command takes."""
+    output = click.option("-o", "--output", required=True, type=NEW_FILE, help="File to write the proposal to.")
+    earlier = click.option("--with", "earlier", type=FILE, help="A proposal to decide together with this one.")
+    return output(earlier(options(command)))
+
+
+def _start(earlier: Path | None) -> tuple[Store, State, Proposal | None]:
+    """The store, the state decisions are taken on, and the proposal to decide with."""
+    store = opened()
+    before = _read(earlier) if earlier else None
+    return store, authority.together(store.founded(), before), before
+
+
+def _write(store: Store, files: dict[str, bytes], before: Proposal | None, output: Path) -> None:
+    """Write the proposal and say what it does, in the same words the officers will read."""
+    _write_proposal(
+        store, proposals.make(store.founded(), {**(before.files if before else {}), **files}, now_ms()), output
+    )
+
+
+def _write_proposal(store: Store, proposal: Proposal, output: Path) -> None:
+    account = explain(proposal, now_ms(), str(output))
+    account.check(str(output))
+    rivals = [
+        each for each in store.proposals() if each.id != proposal.id and each.changed.keys() & proposal.changed.keys()
+    ]
+    if rivals:
+        warn(
+            f"{len(rivals)} submitted proposal(s) change the same lists: the first to be published outdates the others."
+        )
+    store.disk.write(output, proposals.encode(proposal))
+    say(*account.lines, f"written to {output}; next: the officers run `xinqiao registry sign {output} --key FILE`")
+    result({"proposal": str(output), "id": proposal.id, "network": proposal.network, "lines": account.lines})
+
+
+def _fingerprint(text: str) -> str:
+    """A fingerprint as people type it: groups, colons and capitals are all the same."""
+    return text.replace(" ", "").replace(":", "").lower()
+
+
+@propose.command("approve")
+@click.argument("id")
+@click.option("--fingerprint", required=True, help="As its administrator read it to you over another line.")
+@proposing
+def propose_approve(id: str, fingerprint: str, output: Path, earlier: Path | None) -> None:
+    """List the node ID with the descriptor whose fingerprint you were told."""
+    store, state, before = _start(earlier)
+    request = authority.pending(store, id, _fingerprint(fingerprint))
+    _write(store, decisions.approve(state.files, request.descriptor, now_ms()), before, output)
+
+
+@propose.command("reject")
+@click.argument("id")
+@click.option("--reason", required=True, help="What its administrator reads; part of what is signed.")
+@click.option("--fingerprint", help="Which request, where several are pending.")
+@proposing
+def propose_reject(id: str, reason: str, fingerprint: str | None, output: Path, earlier: Path | None) -> None:
+    """Answer the request of ID with a signed refusal."""
+    store, state, before = _start(earlier)
+    if fingerprint is None:
+        own = [request.descriptor.fingerprint for request in store.requests() if request.id == id]
+        if len(own) > 1:
+            detail = f"several requests of {id} are pending: {', '.join(own)}"
+            raise XinqiaoError("ARGUMENT_INVALID", argument="--fingerprint", detail=detail)
+        fingerprint = own[0] if own else ""
+    request = authority.pending(store, id, _fingerprint(fingerprint))
+    _write(store, decisions.reject(state.files, id, request.descriptor.fingerprint, reason, now_ms()), before, output)
+
+
+@propose.command("suspend")
+@click.argument("id")
+@click.option("--reason", default="by decision of the officers", show_default=True, help="What everybody reads.")
+@proposing
+def propose_suspend(id: str, reason: str, output: Path, earlier: Path | None) -> None:
+    """Accept nothing more of ID than what is reported up to now; for a suspended ID, extend its cut."""
+    _stop(id, Standing.SUSPENDED, reason, output, earlier)
+
+
+@propose.command("remove")
+@click.argument("id")
+@click.option("--reason", default="by decision of the officers", show_default=True, help="What everybody reads.")
+@proposing
+def propose_remove(id: str, reason: str, output: Path, earlier: Path | None) -> None:
+    """End the membership of ID; what it signed before stays valid up to the cut."""
+    _stop(id, Standing.REMOVED, reason, output, earlier)
+
+
+def _stop(node: str, standing: Standing, reason: str, output: Path, earlier: Path | None) -> None:
+    store, state, before = _start(earlier)
+    leaves = authority.leaves_reported(store, node)
+    if not leaves:
+        warn(f"no member has reported a channel head of {node}: everything of it will lie above the cut.")
+    _write(store, decisions.stop(state.files, node, standing, reason, leaves, now_ms()), before, output)
+
+
+@propose.command("reinstate")
+@click.argument("id")
+@proposing
+def propose_reinstate(id: str, output: Path, earlier: Path | None) -> None:
+    """Take a suspended or removed ID back: its channels go on in the next epoch."""
+    store, state, before = _start(earlier)
+    _write(store, decisions.reinstate(state.files, id, now_ms()), before, output)
+
+
+@propose.command("publish")
+@click.argument("edition", type=FILE)
+@proposing
+def propose_publish(edition: Path, output: Path, earlier: Path | None) -> None:
+    """Publish an edition of the catalogue; a published edition never changes."""
+    store, state, before = _start(earlier)
+    _write(store, decisions.publish_edition(state.files, edition.read_bytes()), before, output)
+
+
+@propose.command("renew")
+@click.argument("roles", nargs=-1)
+@click.option("-o", "--output", required=True, type=NEW_FILE, help="File to write the proposal to.")
+@options
+def propose_renew(roles: tuple[str, ...], output: Path) -> None:
+    """Sign ROLES anew before they expire, all of them when none is named; see `registry show`."""
+    store = opened()
+    state = store.founded()
+    known = [repository.ROOT, *sorted(state.roles)]
+    unknown = [role for role in roles if role not in known]
+    if unknown:
+        detail = f"{unknown[0]!r} is none of {', '.join(known)}"
+        raise XinqiaoError("ARGUMENT_INVALID", argument="ROLES", detail=detail)
+    _write_proposal(store, proposals.renew(state, list(roles) or known, now_ms()), output)
+
+
+# --- Sign and submit ----------------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> Proposal:
+    with path.open("rb") as file:
+        return proposals.parse(file.read(proposals.MAX_PROPOSAL_BYTES + 1), str(path))
+
+
+@registry.command("sign")
+@click.argument("proposal", type=FILE)
+@click.option("--key", required=True, type=FILE, help="Your private key.")
+@click.option("-o", "--output", type=NEW_FILE, help="Write the signed copy here instead of into the same file.")
+@click.option("--root-fingerprint", help="Sign only for the network with this root fingerprint.")
+@click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+@click.option("--replace", is_flag=True, help="Sign although you signed another content for the same version before.")
+@passphrase_option(OFFICER_PASSPHRASE)
+@options
+def sign(
+    proposal: Path,
+    key: Path,
+    output: Path | None,
+    root_fingerprint: str | None,
+    yes: bool,
+    replace: bool,
+    passphrase_file: Path | None,
+) -> None:
+    """Show in plain words what PROPOSAL does, ask, and sign it. Needs no network and no registry.
+
+    The words are read off what is signed. If any of it has no words here, nothing is signed.
+    """
+    content = _read(proposal)
+    signer = keys.load(key, passphrase(passphrase_file, OFFICER_PASSPHRASE), OFFICER_PASSPHRASE)
+    # (1) nothing in it is forged, and everything in it has words
+    proposals.check_signatures(content, str(proposal))
+    account = explain(content, now_ms(), str(proposal))
+    say(*account.lines)
+    account.check(str(proposal))
+    _check_root(content, root_fingerprint)
+    # (2) this key signs here, and has not signed against it
+    roles = proposals.roles_signed_by(content, signer)
+    if not yes and not click.confirm("Sign this?", err=True):
+        say("not signed")
+        click.get_current_context().exit(1)
+    officer.remember(key, content, roles, replace=replace)
+    # (3) the signature
+    signed = proposals.sign(content, signer)
+    Store(Path()).disk.write(output or proposal, proposals.encode(signed))
+    progress = authority.progress_of(signed, published=False)
+    say(f"signed: {progress.present} of {progress.needed}; hand {output or proposal} back to the registry")
+    result(
+        {
+            "proposal": str(output or proposal),
+            "id": signed.id,
+            "network": signed.network,
+            "lines": account.lines,
+            "signatures_present": progress.present,
+            "signatures_needed": progress.needed,
+        }
+    )
+
+
+def _check_root(proposal: Proposal, expected: str | None) -> None:
+    found = root_fingerprint(proposal.first_root).hex()
+    if expected is not None and _fingerprint(expected) != found:
+        raise XinqiaoError("REGISTRY_FINGERPRINT", found=found, expected=_fingerprint(expected))
+
+
+@registry.command("submit")
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@passphrase_option(REGISTRY_PASSPHRASE)
+@options
+def submit(files: tuple[Path, ...], passphrase_file: Path | None) -> None:
+    """Gather signatures from proposal FILES, several copies of one proposal too; publish what has enough."""
+    store = opened()
+    online = authority.open_online_key(store, passphrase(passphrase_file, REGISTRY_PASSPHRASE))
+    found = authority.submit(store, {str(path): _read(path) for path in files}, online, now_ms())
+    for progress in found:
+        missing = f"; missing: {', '.join(progress.missing)}" if not progress.published else ""
+        count = f"{progress.present} of {progress.needed} signatures{missing}"
+        say(f"proposal {progress.proposal.id[:16]}: {count}{'; published' if progress.published else ''}")
+    result({"proposals": [_as_document(progress) for progress in found]})
+
+
+def _as_document(progress: Progress) -> dict[str, object]:
+    return {
+        "id": progress.proposal.id,
+        "signatures_present": progress.present,
+        "signatures_needed": progress.needed,
+        "missing": list(progress.missing),
+        "published": progress.published,
+    }
+
+
+# --- Show ---------------------------------------------------------------------------------------------------
+
+
+@registry.command("show")
+@options
+def show() -> None:
+    """Show the network, its root fingerprint, versions, expiries and members."""
+    store = opened()
+    state = store.founded()
+    fingerprint = root_fingerprint(state.roots[0]).hex()
+    say(f"network           {state.network}", f"root fingerprint  {fingerprint}")
+    roles = _expiries(state)
+    for role, (version, expires) in roles.items():
+        say(f"{role:<17} version {version}, valid until {when(expires)}")
+    members = [_member_document(member) for member in store.members().by_id.values()]
+    for each in members:
+        reason = f": {shown(str(each['reason']))}" if each["reason"] else ""
+        epoch = f", epoch {each['open_epoch']}" if each["open_epoch"] else ""
+        say(f"{each['id']} {shown(str(each['name']))} ({each['level']}), {each['standing']}{epoch}{reason}")
+    result(
+        {
+            "network": state.network,
+            "root_fingerprint": fingerprint,
+            "roles": {
+                role: {"version": version, "expires_unix_ms": expires} for role, (version, expires) in roles.items()
+            },
+            "members": members,
+        }
+    )
+
+
+def _member_document(member: Member) -> dict[str, object]:
+    return {
+        "id": member.id,
+        "name": member.name,
+        "level": member.descriptor.message.level,
+        "parent": member.descriptor.message.parent,
+        "standing": member.standing.value,
+        "reason": member.reason,
+        "open_epoch": member.open_epoch,
+        "cut_heads": len(member.cut.head_leaves) if member.cut else None,
+        "fingerprint": member.descriptor.fingerprint,
+        "version": member.descriptor.message.version,
+    }
+
+
+def _expiries(state: State) -> dict[str, tuple[int, int]]:
+    """Version and expiry, in Unix ms, of every role in force."""
+    found: dict[str, Root | Targets | Snapshot | Timestamp] = {repository.ROOT: state.root.signed}
+    found |= {role: state.role(role).signed for role in sorted(state.roles)}
+    found[repository.SNAPSHOT] = repository.read(Snapshot, state.snapshot).signed
+    found[repository.TIMESTAMP] = repository.read(Timestamp, state.timestamp).signed
+    return {role: (signed.version, repository.unix_ms(signed.expires)) for role, signed in found.items()}

@@ -1,0 +1,250 @@
+"""A proposal in plain words, read off what is to be signed and nothing else.
+
+Each changed role is rebuilt from its published version and from what was explained of it. What comes out must
+equal what is to be signed, field by field; so a change that no rule here knows cannot hide, it is UNEXPLAINED,
+and nobody signs it. Free text of a proposal's maker appears only where it is part of what is signed.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import DelegatedRole, Metadata, Root, Targets
+
+from node.core import registry_targets as paths
+from node.core.catalogue import parse_edition
+from node.core.errors import XinqiaoError
+from node.core.identifiers import is_node_id
+from registry import keys, repository
+from registry.listings import Listing, explain_listing
+from registry.proposals import Proposal
+from registry.repository import LIFETIMES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from registry.wording import grouped, shown, when
+
+# A proposal travels between its making and its signing; beyond this much later than now, an expiry is a mistake.
+EXPIRY_SLACK = timedelta(days=14)
+
+_NODE_FILE = re.compile(r"(nodes|cuts|requests)/(\d\d)/([0-9a-z-]{1,64})\.json")
+_CATALOGUE_FILE = re.compile(r"catalogue/([0-9a-z.-]{1,32})\.json")
+_REGION_ROLE = re.compile(r"region-(\d\d)")
+
+
+@dataclass(slots=True)
+class Account:
+    """What a proposal does, line by line, and what of it cannot be explained."""
+
+    lines: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+
+    def check(self, file: str) -> None:
+        """Raise PROPOSAL_UNEXPLAINED when anything is left without an explanation."""
+        if self.unexplained:
+            raise XinqiaoError("PROPOSAL_UNEXPLAINED", file=file, detail="; ".join(self.unexplained))
+
+
+def explain(proposal: Proposal, now: int, file: str = "") -> Account:
+    """What signing this proposal does; now in Unix ms judges the expiries. Raises PROPOSAL_INVALID."""
+    account = Account()
+    try:
+        # (1) what it continues is what officers signed before
+        root, base = (None, {}) if proposal.founds else _verified_base(proposal)
+        _explain_network(account, proposal)
+        # (2) every role is its predecessor plus a version, an expiry, regions and files
+        for role in sorted(proposal.changed, key=_by_rank):
+            _explain_role(account, proposal, role, root, base.get(role), now)
+        # (3) every file says something that officers decide about
+        _explain_files(account, proposal)
+    except (ValueError, KeyError, RepositoryError) as error:
+        raise XinqiaoError("PROPOSAL_INVALID", file=file, detail=f"it contradicts itself ({error})") from error
+    except XinqiaoError as error:
+        raise XinqiaoError("PROPOSAL_INVALID", file=file, detail=error.text) from error
+    return account
+
+
+def _by_rank(role: str) -> tuple[bool, bool, str]:
+    return role != ROOT, role != TARGETS, role
+
+
+def _verified_base(proposal: Proposal) -> tuple[Root, dict[str, Metadata[Targets]]]:
+    """The newest root and the continued roles, their signatures checked from root version 1 on."""
+    root = repository.check_roots(proposal.roots)
+    base = {role: repository.read(Targets, content) for role, content in proposal.base.items()}
+    repository.check_signed(TARGETS, base[TARGETS], root)
+    for role in base.keys() - {TARGETS}:
+        repository.check_signed(role, base[role], base[TARGETS].signed)
+    for path, content in proposal.previous.items():
+        base[repository.role_of(path)].signed.targets[path].verify_length_and_hashes(content)
+    return root, base
+
+
+def _explain_network(account: Account, proposal: Proposal) -> None:
+    fingerprint = paths.root_fingerprint(proposal.first_root)
+    content = (proposal.files if proposal.founds else proposal.previous)[paths.NETWORK_TARGET]
+    name = paths.parse_network(content)
+    if proposal.network != paths.network_id(name, fingerprint):
+        account.unexplained.append("the network it names is not the network of its files")
+    verb = "Found the network" if proposal.founds else "In the network"
+    account.lines.append(f"{verb} {shown(name)} with the root fingerprint {grouped(fingerprint.hex())}")
+
+
+# --- Metadata -----------------------------------------------------------------------------------------------
+
+
+def _explain_role(
+    account: Account, proposal: Proposal, role: str, root: Root | None, base: Metadata[Targets] | None, now: int
+) -> None:
+    metadata = proposal.changed[role]
+    if metadata.unrecognized_fields:
+        account.unexplained.append(f"{role} has fields outside what is signed")
+    if role in (SNAPSHOT, TIMESTAMP):
+        account.unexplained.append(f"officers do not sign {role}")
+        return
+    _explain_expiry(account, role, metadata, now)
+    if role == ROOT:
+        expected: Root | Targets = _expected_root(account, metadata, proposal.roots)
+    else:
+        expected = _expected_targets(account, proposal, role, root, base)
+    expected.expires = metadata.signed.expires
+    for name in _differences(expected.to_dict(), metadata.signed.to_dict()):
+        account.unexplained.append(f"{role}: the field {shown(name)} is not what this proposal explains")
+
+
+def _explain_expiry(account: Account, role: str, metadata: Metadata[Any], now: int) -> None:
+    expires = metadata.signed.expires
+    text = f"This is version {metadata.signed.version} of {role}, valid until {when(repository.unix_ms(expires))}"
+    account.lines.append(text)
+    if expires > LIFETIMES.expiry(role, now) + EXPIRY_SLACK:
+        account.unexplained.append(f"{role} would be valid for more than {LIFETIMES.days(role)} days from now")
+    if expires <= repository.moment(now):
+        account.unexplained.append(f"{role} would be expired already, by the clock of this machine")
+
+
+def _expected_root(account: Account, metadata: Metadata[Any], roots: tuple[bytes, ...]) -> Root:
+    if roots:
+        # Officers and thresholds stay as they are: only version and expiry may differ.
+        successor = repository.read(Root, roots[-1]).signed
+        successor.version += 1
+        account.lines.append("Renew the root: the same officers, the same threshold")
+        return successor
+    root: Root = metadata.signed
+    officers = [keys.public_from_tuf(root.keys[keyid]) for keyid in root.roles[ROOT].keyids]
+    online = keys.public_from_tuf(root.keys[root.roles[TIMESTAMP].keyids[0]])
+    threshold = root.roles[ROOT].threshold
+    if len({officer.key_id for officer in (*officers, online)}) != len(officers) + 1:
+        account.unexplained.append("two of its keys are the same key")
+    account.lines.append(f"{threshold} of these {len(officers)} officers decide together:")
+    account.lines += [f"    officer {place}: {keys.to_text(each)}" for place, each in enumerate(officers, start=1)]
+    account.lines.append(f"The registry signs freshness, and nothing else, with {keys.to_text(online)}")
+    return repository.new_root(officers, threshold, online, 0).signed
+
+
+def _expected_targets(
+    account: Account, proposal: Proposal, role: str, root: Root | None, base: Metadata[Targets] | None
+) -> Targets:
+    targets: Targets = proposal.changed[role].signed
+    # (1) the published version, or an empty first one
+    if base is not None:
+        expected = repository.copy(base).signed
+        expected.version += 1
+    else:
+        expected = Targets(version=1, expires=targets.expires)
+        if role != TARGETS and _REGION_ROLE.fullmatch(role) is None:
+            account.unexplained.append(f"{shown(role)} is no region")
+    # (2) the files that this proposal carries
+    own = {path: content for path, content in proposal.files.items() if repository.role_of(path) == role}
+    expected.targets |= repository.target_files(own)
+    if base is not None and not own and expected.targets == targets.targets:
+        account.lines.append(f"Renew {role}: what it lists stays as it is")
+    # (3) the regions that begin with it
+    if role == TARGETS and root is not None:
+        for region in sorted(proposal.changed.keys() - proposal.base.keys() - {ROOT}):
+            _explain_new_region(account, expected, root, region)
+    return expected
+
+
+def _explain_new_region(account: Account, expected: Targets, root: Root, region: str) -> None:
+    repository.delegate(expected, root, region)
+    delegations = expected.delegations
+    added: DelegatedRole | None = (delegations.roles or {}).get(region) if delegations else None
+    if added is not None:
+        text = f"Begin {region}: {added.threshold} of the same {len(added.keyids)} officers list its nodes"
+        account.lines.append(text)
+
+
+def _differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """The names of the fields that differ; of targets and delegations, the entries."""
+    names: list[str] = []
+    for name in sorted(expected.keys() | found.keys()):
+        ours, theirs = expected.get(name), found.get(name)
+        if ours != theirs and name == TARGETS and isinstance(ours, dict) and isinstance(theirs, dict):
+            names += [path for path in sorted(ours.keys() | theirs.keys()) if ours.get(path) != theirs.get(path)]
+        elif json.dumps(ours, sort_keys=True) != json.dumps(theirs, sort_keys=True):
+            names.append(name)
+    return names
+
+
+# --- Files --------------------------------------------------------------------------------------------------
+
+
+def _explain_files(account: Account, proposal: Proposal) -> None:
+    nodes: set[str] = set()
+    for path in sorted(proposal.files):
+        if repository.role_of(path) not in proposal.changed:
+            account.unexplained.append(f"{shown(path)} belongs to no role that is signed")
+        elif path == paths.NETWORK_TARGET:
+            _explain_founding(account, proposal)
+        elif _CATALOGUE_FILE.fullmatch(path):
+            _explain_edition(account, proposal, path)
+        elif found := _NODE_FILE.fullmatch(path):
+            nodes.add(found[3])
+            if not is_node_id(found[3]) or paths.region_of(found[3]) != found[2]:
+                account.unexplained.append(f"{shown(path)} is not where this node belongs")
+        else:
+            account.unexplained.append(f"{shown(path)} is no file officers decide about")
+    for node in sorted(nodes):
+        before = _listing(node, proposal.previous)
+        after = _listing(node, {**proposal.previous, **proposal.files})
+        _check_previous(account, proposal, node)
+        done = explain_listing(node, before, after)
+        account.lines += done.lines
+        account.unexplained += done.unexplained
+
+
+def _listing(node: str, files: Mapping[str, bytes]) -> Listing:
+    where: Iterable[str] = (paths.node_path(node), paths.cut_path(node), paths.rejections_path(node))
+    return Listing(*(files.get(path) for path in where))
+
+
+def _check_previous(account: Account, proposal: Proposal, node: str) -> None:
+    """What is published of a node must be shown: without it, a change would look like an admission."""
+    role = paths.region_role(paths.region_of(node))
+    if role not in proposal.base:
+        return
+    published = repository.read(Targets, proposal.base[role]).signed.targets
+    for path in (paths.node_path(node), paths.cut_path(node), paths.rejections_path(node)):
+        if path in published and path not in proposal.previous:
+            account.unexplained.append(f"{path} is published, but its content is left out")
+
+
+def _explain_founding(account: Account, proposal: Proposal) -> None:
+    content = proposal.files[paths.NETWORK_TARGET]
+    created = json.loads(content).get("created_at_unix_ms")
+    if not proposal.founds or content != paths.encode_network(paths.parse_network(content), created):
+        account.unexplained.append("a network is named when it is founded, never again")
+
+
+def _explain_edition(account: Account, proposal: Proposal, path: str) -> None:
+    content = proposal.files[path]
+    edition = parse_edition(content)
+    known = {} if proposal.founds else repository.read(Targets, proposal.base[TARGETS]).signed.targets
+    if path in known or paths.catalogue_path(edition.version) != path:
+        account.unexplained.append(f"{shown(path)} is published already, or holds another edition")
+    items = ", ".join(shown(item) for item in edition.items)
+    digest = grouped(hashlib.sha256(content).hexdigest())
+    text = f"Publish the catalogue edition {shown(edition.version)} in force from {edition.in_force_from}"
+    account.lines.append(f"{text} ({len(edition.items)} items: {items}); SHA-256 of the file {digest}")
