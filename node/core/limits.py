@@ -17,6 +17,11 @@ class Limits:
     call_deadline_s: float = 30.0
     stream_idle_deadline_s: float = 60.0
 
+    # Registry port, for each address: a cold start of 444 nodes fetches some 500 files
+    registry_port_burst_calls: int = 5_000
+    registry_port_calls_per_s: float = 200.0
+    max_callers_counted: int = 10_000
+
     # Entries
     max_header_bytes: int = 64 * 1024
     max_body_bytes: int = 8 * 1024 * 1024

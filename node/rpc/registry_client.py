@@ -1,0 +1,59 @@
+"""Calls of a registry port: ask for membership, see where a request stands, report heads, have a refusal explained.
+
+Each call opens its own connection; they are rare. Each raises the refusal that the other side gives,
+WIRE_UNREACHABLE where it does not answer and PEER_FAILED where it breaks down.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+import grpc.aio
+
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.pb import envelope_pb2
+from node.pb import registry_service_pb2 as pb
+from node.pb.registry_service_pb2_grpc import RegistryServiceStub
+from node.rpc.refusals import from_rpc_error
+from node.rpc.registry_fetch import channel_options
+
+T = TypeVar("T")
+
+
+async def request_membership(
+    endpoint: str, descriptor: envelope_pb2.Envelope, *, limits: Limits = DEFAULT_LIMITS
+) -> pb.RequestMembershipResponse:
+    """File a signed descriptor for the officers; the same one again changes nothing."""
+    request = pb.RequestMembershipRequest()
+    request.request.descriptor.CopyFrom(descriptor)
+    return await _call(endpoint, limits, lambda stub: stub.RequestMembership(request, timeout=limits.call_deadline_s))
+
+
+async def request_state(
+    endpoint: str, node: str, fingerprint: bytes, *, limits: Limits = DEFAULT_LIMITS
+) -> pb.GetRequestStateResponse:
+    """Where a request stands; fingerprint is the SHA-256 of the descriptor's payload, 32 bytes. A hint, unsigned."""
+    request = pb.GetRequestStateRequest(node_id=node, fingerprint=fingerprint)
+    return await _call(endpoint, limits, lambda stub: stub.GetRequestState(request, timeout=limits.call_deadline_s))
+
+
+async def report_heads(
+    endpoint: str, report: envelope_pb2.Envelope, *, limits: Limits = DEFAULT_LIMITS
+) -> pb.ReportHeadsResponse:
+    """Hand a signed head report to the registry."""
+    request = pb.ReportHeadsRequest(report=report)
+    return await _call(endpoint, limits, lambda stub: stub.ReportHeads(request, timeout=limits.call_deadline_s))
+
+
+async def explain(endpoint: str, node: str, *, limits: Limits = DEFAULT_LIMITS) -> pb.ExplainResponse:
+    """How the node or registry behind the endpoint sees a node. A hint, unsigned."""
+    request = pb.ExplainRequest(node_id=node)
+    return await _call(endpoint, limits, lambda stub: stub.Explain(request, timeout=limits.call_deadline_s))
+
+
+async def _call(endpoint: str, limits: Limits, call: Callable[[RegistryServiceStub], Awaitable[T]]) -> T:
+    async with grpc.aio.insecure_channel(endpoint, channel_options(limits)) as channel:
+        try:
+            return await call(RegistryServiceStub(channel))
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, peer="the registry port", address=endpoint) from error
