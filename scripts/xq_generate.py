@@ -27,16 +27,20 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from node.core.catalogue import Edition, Item, parse_edition
+from node.core.errors import CODES
 from node.core.identifiers import (
     USCC_ALPHABET,
     USCC_PLACEHOLDER,
+    division_fault,
     org_code_check_character,
     uscc_check_character,
+    uscc_fault,
 )
 
 EDITION_FILE = Path(__file__).resolve().parents[1] / "registry" / "editions" / "catalogue-2026.1.json"
 FIRST_DAY = date(2024, 1, 2)
 DAYS = 730
+SUBJECTS = 10_000  # the same subject has several records in a large file
 RESIDENT_ID = "11010519491231002X"  # the example that the standard itself prints; nobody's number
 
 _PLACES = ["浦江", "东湖", "西岭", "南屏", "北苑", "青溪", "金桥", "云台", "松江北", "临港新"]
@@ -133,7 +137,7 @@ def columns(item: Item) -> list[str]:
 
 def _subject(prefix: str, plan: Plan, random: Random) -> Row:
     """Return the subject's columns: mostly companies, some of which appear again, and some sole traders."""
-    serial = random.randrange(1, max(3, plan.count))
+    serial = random.randrange(1, SUBJECTS)
     who = Random(f"subject/{plan.seed}/{serial}")
     sole_trader = serial % 12 == 0
     name = f"{who.choice(_PLACES)}{who.choice(_WORDS)}示例{serial:06d}{who.choice(_TRADES)}"
@@ -323,6 +327,9 @@ def main() -> None:
     parser.add_argument("--defects", type=float, default=0.0, help="share of rows with a planted mistake, 0 to 1")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
+    for fault in (division_fault(arguments.division), arguments.authority and uscc_fault(arguments.authority)):
+        if fault:
+            parser.error(CODES[fault].text.format(title="--division or --authority"))
     plan = Plan(
         arguments.item,
         arguments.count,
