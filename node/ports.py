@@ -554,6 +554,11 @@ class View(Protocol):
         ...
 
     @property
+    def versions(self) -> registry_pb2.RegistryVersions:
+        """The versions of the registry's files held."""
+        ...
+
+    @property
     def read_at_ms(self) -> int:
         """When the registry was last read to the end without a fault. 0 means never."""
         ...

@@ -1,0 +1,233 @@
+"""Membership: the duty that keeps the verified state of the registry and says who may speak.
+
+Trust ages in stages. FRESH: everything applies. STALE: exchange with known members goes on and only what
+narrows applies (suspensions, removals, cuts). EXPIRED: the same, and answers say so. A registry that is
+unreachable, rolled back, frozen or two-faced changes nothing that was verified before.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from node.core import ageing
+from node.core import envelope as envelopes
+from node.core.catalogue import Edition, parse_edition
+from node.core.channel import HeadAt, head_leaf
+from node.core.errors import XinqiaoError, from_refusal
+from node.core.membership import Member, Members, Standing
+from node.pb import registry_pb2
+from node.ports import (
+    Clock,
+    Lane,
+    Registry,
+    RegistryFileRecord,
+    RegistryNews,
+    RegistryState,
+    Signer,
+    Stage,
+    Store,
+    StoreTransaction,
+    Writer,
+)
+
+REGISTRY_CODES = (
+    "REGISTRY_EXPIRED",
+    "REGISTRY_INVALID",
+    "REGISTRY_ROLLBACK",
+    "REGISTRY_TWO_FACES",
+    "REGISTRY_UNREACHABLE",
+)
+
+
+class Membership:
+    """Holds the registry's verified state; the other duties read it as a View."""
+
+    def __init__(
+        self,
+        *,
+        me: str,
+        state: RegistryState,
+        registry: Registry,
+        store: Store,
+        writer: Writer,
+        signer: Callable[[], Signer],
+        clock: Clock,
+        grace_ms: int,
+        changed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._me = me
+        self._state = state
+        self._registry = registry
+        self._store = store
+        self._writer = writer
+        self._signer = signer
+        self._clock = clock
+        self._grace_ms = grace_ms
+        self._changed = changed
+        self._read_at_ms = 0
+        self._editions = _read_editions(state)
+        self._refreshing = asyncio.Lock()
+        self._stage_seen = self.stage
+
+    # -- the view -----------------------------------------------------------------------------------
+
+    @property
+    def network(self) -> str:
+        """The network as signed messages name it."""
+        return self._state.network
+
+    @property
+    def me(self) -> str:
+        """This node's id."""
+        return self._me
+
+    @property
+    def members(self) -> Members:
+        """All members."""
+        return self._state.members
+
+    @property
+    def editions(self) -> Mapping[str, Edition]:
+        """The catalogue editions by version."""
+        return self._editions
+
+    @property
+    def edition_in_force(self) -> Edition | None:
+        """The edition with the latest date in force, then the highest version."""
+        return max(self._editions.values(), key=lambda edition: (edition.in_force_from, edition.version), default=None)
+
+    @property
+    def versions(self) -> registry_pb2.RegistryVersions:
+        """The versions of the registry's files held."""
+        return self._state.versions
+
+    @property
+    def read_at_ms(self) -> int:
+        """When the registry was last read to the end without a fault."""
+        return self._read_at_ms
+
+    @property
+    def stage(self) -> Stage:
+        """How old the trust in the registry's word is."""
+        return self._stage(self._state)
+
+    @property
+    def state(self) -> RegistryState:
+        """The verified state in force."""
+        return self._state
+
+    # -- refreshing ---------------------------------------------------------------------------------
+
+    async def refresh(self) -> bool:
+        """Ask the sources once; returns whether anything changed."""
+        async with self._refreshing:
+            now_ms = self._clock.now_ms()
+            news = await self._registry.refresh(self._state, now_ms)
+            await self._note_faults(news, now_ms)
+            if news.state is None:
+                return await self._note_stage()
+            self._read_at_ms = now_ms
+            changed = news.state.versions != self._state.versions
+            if changed:
+                await self._take(news.state)
+        if changed or await self._note_stage():
+            await self._changed()
+            return True
+        return False
+
+    def is_behind(self, versions: registry_pb2.RegistryVersions) -> bool:
+        """Whether a peer holds newer files than this node."""
+        held = self._state.versions
+        return (versions.root_version, versions.timestamp_version) > (held.root_version, held.timestamp_version)
+
+    async def compare(self, peer: str, versions: registry_pb2.RegistryVersions) -> None:
+        """Alarm where a peer was shown another snapshot under the version held here."""
+        held = self._state.versions
+        same = versions.snapshot_version == held.snapshot_version and versions.root_version == held.root_version
+        if same and versions.snapshot_hash and versions.snapshot_hash != held.snapshot_hash:
+            found = {"role": f"snapshot (at {peer})", "version": str(held.snapshot_version)}
+            await self._raise("REGISTRY_TWO_FACES", f"snapshot {peer}", found)
+
+    async def _take(self, state: RegistryState) -> None:
+        """Put a newer verified state in force, narrowed while it is not fresh; files are kept as verified."""
+        fresh = self._stage(state) is Stage.FRESH
+        members = state.members if fresh else _narrowed(self._state.members, state.members)
+        records = [RegistryFileRecord(name, content) for name, content in sorted(state.files.items())]
+        await self._writer.run(Lane.CONTROL, lambda tx: tx.replace_registry_files(records, keep=()))
+        self._state = replace(state, members=members)
+        self._editions = _read_editions(self._state)
+
+    def _stage(self, state: RegistryState) -> Stage:
+        return Stage(ageing.stage(state.expires_ms, self._clock.now_ms(), self._grace_ms))
+
+    async def _note_faults(self, news: RegistryNews, now_ms: int) -> None:
+        faults = [(source, from_refusal(refusal)) for source, refusal in news.faults]
+
+        def note(tx: StoreTransaction) -> None:
+            for source, error in faults:
+                tx.raise_alarm(error.code, source, error.parameters, now_ms)
+            if news.state is not None and not faults:
+                for alarm in tx.alarms():
+                    if alarm.code in REGISTRY_CODES:
+                        tx.clear_alarm(alarm.code, alarm.subject)
+
+        if faults or any(alarm.code in REGISTRY_CODES for alarm in self._store.alarms()):
+            await self._writer.run(Lane.CONTROL, note)
+
+    async def _note_stage(self) -> bool:
+        seen, self._stage_seen = self._stage_seen, self.stage
+        return seen is not self._stage_seen
+
+    async def _raise(self, code: str, subject: str, parameters: Mapping[str, str]) -> None:
+        now_ms = self._clock.now_ms()
+        await self._writer.run(Lane.CONTROL, lambda tx: tx.raise_alarm(code, subject, parameters, now_ms))
+
+    # -- what this node tells the registry, and peers about others -----------------------------------
+
+    async def report_heads(self) -> None:
+        """Sign up to where this node holds each origin's logs, and hand it to the registry; raises WIRE_*."""
+        report = registry_pb2.HeadReport(
+            network=self.network, reporter=self._me, time_unix_ms=self._clock.now_ms(), origins=self._origin_heads()
+        )
+        await self._registry.report_heads(
+            envelopes.seal(report.SerializeToString(), envelopes.HEAD_REPORT, self._signer())
+        )
+
+    def _origin_heads(self) -> list[registry_pb2.OriginHeads]:
+        leaves: dict[str, list[bytes]] = {}
+        for held in self._store.channels():
+            head = HeadAt(held.log.size, held.log.root)
+            leaves.setdefault(held.origin, []).append(head_leaf(*held.key, head))
+        return [registry_pb2.OriginHeads(origin=node, head_leaves=sorted(leaves[node])) for node in sorted(leaves)]
+
+    def explain(self, node: str) -> XinqiaoError | None:
+        """What a call of that node would be refused with, None when it would be taken."""
+        try:
+            self.members.active(node)
+        except XinqiaoError as error:
+            return error
+        return None
+
+
+def _read_editions(state: RegistryState) -> dict[str, Edition]:
+    editions = [
+        parse_edition(content) for path, content in sorted(state.targets.items()) if path.startswith("catalogue/")
+    ]
+    return {edition.version: edition for edition in editions}
+
+
+def _narrowed(held: Members, news: Members) -> Members:
+    """The members held, with only those changes that narrow: a lower standing, a cut, a revoked key."""
+    return Members(held.network, {node: _narrower(member, news.get(node)) for node, member in held.by_id.items()})
+
+
+_RANK = {Standing.ACTIVE: 0, Standing.SUSPENDED: 1, Standing.REMOVED: 2}
+
+
+def _narrower(held: Member, news: Member | None) -> Member:
+    if news is None or _RANK[news.standing] < _RANK[held.standing]:
+        return held
+    revoked = {key.public.key_id for key in news.descriptor.signing_keys if key.state == registry_pb2.KEY_STATE_REVOKED}
+    known = {key.public.key_id for key in held.descriptor.signing_keys}
+    descriptor = news.descriptor if revoked & known else held.descriptor
+    return replace(held, descriptor=descriptor, standing=news.standing, reason=news.reason, cut=news.cut)

@@ -1,0 +1,219 @@
+"""Node: wires the five duties together, and is what every driving edge calls."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from node.answering import Answering
+from node.core import envelope as envelopes
+from node.core.ageing import DEFAULT_GRACE_MS
+from node.core.entry import SignedEntry
+from node.core.errors import XinqiaoError
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.delivery import Delivery
+from node.membership import Membership
+from node.pb import envelope_pb2, exchange_service_pb2, registry_pb2
+from node.ports import (
+    Clock,
+    Entropy,
+    HeadsSidecar,
+    Lane,
+    Peers,
+    Registry,
+    RegistryState,
+    Signer,
+    Store,
+    Writer,
+)
+from node.publishing import Publishing
+from node.receiving import Receiving, Taken
+from node.sharing import Sharing
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator may set of a node; intervals in seconds."""
+
+    id: str
+    heartbeat_interval_s: float = 60.0
+    links_further: int = 8
+    retry_cap_s: float = 1800.0
+    grace_ms: int = DEFAULT_GRACE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The adapters a node lives on."""
+
+    store: Store
+    writer: Writer
+    sidecar: HeadsSidecar
+    peers: Peers
+    registry: Registry
+    signer: Callable[[], Signer]
+    clock: Clock
+    entropy: Entropy
+
+
+class Node:
+    """One node over its ports; app.py gives it the real world, tests and the simulator another one."""
+
+    def __init__(self, settings: Settings, state: RegistryState, world: World, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.settings = settings
+        self.world = world
+        self._refresh_wanted = asyncio.Event()
+        self.membership = Membership(
+            me=settings.id,
+            state=state,
+            registry=world.registry,
+            store=world.store,
+            writer=world.writer,
+            signer=world.signer,
+            clock=world.clock,
+            grace_ms=settings.grace_ms,
+            changed=self._registry_changed,
+        )
+        view = self.membership
+        self.sharing = Sharing(view, world.store, limits)
+        self.publishing = Publishing(
+            view=view,
+            store=world.store,
+            writer=world.writer,
+            sidecar=world.sidecar,
+            signer=world.signer,
+            clock=world.clock,
+            entropy=world.entropy,
+            limits=limits,
+            wake=self._woken,
+        )
+        self.receiving = Receiving(
+            view=view,
+            store=world.store,
+            writer=world.writer,
+            signer=world.signer,
+            clock=world.clock,
+            own_entry_returned=self.publishing.own_entry_returned,
+            limits=limits,
+        )
+        self.delivery = Delivery(
+            view=view,
+            store=world.store,
+            writer=world.writer,
+            peers=world.peers,
+            receiver=self.receiving,
+            sharing=self.sharing,
+            clock=world.clock,
+            entropy=world.entropy,
+            registry_seen=self._registry_seen,
+            peer_answered=self.publishing.peer_answered,
+            interval_s=settings.heartbeat_interval_s,
+            links_further=settings.links_further,
+            retry_cap_s=settings.retry_cap_s,
+            limits=limits,
+        )
+        self.answering = Answering(view, world.store)
+        self.publishing.start()
+
+    def _woken(self, channel: str, epoch: int) -> None:
+        self.delivery.wake(channel, epoch)
+
+    # -- what runs by itself ------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the links and follow the registry when a peer knows more, until cancelled."""
+        await asyncio.gather(self.delivery.run(), self._follow_registry())
+
+    async def beat(self) -> None:
+        """One tick of the heartbeat."""
+        await self.publishing.beat()
+        self.delivery.beat()
+
+    async def refresh_registry(self) -> None:
+        """One tick of the registry."""
+        await self.membership.refresh()
+        await self.receiving.fold_waiting()
+
+    async def report_heads(self) -> None:
+        """One tick of the head report; a registry that is away is no fault."""
+        try:
+            await self.membership.report_heads()
+        except XinqiaoError as error:
+            if not error.code.startswith(("WIRE_", "REGISTRY_", "RATE_")):
+                raise
+
+    async def announce(self, exchange_endpoint: str, registry_endpoint: str) -> None:
+        """Sign where this node can be reached, where that has changed."""
+        me = self.membership.me
+        held = self.world.store.address(me)
+        endpoints = (exchange_endpoint, registry_endpoint)
+        if held is not None and (held.record.exchange_endpoint, held.record.registry_endpoint) == endpoints:
+            return
+        record = registry_pb2.AddressRecord(
+            network=self.membership.network,
+            node=me,
+            sequence=max(self.world.clock.now_ms(), held.record.sequence + 1 if held is not None else 0),
+            exchange_endpoint=exchange_endpoint,
+            registry_endpoint=registry_endpoint,
+        )
+        envelope = envelopes.seal(record.SerializeToString(), envelopes.ADDRESS, self.world.signer())
+        await self.world.writer.run(Lane.CONTROL, lambda tx: tx.put_address(record, envelope))
+
+    async def _follow_registry(self) -> None:
+        while True:
+            await self._refresh_wanted.wait()
+            self._refresh_wanted.clear()
+            await self.refresh_registry()
+
+    async def _registry_seen(self, peer: str, versions: registry_pb2.RegistryVersions) -> None:
+        if self.membership.is_behind(versions):
+            self._refresh_wanted.set()
+        await self.membership.compare(peer, versions)
+
+    async def _registry_changed(self) -> None:
+        await self.receiving.resolve_cuts()
+        self.delivery.relink()
+
+    # -- what members call ----------------------------------------------------------------------------
+
+    def caller(self, tls_spki_sha256: bytes) -> str:
+        """The active member that shows a certificate; raises MEMBER_UNKNOWN, MEMBER_SUSPENDED, MEMBER_REMOVED."""
+        member = self.membership.members.by_tls_spki(tls_spki_sha256)
+        if member is None:
+            raise XinqiaoError("MEMBER_UNKNOWN", node="the caller")
+        return self.membership.members.active(member.id).id
+
+    async def hello(self, peer: str, request: exchange_service_pb2.HelloRequest) -> exchange_service_pb2.HelloResponse:
+        """Answer a comparison."""
+        await self.delivery.peer_called(peer)
+        return await self.delivery.answer_hello(peer, request)
+
+    async def pull(self, peer: str, request: exchange_service_pb2.PullRequest) -> AsyncIterator[SignedEntry]:
+        """The entries a member asks for; raises AUDIENCE where it may not know of the channel."""
+        held = self.world.store.channel(request.channel, request.epoch)
+        if held is None or self.sharing.extent(peer, held).size == 0:
+            raise XinqiaoError("AUDIENCE", node=peer)
+        end = request.end_index or None
+        for signed in self.sharing.entries(peer, request.channel, request.epoch, request.start_index, end):
+            yield signed
+
+    async def receive(self, run: Sequence[SignedEntry]) -> Taken:
+        """Take entries a member pushes."""
+        return await self.receiving.receive(run)
+
+    async def take_receipts(self, receipts: Sequence[envelope_pb2.Envelope]) -> list[envelope_pb2.Refusal]:
+        """Take receipts a member hands over."""
+        return await self.receiving.take_receipts(receipts)
+
+    def consistency_proof(self, peer: str, channel: str, epoch: int, old_size: int, new_size: int) -> list[bytes]:
+        """Prove to a reader that one size of a log is a prefix of another."""
+        self._check_reads(peer, channel)
+        return self.answering.consistency_proof(channel, epoch, old_size, new_size)
+
+    def inclusion_proof(self, peer: str, channel: str, epoch: int, index: int, size: int) -> list[bytes]:
+        """Prove to a reader that an entry stands in a log."""
+        self._check_reads(peer, channel)
+        return self.answering.inclusion_proof(channel, epoch, index, size)
+
+    def _check_reads(self, peer: str, channel: str) -> None:
+        if not self.sharing.may_read(peer, channel):
+            raise XinqiaoError("AUDIENCE", node=peer)

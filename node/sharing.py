@@ -1,0 +1,140 @@
+"""Sharing: what a member may be given, of everything this node holds.
+
+A member in a channel's audience may read all of it, history included. A member that was dropped may read
+headers, no bodies, up to the manifest that dropped it: that is its order to erase its copy. Everybody else
+is not even told that the channel exists. Nothing above a cut and nothing of a channel this node left is given.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from node.admission import header_of, root_at
+from node.core import heartbeat as heartbeats
+from node.core.channel import HeadAt
+from node.core.entry import SignedEntry
+from node.core.heartbeat import ChannelEpoch
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.membership import Standing
+from node.pb import channel_pb2, envelope_pb2
+from node.ports import HeldChannel, HeldReceipt, Store, View
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of a log a member may be given: the first `size` entries, with bodies or headers only."""
+
+    size: int
+    with_bodies: bool
+
+
+NOTHING = Extent(0, False)
+
+
+class Sharing:
+    """Decides, for every member and every log, what may leave this node."""
+
+    def __init__(self, view: View, store: Store, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._view = view
+        self._store = store
+        self._limits = limits
+
+    def extent(self, peer: str, held: HeldChannel) -> Extent:
+        """How much of a log a member may be given now."""
+        member = self._view.members.get(peer)
+        if held.left_at is not None or member is None or member.standing is not Standing.ACTIVE:
+            return NOTHING
+        if self._view.members.reads(peer, held.origin, held.manifest.audience):
+            return Extent(self._open_size(held), True)
+        return self._farewell(peer, held)
+
+    def _open_size(self, held: HeldChannel) -> int:
+        cut = held.log.cut
+        return held.log.size if cut is None else min(held.log.size, cut.size)
+
+    def _farewell(self, peer: str, held: HeldChannel) -> Extent:
+        """The headers up to the manifest that dropped a member which has not confirmed it yet."""
+        known = self._store.receipt(held.log.channel, peer)
+        if known is None or known.receipt.message.epoch != held.log.epoch:
+            return NOTHING
+        start = max(known.receipt.message.size - 1, 0)
+        for entry in self._store.entries(*held.key, start, held.manifest_index + 1, with_bodies=False):
+            header = header_of(entry)
+            if not header.HasField("manifest"):
+                continue
+            if not self._view.members.reads(peer, held.origin, header.manifest.audience):
+                confirmed = known.receipt.message.size > entry.index
+                return NOTHING if confirmed else Extent(entry.index + 1, False)
+        return NOTHING
+
+    def heads(self, peer: str) -> list[tuple[ChannelEpoch, HeadAt]]:
+        """The heads of all logs a member may be given, by (channel, epoch)."""
+        found = []
+        for held in self._store.channels():
+            size = self.extent(peer, held).size
+            root = root_at(self._store, held.log, size) if size else None
+            if root is not None:
+                found.append((held.key, HeadAt(size, root)))
+        return found
+
+    def entries(self, peer: str, channel: str, epoch: int, start: int, end: int | None) -> Iterator[SignedEntry]:
+        """Entries a member may be given; the right to each is checked when it is its turn."""
+        while True:
+            held = self._store.channel(channel, epoch)
+            extent = self.extent(peer, held) if held is not None else NOTHING
+            if start >= min(extent.size, end if end is not None else extent.size):
+                return
+            for entry in self._store.entries(channel, epoch, start, start + 1, with_bodies=extent.with_bodies):
+                yield SignedEntry(channel, epoch, entry.index, entry.envelope, entry.body)
+            start += 1
+
+    def may_read(self, peer: str, channel: str) -> bool:
+        """Whether a member may know of a channel held here."""
+        held = self._store.channel(channel)
+        return held is not None and self.extent(peer, held).with_bodies
+
+    # -- what travels beside the logs -----------------------------------------------------------------
+
+    def heartbeats_since(self, peer: str, sequence: int) -> tuple[list[channel_pb2.HeartbeatView], int]:
+        """Heartbeats changed after a sequence number, each narrowed to what the member may read."""
+        changed = self._store.heartbeats_since(sequence)[: self._limits.max_heartbeats_per_hello]
+        views = [
+            heartbeats.narrow_view(held.view, lambda channel: self.may_read(peer, channel))
+            for held in changed
+            if held.node != peer
+        ]
+        return [view for view in views if view.heads], changed[-1].sequence if changed else sequence
+
+    def addresses_since(self, peer: str, sequence: int) -> tuple[list[envelope_pb2.Envelope], int]:
+        """Address records of others changed after a sequence number."""
+        changed = self._store.addresses_since(sequence)[: self._limits.max_addresses_per_hello]
+        found = [held.envelope for held in changed if held.record.node != peer]
+        return found, changed[-1].sequence if changed else sequence
+
+    def receipts_since(self, peer: str, sequence: int) -> tuple[list[envelope_pb2.Envelope], int]:
+        """Receipts of others changed after a sequence number, for channels the member may read."""
+        changed = self._store.receipts_since(sequence, self._limits.max_receipts_per_call)
+        found = [held.receipt.envelope for held in changed if self._is_receipt_for(peer, held)]
+        return found, changed[-1].sequence if changed else sequence
+
+    def _is_receipt_for(self, peer: str, held: HeldReceipt) -> bool:
+        message = held.receipt.message
+        return message.subscriber != peer and self.may_read(peer, message.channel)
+
+    def equivocations_since(self, peer: str, sequence: int) -> tuple[list[channel_pb2.Equivocation], int]:
+        """Proofs of two histories found after a sequence number, for channels the member may read."""
+        changed = self._store.equivocations_since(sequence)[: self._limits.max_equivocations_per_hello]
+        found = [held.proof for held in changed if self.may_read(peer, held.channel)]
+        return found, changed[-1].sequence if changed else sequence
+
+    def receipts_of(self, peer: str) -> list[envelope_pb2.Envelope]:
+        """The largest receipts held of a member, for channels it may read."""
+        held = self._store.receipts_of(peer)
+        return [item.receipt.envelope for item in held if self.may_read(peer, item.receipt.message.channel)]
+
+
+def head_messages(heads: Sequence[tuple[ChannelEpoch, HeadAt]]) -> list[channel_pb2.Head]:
+    """Heads as they travel: claims, until entries prove them."""
+    return [
+        channel_pb2.Head(channel=channel, epoch=epoch, size=head.size, root=head.root)
+        for (channel, epoch), head in heads
+    ]
