@@ -12,7 +12,7 @@ CORE = ("node.core", "node.pb")
 PORTS = ("node.ports", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering")
 NODE = ("node.node", *DUTIES, *PORTS)
-OUTFIT = ("node.config", "node.keys")
+OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
 
 # What each part may import of this repository, besides itself. The longest name that fits counts.
 LAYERS: dict[str, tuple[str, ...]] = {
@@ -31,8 +31,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.ingest": PORTS,
     "node.evidence": PORTS,
     # what a process is fitted out with
-    "node.config": CORE,
-    "node.keys": PORTS,
+    "node.files": CORE,
+    "node.config": ("node.files", *CORE),
+    "node.keys": ("node.files", *PORTS),
+    "node.home": ("node.files", "node.config", "node.keys", *PORTS),
     "node.scheduler": NODE,
     # driving edges
     "node.rpc": (*NODE, *OUTFIT),
