@@ -1,0 +1,1 @@
+"""Storage: the tables, the two stores, the one writer and the sidecar of heads."""

@@ -1,0 +1,409 @@
+"""Reading the tables: the StoreReader over any SQL database that takes these statements.
+
+Long results are read a page at a time, each page on its own, so that they hold neither memory nor a snapshot
+while their reader works. A row that changes between two pages is seen in one of its two states.
+"""
+# ruff: noqa: S608 - statements are put together from constants of this module and parameter marks
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Row, TextClause, text
+
+from node.core import envelope as envelopes
+from node.core.channel import HeadAt, Log
+from node.core.entry import origin_of
+from node.core.merkle import EMPTY_ROOT, HASH_BYTES, HashReader
+from node.core.receipt import VerifiedReceipt
+from node.core.state import HeldKey, Place
+from node.pb import channel_pb2, envelope_pb2, registry_pb2
+from node.ports import (
+    HeldAddress,
+    HeldAlarm,
+    HeldChannel,
+    HeldEntry,
+    HeldEquivocation,
+    HeldHeartbeat,
+    HeldReceipt,
+    HeldRecord,
+    LinkState,
+    RegistryFileRecord,
+)
+from node.storage.slots import pick_records
+
+_Row = Row[*tuple[Any, ...]]
+
+MAX_INTEGER = (1 << 63) - 1
+_PAGE_ENTRIES = 256
+_PAGE_RECORDS = 2_000
+_KEYS_PER_QUERY = 500
+
+_LOGS = """
+    SELECT c.name, c.origin, l.*, COALESCE(o.quarantined, 0) AS quarantined,
+        (SELECT COUNT(*) FROM entries e
+          WHERE e.channel_id = l.channel_id AND e.epoch = l.epoch AND complete = 0) AS incomplete
+    FROM logs l JOIN channels c ON c.id = l.channel_id LEFT JOIN origins o ON o.name = c.origin """
+_ALL_LOGS = text(_LOGS + "WHERE l.size > 0 ORDER BY c.name, l.epoch")
+_ONE_LOG = text(_LOGS + "WHERE c.name = :channel AND l.epoch = :epoch")
+_NEWEST_LOG = text(_LOGS + "WHERE c.name = :channel AND l.size > 0 ORDER BY l.epoch DESC LIMIT 1")
+_QUARANTINED = text("SELECT quarantined FROM origins WHERE name = :origin")
+_CHANNEL_ID = text("SELECT id FROM channels WHERE name = :channel")
+
+_ENTRIES = """
+    SELECT e.entry_index, e.envelope, e.complete, e.issued_at_ms, e.received_at_ms FROM entries e
+    WHERE e.channel_id = :id AND e.epoch = :epoch """
+_PAGE_OF_ENTRIES = text(
+    _ENTRIES + "AND e.entry_index >= :start AND e.entry_index < :end ORDER BY e.entry_index LIMIT :limit"
+)
+_ONE_ENTRY = text(_ENTRIES + "AND e.entry_index = :index")
+_BODY = text("SELECT body FROM bodies WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index")
+_INCOMPLETE = text(
+    "SELECT entry_index FROM entries WHERE channel_id = :id AND epoch = :epoch AND complete = 0"
+    " ORDER BY entry_index LIMIT :limit"
+)
+_ERASURES = text(
+    "SELECT position, commitment FROM erasures WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
+    " ORDER BY position"
+)
+
+_RECORD_CHANNELS = """
+    SELECT c.id, c.name FROM channels c
+    WHERE EXISTS (SELECT 1 FROM logs l WHERE l.channel_id = c.id AND l.records > 0) """
+_OF_CHANNEL = "AND c.name = :channel "
+_OF_SUBJECT = "AND c.id IN (SELECT r.channel_id FROM records r WHERE r.subject = :subject AND r.in_force = 1) "
+_RECORDS = """
+    SELECT epoch, entry_index, position FROM records
+    WHERE channel_id = :id AND in_force = 1 AND (epoch, entry_index, position) > (:epoch, :index, :position) """
+_IN_ORDER = "ORDER BY epoch, entry_index, position LIMIT :limit"
+_PAGE_OF_RECORDS = text(_RECORDS + _IN_ORDER)
+_PAGE_OF_SUBJECT = text(_RECORDS + "AND subject = :subject " + _IN_ORDER)
+_IN_FORCE = text(
+    "SELECT 1 FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
+    " AND position = :position AND in_force = 1"
+)
+_COUNT_ALL = text("SELECT COALESCE(SUM(records), 0) FROM logs")
+_COUNT_ONE = text("SELECT COALESCE(SUM(records), 0) FROM logs WHERE channel_id = :id")
+_OUTCOMES = text(
+    "SELECT outcome, code, count FROM outcomes WHERE channel_id = :id AND epoch = :epoch ORDER BY outcome, code"
+)
+
+_HEARTBEATS = "SELECT sequence, node, time_ms, view FROM heartbeats "
+_RECEIPTS = "SELECT sequence, envelope FROM receipts "
+_ADDRESSES = "SELECT sequence, envelope FROM addresses "
+_SINCE = "WHERE sequence > :sequence ORDER BY sequence"
+_HEARTBEATS_SINCE = text(_HEARTBEATS + _SINCE)
+_HEARTBEAT = text(_HEARTBEATS + "WHERE node = :node")
+_RECEIPTS_SINCE = text(_RECEIPTS + _SINCE + " LIMIT :limit")
+_RECEIPT = text(_RECEIPTS + "WHERE channel = :channel AND subscriber = :subscriber")
+_RECEIPTS_FOR = text(_RECEIPTS + "WHERE channel = :channel ORDER BY subscriber")
+_RECEIPTS_OF = text(_RECEIPTS + "WHERE subscriber = :subscriber ORDER BY channel")
+_ADDRESSES_SINCE = text(_ADDRESSES + _SINCE)
+_ADDRESS = text(_ADDRESSES + "WHERE node = :node")
+_EQUIVOCATIONS_SINCE = text("SELECT sequence, channel, epoch, entry_index, proof FROM equivocations " + _SINCE)
+
+_INCARNATION = text("SELECT incarnation FROM database")
+_SETTING = text("SELECT value FROM settings WHERE name = :name")
+_LINK = text(
+    "SELECT node, failures, retry_at_ms, last_success_ms, clock_skew_ms, failure FROM links WHERE node = :node"
+)
+_ALARMS = text(
+    "SELECT code, subject, parameters, first_seen_ms, last_seen_ms, count FROM alarms"
+    " ORDER BY last_seen_ms DESC, code, subject"
+)
+_REGISTRY_FILE = text("SELECT content FROM registry_files WHERE name = :name")
+_REGISTRY_NAMES = text("SELECT name FROM registry_files ORDER BY name")
+
+
+class SqlReader:
+    """The StoreReader; a store or a transaction says on which connection each statement runs."""
+
+    def _connected(self) -> AbstractContextManager[Connection]:
+        raise NotImplementedError
+
+    def _rows(self, statement: TextClause, **values: Any) -> Sequence[_Row]:
+        with self._connected() as connection:
+            return connection.execute(statement, _bounded(values)).all()
+
+    def _row(self, statement: TextClause, **values: Any) -> _Row | None:
+        with self._connected() as connection:
+            return connection.execute(statement, _bounded(values)).first()
+
+    def _value(self, statement: TextClause, **values: Any) -> Any:
+        row = self._row(statement, **values)
+        return None if row is None else row[0]
+
+    def _channel_id(self, channel: str) -> int | None:
+        found: int | None = self._value(_CHANNEL_ID, channel=channel)
+        return found
+
+    # -- the node
+
+    def incarnation(self) -> str:
+        return str(self._value(_INCARNATION))
+
+    def setting(self, name: str) -> str | None:
+        value: str | None = self._value(_SETTING, name=name)
+        return value
+
+    # -- logs
+
+    def channels(self) -> Sequence[HeldChannel]:
+        return [_held_channel(row) for row in self._rows(_ALL_LOGS)]
+
+    def channel(self, channel: str, epoch: int | None = None) -> HeldChannel | None:
+        if epoch is None:
+            row = self._row(_NEWEST_LOG, channel=channel)
+        else:
+            row = self._row(_ONE_LOG, channel=channel, epoch=epoch)
+        return _held_channel(row) if row is not None and row.size else None
+
+    def log(self, channel: str, epoch: int) -> Log:
+        row = self._row(_ONE_LOG, channel=channel, epoch=epoch)
+        if row is not None:
+            return _log(row)
+        return Log(channel, epoch, quarantined=bool(self._value(_QUARANTINED, origin=origin_of(channel))))
+
+    def entries(
+        self, channel: str, epoch: int, start: int, end: int | None = None, with_bodies: bool = True
+    ) -> Iterator[HeldEntry]:
+        log = {"id": self._channel_id(channel), "epoch": epoch}
+        stop = MAX_INTEGER if end is None else end
+        while rows := self._rows(_PAGE_OF_ENTRIES, **log, start=start, end=stop, limit=_PAGE_ENTRIES):
+            for row in rows:
+                body = self._value(_BODY, **log, index=row.entry_index) if with_bodies else None
+                yield _held_entry(row, body)
+            start = rows[-1].entry_index + 1
+
+    def entry(self, channel: str, epoch: int, index: int) -> HeldEntry | None:
+        return self._entry(self._channel_id(channel), epoch, index)
+
+    def _entry(self, channel_id: int | None, epoch: int, index: int) -> HeldEntry | None:
+        place = {"id": channel_id, "epoch": epoch, "index": index}
+        row = self._row(_ONE_ENTRY, **place)
+        return _held_entry(row, self._value(_BODY, **place)) if row is not None else None
+
+    def incomplete_entries(self, channel: str, epoch: int, limit: int) -> Sequence[int]:
+        rows = self._rows(_INCOMPLETE, id=self._channel_id(channel), epoch=epoch, limit=limit)
+        return [row.entry_index for row in rows]
+
+    def hashes(self, channel: str, epoch: int) -> HashReader:
+        return _StoredHashes(self, self._channel_id(channel), epoch)
+
+    def erasures(self, channel: str, epoch: int, index: int) -> Mapping[int, bytes]:
+        return self._erasures(self._channel_id(channel), epoch, index)
+
+    def _erasures(self, channel_id: int | None, epoch: int, index: int) -> dict[int, bytes]:
+        rows = self._rows(_ERASURES, id=channel_id, epoch=epoch, index=index)
+        return {row.position: row.commitment for row in rows}
+
+    # -- records
+
+    def find_keys(self, channel: str, keys: Sequence[bytes]) -> Mapping[bytes, HeldKey]:
+        channel_id = self._channel_id(channel)
+        found: dict[bytes, HeldKey] = {}
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            chunk = keys[start : start + _KEYS_PER_QUERY]
+            sql = (
+                "SELECT natural_key, epoch, entry_index, position, content_hash FROM records"
+                f" WHERE channel_id = ? AND in_force = 1 AND natural_key IN ({marks(len(chunk))})"
+            )
+            with self._connected() as connection:
+                for key, epoch, index, position, content_hash in connection.exec_driver_sql(sql, (channel_id, *chunk)):
+                    found[key] = HeldKey(Place(epoch, index, position), content_hash)
+        return found
+
+    def records(
+        self, subject: str | None = None, channel: str | None = None, limit: int | None = None
+    ) -> Iterator[HeldRecord]:
+        statement = _PAGE_OF_RECORDS if subject is None else _PAGE_OF_SUBJECT
+        wanted = {} if subject is None else {"subject": subject}
+        left = MAX_INTEGER if limit is None else limit
+        for channel_id, name in self._channels_with_records(subject, channel):
+            last = Place(0, 0, -1)
+            while left > 0 and (places := self._places_after(statement, channel_id, last, left, wanted)):
+                last = places[-1]
+                for record in self._records_at(channel_id, name, places):
+                    yield record
+                    left -= 1
+
+    def _channels_with_records(self, subject: str | None, channel: str | None) -> Sequence[_Row]:
+        sql, wanted = _RECORD_CHANNELS, {}
+        if channel is not None:
+            sql, wanted["channel"] = sql + _OF_CHANNEL, channel
+        if subject is not None:
+            sql, wanted["subject"] = sql + _OF_SUBJECT, subject
+        return self._rows(text(sql + "ORDER BY c.name"), **wanted)
+
+    def _places_after(
+        self, statement: TextClause, channel_id: int, last: Place, left: int, wanted: dict[str, str]
+    ) -> list[Place]:
+        after = {"epoch": last.epoch, "index": last.index, "position": last.position}
+        rows = self._rows(statement, id=channel_id, limit=min(left, _PAGE_RECORDS), **after, **wanted)
+        return [Place(*row) for row in rows]
+
+    def _records_at(self, channel_id: int, name: str, places: Sequence[Place]) -> Iterator[HeldRecord]:
+        for (epoch, index), group in groupby(places, key=lambda place: (place.epoch, place.index)):
+            entry = self._entry(channel_id, epoch, index)
+            if entry is not None:
+                yield from pick_records(name, entry, list(group))
+
+    def record(self, channel: str, place: Place) -> HeldRecord | None:
+        channel_id = self._channel_id(channel)
+        at = {"epoch": place.epoch, "index": place.index, "position": place.position}
+        if channel_id is None or self._row(_IN_FORCE, id=channel_id, **at) is None:
+            return None
+        return next(self._records_at(channel_id, channel, [place]), None)
+
+    def record_count(self, channel: str | None = None) -> int:
+        if channel is None:
+            return int(self._value(_COUNT_ALL))
+        return int(self._value(_COUNT_ONE, id=self._channel_id(channel)))
+
+    def outcomes(self, channel: str, epoch: int) -> Mapping[tuple[int, str], int]:
+        rows = self._rows(_OUTCOMES, id=self._channel_id(channel), epoch=epoch)
+        return {(row.outcome, row.code): row[2] for row in rows}
+
+    # -- what nodes say of themselves
+
+    def heartbeat(self, node: str) -> HeldHeartbeat | None:
+        row = self._row(_HEARTBEAT, node=node)
+        return _held_heartbeat(row) if row is not None else None
+
+    def heartbeats_since(self, sequence: int) -> Sequence[HeldHeartbeat]:
+        return [_held_heartbeat(row) for row in self._rows(_HEARTBEATS_SINCE, sequence=sequence)]
+
+    def receipt(self, channel: str, subscriber: str) -> HeldReceipt | None:
+        row = self._row(_RECEIPT, channel=channel, subscriber=subscriber)
+        return _held_receipt(row) if row is not None else None
+
+    def receipts(self, channel: str) -> Sequence[HeldReceipt]:
+        return [_held_receipt(row) for row in self._rows(_RECEIPTS_FOR, channel=channel)]
+
+    def receipts_of(self, subscriber: str) -> Sequence[HeldReceipt]:
+        return [_held_receipt(row) for row in self._rows(_RECEIPTS_OF, subscriber=subscriber)]
+
+    def receipts_since(self, sequence: int, limit: int) -> Sequence[HeldReceipt]:
+        return [_held_receipt(row) for row in self._rows(_RECEIPTS_SINCE, sequence=sequence, limit=limit)]
+
+    def address(self, node: str) -> HeldAddress | None:
+        row = self._row(_ADDRESS, node=node)
+        return _held_address(row) if row is not None else None
+
+    def addresses_since(self, sequence: int) -> Sequence[HeldAddress]:
+        return [_held_address(row) for row in self._rows(_ADDRESSES_SINCE, sequence=sequence)]
+
+    def equivocations_since(self, sequence: int) -> Sequence[HeldEquivocation]:
+        return [
+            HeldEquivocation(number, channel, epoch, index, channel_pb2.Equivocation.FromString(proof))
+            for number, channel, epoch, index, proof in self._rows(_EQUIVOCATIONS_SINCE, sequence=sequence)
+        ]
+
+    # -- links, alarms, registry files
+
+    def link(self, node: str) -> LinkState:
+        row = self._row(_LINK, node=node)
+        return LinkState(*row) if row is not None else LinkState(node)
+
+    def alarms(self) -> Sequence[HeldAlarm]:
+        return [
+            HeldAlarm(code, subject, json.loads(parameters), first_seen_ms, last_seen_ms, count)
+            for code, subject, parameters, first_seen_ms, last_seen_ms, count in self._rows(_ALARMS)
+        ]
+
+    def registry_file(self, name: str) -> bytes | None:
+        content: bytes | None = self._value(_REGISTRY_FILE, name=name)
+        return content
+
+    def registry_files(self) -> Iterator[RegistryFileRecord]:
+        for row in self._rows(_REGISTRY_NAMES):
+            content = self.registry_file(row.name)
+            if content is not None:  # else it was dropped since the names were read
+                yield RegistryFileRecord(row.name, content)
+
+
+class _StoredHashes:
+    """The HashReader of one log."""
+
+    def __init__(self, reader: SqlReader, channel_id: int | None, epoch: int) -> None:
+        self._reader = reader
+        self._log = (channel_id, epoch)
+
+    def read_hashes(self, indexes: Sequence[int]) -> Sequence[bytes]:
+        """The hashes at these storage indexes; raises ValueError for one not stored."""
+        found: dict[int, bytes] = {}
+        for start in range(0, len(indexes), _KEYS_PER_QUERY):
+            found.update(self._read(indexes[start : start + _KEYS_PER_QUERY]))
+        if not found.keys() >= set(indexes):
+            raise ValueError("the log does not store all of the hashes asked for")
+        return [found[index] for index in indexes]
+
+    def _read(self, indexes: Sequence[int]) -> dict[int, bytes]:
+        sql = (
+            "SELECT position, hash FROM hashes WHERE channel_id = ? AND epoch = ?"
+            f" AND position IN ({marks(len(indexes))})"
+        )
+        bounded = [min(number, MAX_INTEGER) for number in (self._log[1], *indexes)]
+        with self._reader._connected() as connection:  # noqa: SLF001 - a part of the reader
+            rows = connection.exec_driver_sql(sql, (self._log[0], *bounded)).all()
+        return {row[0]: row[1] for row in rows}
+
+
+def marks(count: int) -> str:
+    """That many parameter marks for a list."""
+    return ",".join("?" * count)
+
+
+def _bounded(values: dict[str, Any]) -> dict[str, Any]:
+    """A peer's 64-bit number may exceed what a column holds; no row is ever found at the largest."""
+    return {name: min(value, MAX_INTEGER) if isinstance(value, int) else value for name, value in values.items()}
+
+
+def _log(row: _Row) -> Log:
+    frontier = tuple(row.frontier[at : at + HASH_BYTES] for at in range(0, len(row.frontier), HASH_BYTES))
+    return Log(
+        channel=row.name,
+        epoch=row.epoch,
+        size=row.size,
+        root=row.root if row.size else EMPTY_ROOT,
+        frontier=frontier,
+        covered=HeadAt(row.covered_size, row.covered_root) if row.covered_size is not None else None,
+        cut=HeadAt(row.cut_size, row.cut_root) if row.cut_size is not None else None,
+        quarantined=bool(row.quarantined),
+    )
+
+
+def _held_channel(row: _Row) -> HeldChannel:
+    return HeldChannel(
+        log=_log(row),
+        origin=row.origin,
+        applied_size=row.applied_size,
+        manifest=channel_pb2.Manifest.FromString(row.manifest),
+        manifest_index=row.manifest_index,
+        left_at=row.left_at,
+        fresh_at_ms=row.fresh_at_ms,
+        records=row.records,
+        incomplete_bodies=row.incomplete,
+    )
+
+
+def _held_entry(row: _Row, body: bytes | None) -> HeldEntry:
+    envelope = envelope_pb2.Envelope.FromString(row.envelope)
+    return HeldEntry(row.entry_index, envelope, body, bool(row.complete), row.issued_at_ms, row.received_at_ms)
+
+
+def _held_heartbeat(row: _Row) -> HeldHeartbeat:
+    return HeldHeartbeat(row.sequence, row.node, row.time_ms, channel_pb2.HeartbeatView.FromString(row.view))
+
+
+def _held_receipt(row: _Row) -> HeldReceipt:
+    envelope = envelope_pb2.Envelope.FromString(row.envelope)
+    message = envelopes.parse(channel_pb2.Receipt, envelope.payload)
+    return HeldReceipt(row.sequence, VerifiedReceipt(message, envelope))
+
+
+def _held_address(row: _Row) -> HeldAddress:
+    envelope = envelope_pb2.Envelope.FromString(row.envelope)
+    return HeldAddress(row.sequence, envelopes.parse(registry_pb2.AddressRecord, envelope.payload), envelope)

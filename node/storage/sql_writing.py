@@ -1,0 +1,484 @@
+"""Writing the tables: the StoreTransaction over one connection inside one transaction.
+
+Write order of an append, and what a crash leaves. Nothing is visible before (5), so (1) to (4) leave the old state:
+
+    (1) compare-and-swap of (size, root) on the log's row: a loser stops here, with nothing to undo
+    (2) the entry with its signed envelope
+    (3) the hashes that it completes
+    (4) its body, without the slots that may not be kept
+    (5) commit: the database's log reaches the disk; from here on the entry is there, whole
+    (6) only then do receipts, heartbeats and answers leave
+
+The same holds for apply: (1) compare-and-swap of applied_size, (2) records, (3) outcomes, (4) barred slots, (5) commit.
+"""
+# ruff: noqa: S608 - statements are put together from constants of this module
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, text
+
+from node.core.channel import HeadAt
+from node.core.entry import VerifiedBody, VerifiedEntry, origin_of
+from node.core.errors import XinqiaoError
+from node.core.heartbeat import VerifiedHeartbeat
+from node.core.limits import Limits
+from node.core.merkle import EMPTY_ROOT, stored_hash_count
+from node.core.receipt import VerifiedReceipt
+from node.core.state import Applied, Erasure, RecordInForce
+from node.pb import channel_pb2, envelope_pb2, registry_pb2
+from node.ports import HeldChannel, LinkState, RegistryFileRecord
+from node.storage.slots import names_slot, open_held, settle
+from node.storage.sql_reading import MAX_INTEGER, SqlReader
+
+_ADD_CHANNEL = text("INSERT INTO channels (name, origin) VALUES (:channel, :origin)")
+_ADD_LOG = text(
+    "INSERT INTO logs (channel_id, epoch, size, root, frontier, applied_size, records, manifest, manifest_index,"
+    " fresh_at_ms) VALUES (:id, :epoch, 0, :root, :nothing, 0, 0, :nothing, 0, 0) ON CONFLICT DO NOTHING"
+)
+
+_OF_LOG = " WHERE channel_id = :id AND epoch = :epoch"
+_OF_ENTRY = _OF_LOG + " AND entry_index = :index"
+_SWAP_HEAD = text(
+    "UPDATE logs SET size = :index + 1, root = :after, frontier = :frontier"
+    + _OF_LOG
+    + " AND size = :index AND root = :before"
+)
+_SET_MANIFEST = text("UPDATE logs SET manifest = :manifest, manifest_index = :index" + _OF_LOG)
+_ADD_ENTRY = text(
+    "INSERT INTO entries (channel_id, epoch, entry_index, complete, record_count, issued_at_ms, received_at_ms,"
+    " envelope) VALUES (:id, :epoch, :index, :complete, :record_count, :issued_at_ms, :received_at_ms, :envelope)"
+)
+_ADD_HASH = "INSERT INTO hashes (channel_id, epoch, position, hash) VALUES (?, ?, ?, ?)"
+_PUT_BODY = text(
+    "INSERT INTO bodies (channel_id, epoch, entry_index, body) VALUES (:id, :epoch, :index, :body)"
+    " ON CONFLICT (channel_id, epoch, entry_index) DO UPDATE SET body = excluded.body"
+)
+_STORED_ENTRY = text(
+    "SELECT e.envelope, e.complete, b.body FROM entries e LEFT JOIN bodies b"
+    " ON b.channel_id = e.channel_id AND b.epoch = e.epoch AND b.entry_index = e.entry_index"
+    " WHERE e.channel_id = :id AND e.epoch = :epoch AND e.entry_index = :index"
+)
+_SET_COMPLETE = text("UPDATE entries SET complete = :complete" + _OF_ENTRY)
+
+_SWAP_APPLIED = text(
+    "UPDATE logs SET applied_size = applied_size + 1" + _OF_LOG + " AND applied_size = :index AND size > :index"
+)
+_REPLACE_RECORD = (
+    "UPDATE records SET in_force = NULL"
+    " WHERE channel_id = ? AND epoch = ? AND entry_index = ? AND position = ? AND in_force = 1"
+)
+_ADD_RECORD = (
+    "INSERT INTO records (channel_id, epoch, entry_index, position, in_force, natural_key, content_hash, subject)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_COUNT_RECORDS = text("UPDATE logs SET records = records + :change" + _OF_LOG)
+_ADD_OUTCOME = text(
+    "INSERT INTO outcomes (channel_id, epoch, outcome, code, count) VALUES (:id, :epoch, :outcome, :code, :count)"
+    " ON CONFLICT (channel_id, epoch, outcome, code) DO UPDATE SET count = outcomes.count + excluded.count"
+)
+_BAR = "INSERT INTO barred (channel_id, epoch, entry_index, position) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_BARRED = text("SELECT position FROM barred" + _OF_ENTRY)
+
+_PUT_ERASURE = (
+    "INSERT INTO erasures (channel_id, epoch, entry_index, position, commitment) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (channel_id, epoch, entry_index, position) DO UPDATE SET commitment = excluded.commitment"
+)
+_DROP_ERASURE = text("DELETE FROM erasures" + _OF_ENTRY + " AND position = :position")
+_RECORD_AT = text("SELECT natural_key, in_force FROM records" + _OF_ENTRY + " AND position = :position")
+_ERASE_RECORD = text(
+    "UPDATE records SET in_force = NULL, content_hash = NULL, subject = ''" + _OF_ENTRY + " AND position = :position"
+)
+# What is left of an erased record only keeps older ones of its key from coming back; without any it goes.
+_FORGET_ERASED = text(
+    "DELETE FROM records AS r WHERE r.channel_id = :id AND r.natural_key = :key AND r.content_hash IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM records o WHERE o.channel_id = :id AND o.natural_key = :key"
+    " AND o.content_hash IS NOT NULL"
+    " AND (o.epoch, o.entry_index, o.position) < (r.epoch, r.entry_index, r.position))"
+)
+
+_SET_LEFT = text("UPDATE logs SET left_at = :left_at" + _OF_LOG)
+_REFOLD = text("UPDATE logs SET left_at = NULL, applied_size = 0, records = 0" + _OF_LOG + " AND left_at IS NOT NULL")
+_MISS_BODIES = text(
+    "UPDATE entries SET complete = 0" + _OF_LOG + " AND record_count > 0 AND NOT EXISTS (SELECT 1 FROM bodies b"
+    " WHERE b.channel_id = entries.channel_id AND b.epoch = entries.epoch AND b.entry_index = entries.entry_index)"
+)
+_MISS_NOTHING = text("UPDATE entries SET complete = 1" + _OF_LOG + " AND complete = 0")
+_NO_RECORDS = text("UPDATE logs SET records = 0" + _OF_LOG)
+_DROP_BODIES = text("DELETE FROM bodies" + _OF_LOG)
+_DROP_RECORDS = text("DELETE FROM records" + _OF_LOG)
+_DROP_OUTCOMES = text("DELETE FROM outcomes" + _OF_LOG)
+
+_QUARANTINE = text(
+    "INSERT INTO origins (name, quarantined) VALUES (:origin, :quarantined)"
+    " ON CONFLICT (name) DO UPDATE SET quarantined = excluded.quarantined"
+)
+_COVER = text(
+    "UPDATE logs SET covered_size = :size, covered_root = :root"
+    + _OF_LOG
+    + " AND (covered_size IS NULL OR covered_size < :size)"
+)
+_FRESHEN = text("UPDATE logs SET fresh_at_ms = :fresh_at_ms" + _OF_LOG + " AND fresh_at_ms < :fresh_at_ms")
+_CUT_SIZE = text("SELECT cut_size FROM logs" + _OF_LOG)
+_CUT = text("UPDATE logs SET cut_size = :size, cut_root = :root" + _OF_LOG)
+# Between an old cut and a new one the keys of all records are settled again: the latest at or below its cut counts.
+_BETWEEN = (
+    "SELECT b.natural_key FROM records b"
+    " WHERE b.channel_id = :id AND b.epoch = :epoch AND b.entry_index >= :low AND b.entry_index < :high"
+)
+_BELOW_CUT = (
+    "{0}.entry_index < COALESCE((SELECT l.cut_size FROM logs l"
+    " WHERE l.channel_id = {0}.channel_id AND l.epoch = {0}.epoch), " + str(MAX_INTEGER) + ")"
+)
+_ANY_BETWEEN = text(_BETWEEN + " LIMIT 1")
+_UNSETTLE = text(
+    f"UPDATE records SET in_force = NULL WHERE channel_id = :id AND in_force = 1 AND natural_key IN ({_BETWEEN})"
+)
+_SETTLE = text(
+    "UPDATE records AS r SET in_force = 1"
+    f" WHERE r.channel_id = :id AND r.natural_key IN ({_BETWEEN})"
+    f" AND r.content_hash IS NOT NULL AND {_BELOW_CUT.format('r')}"
+    " AND NOT EXISTS (SELECT 1 FROM records n WHERE n.channel_id = :id AND n.natural_key = r.natural_key"
+    " AND (n.epoch, n.entry_index, n.position) > (r.epoch, r.entry_index, r.position)"
+    f" AND {_BELOW_CUT.format('n')})"
+)
+_RECOUNT = text(
+    "UPDATE logs SET records = (SELECT COUNT(*) FROM records r"
+    " WHERE r.channel_id = logs.channel_id AND r.epoch = logs.epoch AND r.in_force = 1) WHERE channel_id = :id"
+)
+
+_NEXT = "(SELECT COALESCE(MAX(sequence), 0) + 1 FROM {})"
+_HEARTBEAT_EXTENT = text("SELECT time_ms, heads FROM heartbeats WHERE node = :node")
+_PUT_HEARTBEAT = text(
+    "INSERT INTO heartbeats (node, sequence, time_ms, heads, view)"
+    f" VALUES (:node, {_NEXT.format('heartbeats')}, :time_ms, :heads, :view)"
+    " ON CONFLICT (node) DO UPDATE SET sequence = excluded.sequence, time_ms = excluded.time_ms,"
+    " heads = excluded.heads, view = excluded.view"
+)
+_PUT_RECEIPT = text(
+    "INSERT INTO receipts (channel, subscriber, sequence, envelope)"
+    f" VALUES (:channel, :subscriber, {_NEXT.format('receipts')}, :envelope)"
+    " ON CONFLICT (channel, subscriber) DO UPDATE SET sequence = excluded.sequence, envelope = excluded.envelope"
+)
+_PUT_ADDRESS = text(
+    f"INSERT INTO addresses (node, sequence, envelope) VALUES (:node, {_NEXT.format('addresses')}, :envelope)"
+    " ON CONFLICT (node) DO UPDATE SET sequence = excluded.sequence, envelope = excluded.envelope"
+)
+_COUNT_EQUIVOCATIONS = text("SELECT COUNT(*) FROM equivocations")
+_PUT_EQUIVOCATION = text(
+    "INSERT INTO equivocations (channel, epoch, entry_index, sequence, proof)"
+    f" VALUES (:channel, :epoch, :index, {_NEXT.format('equivocations')}, :proof) ON CONFLICT DO NOTHING"
+)
+
+_SET_SETTING = text(
+    "INSERT INTO settings (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+_PUT_LINK = text(
+    "INSERT INTO links (node, failures, retry_at_ms, last_success_ms, clock_skew_ms, failure)"
+    " VALUES (:node, :failures, :retry_at_ms, :last_success_ms, :clock_skew_ms, :failure)"
+    " ON CONFLICT (node) DO UPDATE SET failures = excluded.failures, retry_at_ms = excluded.retry_at_ms,"
+    " last_success_ms = excluded.last_success_ms, clock_skew_ms = excluded.clock_skew_ms, failure = excluded.failure"
+)
+_RAISE_ALARM = text(
+    "INSERT INTO alarms (code, subject, parameters, first_seen_ms, last_seen_ms, count)"
+    " VALUES (:code, :subject, :parameters, :now_ms, :now_ms, 1) ON CONFLICT (code, subject) DO UPDATE SET"
+    " parameters = excluded.parameters, last_seen_ms = excluded.last_seen_ms, count = alarms.count + 1"
+)
+_DROP_OLD_ALARMS = text(
+    "DELETE FROM alarms WHERE (code, subject) IN (SELECT code, subject FROM alarms"
+    " ORDER BY last_seen_ms DESC, code, subject LIMIT :all OFFSET :kept)"
+)
+_CLEAR_ALARM = text("DELETE FROM alarms WHERE code = :code AND subject = :subject")
+_DROP_REGISTRY_FILE = text("DELETE FROM registry_files WHERE name = :name")
+_PUT_REGISTRY_FILE = text(
+    "INSERT INTO registry_files (name, content) VALUES (:name, :content)"
+    " ON CONFLICT (name) DO UPDATE SET content = excluded.content"
+)
+
+
+class SqlTransaction(SqlReader):
+    """The StoreTransaction on a connection whose transaction the store commits or rolls back.
+
+    erased tells that content was removed, whose last traces are then cleared from the database's own log.
+    """
+
+    def __init__(self, connection: Connection, limits: Limits) -> None:
+        self._connection = connection
+        self._limits = limits
+        self.erased = False
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        yield self._connection
+
+    def _change(self, statement: TextClause, **values: Any) -> int:
+        """Run a statement and return how many rows it changed."""
+        bounded = {name: min(v, MAX_INTEGER) if isinstance(v, int) else v for name, v in values.items()}
+        return self._connection.execute(statement, bounded).rowcount
+
+    def _change_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Run a statement of the bulk path for each row, past the layers that would cost more than the work."""
+        return self._connection.exec_driver_sql(sql, list(rows)).rowcount if rows else 0
+
+    def _ensure_channel(self, channel: str) -> int:
+        channel_id = self._channel_id(channel)
+        if channel_id is None:
+            self._change(_ADD_CHANNEL, channel=channel, origin=origin_of(channel))
+            channel_id = self._channel_id(channel)
+        assert channel_id is not None
+        return channel_id
+
+    def _ensure_log(self, channel: str, epoch: int) -> int:
+        channel_id = self._ensure_channel(channel)
+        self._change(_ADD_LOG, id=channel_id, epoch=epoch, root=EMPTY_ROOT, nothing=b"")
+        return channel_id
+
+    def _held(self, channel: str, epoch: int) -> HeldChannel:
+        held = self.channel(channel, epoch)
+        assert held is not None
+        return held
+
+    # -- entries
+
+    def append(self, entry: VerifiedEntry, received_at_ms: int, complete: bool) -> HeldChannel:
+        header = entry.header
+        channel_id = self._ensure_log(header.channel, header.epoch)
+        at = {"id": channel_id, "epoch": header.epoch, "index": header.index}
+        # (1) the head; a manifest entry also becomes the manifest in force
+        swapped = self._change(
+            _SWAP_HEAD, **at, before=header.prev_root, after=entry.root, frontier=b"".join(entry.frontier)
+        )
+        if swapped != 1:
+            raise _head_moved(header.channel, header.index, self.log(header.channel, header.epoch).size)
+        if entry.manifest is not None:
+            self._change(_SET_MANIFEST, **at, manifest=entry.manifest.SerializeToString())
+        # (2) the entry
+        self._change(
+            _ADD_ENTRY,
+            **at,
+            complete=int(complete),
+            record_count=header.record_count,
+            issued_at_ms=header.issued_at_unix_ms,
+            received_at_ms=received_at_ms,
+            envelope=entry.envelope.SerializeToString(),
+        )
+        # (3) the hashes
+        first = stored_hash_count(header.index)
+        rows = [(channel_id, header.epoch, first + at, item) for at, item in enumerate(entry.hashes)]
+        self._change_many(_ADD_HASH, rows)
+        # (4) the body
+        if entry.body is not None:
+            self._store_body(channel_id, header.epoch, header.index, entry.body, complete)
+        return self._held(header.channel, header.epoch)
+
+    def put_body(self, channel: str, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
+        channel_id = self._channel_id(channel)
+        if channel_id is None or self._row(_STORED_ENTRY, id=channel_id, epoch=epoch, index=index) is None:
+            raise ValueError(f"no entry {epoch}/{index} of {channel} is held")
+        self._store_body(channel_id, epoch, index, body, complete)
+
+    def _store_body(self, channel_id: int, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
+        at = {"id": channel_id, "epoch": epoch, "index": index}
+        barred = [row.position for row in self._rows(_BARRED, **at)]
+        settled = settle(body, self._erasures(channel_id, epoch, index), barred)
+        for position in settled.void:
+            self._change(_DROP_ERASURE, **at, position=position)
+        self._change(_PUT_BODY, **at, body=settled.body.serialized)
+        self._change(_SET_COMPLETE, **at, complete=int(complete or settled.complete))
+
+    # -- the fold
+
+    def apply(self, applied: Applied) -> HeldChannel:
+        channel_id = self._channel_id(applied.channel)
+        at = {"id": channel_id, "epoch": applied.epoch, "index": applied.index}
+        # (1) the head of the fold
+        if channel_id is None or self._change(_SWAP_APPLIED, **at) != 1:
+            held = self.channel(applied.channel, applied.epoch)
+            raise _head_moved(applied.channel, applied.index, held.applied_size if held else 0)
+        # (2) records; above the cut they stay in the background
+        cut_size = self._value(_CUT_SIZE, **at)
+        self._put_records(channel_id, applied, in_force=cut_size is None or applied.index < cut_size)
+        # (3) outcomes
+        for (outcome, code), count in applied.counts.items():
+            self._change(_ADD_OUTCOME, **at, outcome=outcome, code=code, count=count)
+        # (4) barred slots
+        if applied.barred:
+            self._bar(channel_id, applied)
+        return self._held(applied.channel, applied.epoch)
+
+    def _put_records(self, channel_id: int, applied: Applied, in_force: bool) -> None:
+        epoch, index = applied.epoch, applied.index
+        changes: Counter[int] = Counter()
+        if in_force:
+            changes[epoch] = len(applied.in_force)
+            changes.subtract(self._replace(channel_id, applied.in_force))
+        mark = 1 if in_force else None
+        rows = [
+            (channel_id, epoch, index, record.position, mark, record.key, record.content_hash, record.subject)
+            for record in sorted(applied.in_force, key=lambda record: record.position)
+        ]
+        self._change_many(_ADD_RECORD, rows)
+        self._count_records(channel_id, changes)
+
+    def _replace(self, channel_id: int, records: Iterable[RecordInForce]) -> "Counter[int]":
+        """Put the replaced records in the background; returns how many of each epoch were in force."""
+        places = sorted(record.replaces for record in records if record.replaces is not None)
+        replaced: Counter[int] = Counter()
+        for epoch, group in groupby(places, key=lambda place: place.epoch):
+            rows = [(channel_id, place.epoch, place.index, place.position) for place in group]
+            replaced[epoch] = self._change_many(_REPLACE_RECORD, rows)
+        return replaced
+
+    def _count_records(self, channel_id: int, changes: Mapping[int, int]) -> None:
+        for epoch, change in changes.items():
+            if change:
+                self._change(_COUNT_RECORDS, id=channel_id, epoch=epoch, change=change)
+
+    def _bar(self, channel_id: int, applied: Applied) -> None:
+        epoch, index = applied.epoch, applied.index
+        self._change_many(_BAR, [(channel_id, epoch, index, position) for position in applied.barred])
+        stored = self._row(_STORED_ENTRY, id=channel_id, epoch=epoch, index=index)
+        if stored is not None and stored.body is not None:
+            self._strip(channel_id, epoch, index, open_held(stored.envelope, stored.body), bool(stored.complete))
+
+    # -- erasure
+
+    def put_erasures(self, channel: str, erasures: Iterable[Erasure]) -> None:
+        channel_id = self._ensure_channel(channel)
+        ordered = sorted(erasures, key=lambda erasure: erasure.place)
+        for (epoch, index), group in groupby(ordered, key=lambda erasure: (erasure.place.epoch, erasure.place.index)):
+            self._put_erasures_of(channel_id, min(epoch, MAX_INTEGER), min(index, MAX_INTEGER), list(group))
+
+    def _put_erasures_of(self, channel_id: int, epoch: int, index: int, erasures: Sequence[Erasure]) -> None:
+        stored = self._row(_STORED_ENTRY, id=channel_id, epoch=epoch, index=index)
+        body = open_held(stored.envelope, stored.body) if stored is not None and stored.body is not None else None
+        if body is not None:  # what is known to name other content is void
+            erasures = [e for e in erasures if names_slot(body, e.place.position, e.commitment)]
+        self._change_many(_PUT_ERASURE, [(channel_id, epoch, index, e.place.position, e.commitment) for e in erasures])
+        if body is not None and stored is not None and erasures:
+            self._strip(channel_id, epoch, index, body, bool(stored.complete))
+            self._erase_records(channel_id, epoch, index, [erasure.place.position for erasure in erasures])
+
+    def _strip(self, channel_id: int, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
+        """Store a held body again, without what may no longer be kept."""
+        self._store_body(channel_id, epoch, index, body, complete)
+        self.erased = True
+
+    def _erase_records(self, channel_id: int, epoch: int, index: int, positions: Iterable[int]) -> None:
+        for position in positions:
+            at = {"id": channel_id, "epoch": epoch, "index": index, "position": position}
+            row = self._row(_RECORD_AT, **at)
+            if row is not None:
+                self._change(_ERASE_RECORD, **at)
+                self._change(_FORGET_ERASED, id=channel_id, key=row.natural_key)
+                self._count_records(channel_id, {epoch: -1 if row.in_force else 0})
+
+    def erase_bodies(self, channel: str, epoch: int) -> None:
+        log = {"id": self._channel_id(channel), "epoch": epoch}
+        for statement in (_DROP_BODIES, _DROP_RECORDS, _NO_RECORDS, _MISS_NOTHING):
+            self._change(statement, **log)
+        self.erased = True
+
+    # -- standing of logs
+
+    def set_left(self, channel: str, epoch: int, left_at: int | None) -> None:
+        log = {"id": self._channel_id(channel), "epoch": epoch}
+        if left_at is not None:
+            self._change(_SET_LEFT, **log, left_at=left_at)
+        elif self._change(_REFOLD, **log):
+            for statement in (_DROP_RECORDS, _DROP_OUTCOMES, _MISS_BODIES):
+                self._change(statement, **log)
+
+    def set_quarantined(self, origin: str, quarantined: bool) -> None:
+        self._change(_QUARANTINE, origin=origin, quarantined=int(quarantined))
+
+    def set_covered(self, channel: str, epoch: int, covered: HeadAt) -> None:
+        channel_id = self._ensure_log(channel, epoch)
+        self._change(_COVER, id=channel_id, epoch=epoch, size=covered.size, root=covered.root)
+
+    def set_fresh(self, channel: str, epoch: int, fresh_at_ms: int) -> None:
+        self._change(_FRESHEN, id=self._channel_id(channel), epoch=epoch, fresh_at_ms=fresh_at_ms)
+
+    def set_cut(self, channel: str, epoch: int, cut: HeadAt) -> None:
+        log = {"id": self._ensure_log(channel, epoch), "epoch": epoch}
+        before = self._value(_CUT_SIZE, **log)
+        self._change(_CUT, **log, size=cut.size, root=cut.root)
+        low, high = sorted((MAX_INTEGER if before is None else before, cut.size))
+        if self._row(_ANY_BETWEEN, **log, low=low, high=high) is not None:
+            self._change(_UNSETTLE, **log, low=low, high=high)
+            self._change(_SETTLE, **log, low=low, high=high)
+            self._change(_RECOUNT, id=log["id"])
+
+    # -- what nodes say of themselves
+
+    def put_heartbeat(self, heartbeat: VerifiedHeartbeat) -> bool:
+        held = self._row(_HEARTBEAT_EXTENT, node=heartbeat.node)
+        extent = (heartbeat.time_ms, len(heartbeat.heads))
+        if held is not None and extent <= (held.time_ms, held.heads):
+            return False
+        view = heartbeat.view.SerializeToString()
+        self._change(_PUT_HEARTBEAT, node=heartbeat.node, time_ms=extent[0], heads=extent[1], view=view)
+        return True
+
+    def put_receipt(self, receipt: VerifiedReceipt) -> bool:
+        message = receipt.message
+        held = self.receipt(message.channel, message.subscriber)
+        if held is not None and receipt.extent <= held.receipt.extent:
+            return False
+        envelope = receipt.envelope.SerializeToString()
+        self._change(_PUT_RECEIPT, channel=message.channel, subscriber=message.subscriber, envelope=envelope)
+        return True
+
+    def put_address(self, record: registry_pb2.AddressRecord, envelope: envelope_pb2.Envelope) -> bool:
+        held = self.address(record.node)
+        if held is not None and record.sequence <= held.record.sequence:
+            return False
+        self._change(_PUT_ADDRESS, node=record.node, envelope=envelope.SerializeToString())
+        return True
+
+    def put_equivocation(self, channel: str, epoch: int, index: int, proof: channel_pb2.Equivocation) -> bool:
+        if self._value(_COUNT_EQUIVOCATIONS) >= self._limits.max_equivocations_kept:
+            return False
+        place = {"channel": channel, "epoch": epoch, "index": index}
+        return self._change(_PUT_EQUIVOCATION, **place, proof=proof.SerializeToString()) == 1
+
+    # -- the node, links, alarms, registry files
+
+    def set_setting(self, name: str, value: str) -> None:
+        self._change(_SET_SETTING, name=name, value=value)
+
+    def put_link(self, state: LinkState) -> None:
+        self._change(
+            _PUT_LINK,
+            node=state.node,
+            failures=state.failures,
+            retry_at_ms=state.retry_at_ms,
+            last_success_ms=state.last_success_ms,
+            clock_skew_ms=state.clock_skew_ms,
+            failure=state.failure,
+        )
+
+    def raise_alarm(self, code: str, subject: str, parameters: Mapping[str, str], now_ms: int) -> None:
+        written = json.dumps(dict(parameters), ensure_ascii=False, sort_keys=True)
+        self._change(_RAISE_ALARM, code=code, subject=subject, parameters=written, now_ms=now_ms)
+        self._change(_DROP_OLD_ALARMS, all=MAX_INTEGER, kept=self._limits.max_alarms_kept)
+
+    def clear_alarm(self, code: str, subject: str) -> None:
+        self._change(_CLEAR_ALARM, code=code, subject=subject)
+
+    def replace_registry_files(self, files: Iterable[RegistryFileRecord], keep: Iterable[str]) -> None:
+        contents = {file.name: file.content for file in files}
+        kept = contents.keys() | set(keep)
+        for file in list(self.registry_files()):
+            if file.name not in kept:
+                self._change(_DROP_REGISTRY_FILE, name=file.name)
+        for name, content in sorted(contents.items()):
+            self._change(_PUT_REGISTRY_FILE, name=name, content=content)
+
+
+def _head_moved(channel: str, expected: int, found: int) -> XinqiaoError:
+    return XinqiaoError("HEAD_MOVED", channel=channel, expected=expected, found=found)

@@ -1,0 +1,270 @@
+"""The tables, private to this package; everybody else sees node.ports.
+
+Rows are keyed by (channel_id, epoch, ...), small integers that arrive in order, so that a log grows at the end
+of its B-tree. Times are Unix milliseconds UTC. What is signed is stored as the bytes that were signed.
+
+    channels, logs            one row for each channel, one for each epoch of it
+    entries, bodies, hashes   the log itself; bodies apart, because they are rewritten when slots are erased
+    records                   where a record stands and under which key; its bytes stay in the entry's body
+    erasures, barred          which slots may not be kept; erasures also before their target arrives
+
+A record row is in force (in_force = 1) or in the background (NULL): replaced by a later one, above the cut of
+its log, or erased (content_hash is NULL). Rows in the background are what a cut is undone with. UNIQUE counts
+NULLs as different, so the index over (key, in_force) allows one row in force for each key and any number behind.
+"""
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, Text, text
+from sqlmodel import Field, SQLModel
+
+# Such a table is one B-tree ordered by its primary key; right for short rows.
+_CLUSTERED = {"sqlite_with_rowid": False}
+_LOG = ("channel_id", "epoch")
+_ENTRY = ("channel_id", "epoch", "entry_index")
+_INCOMPLETE = text("complete = 0")  # a query finds the index only where it says exactly this
+
+
+def _within(parent: str, columns: tuple[str, ...]) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(columns, [f"{parent}.{column}" for column in columns])
+
+
+class DatabaseRow(SQLModel, table=True):
+    """The one row that tells this database from its restored or copied twins."""
+
+    __tablename__ = "database"
+
+    incarnation: str = Field(primary_key=True, sa_type=Text)
+
+
+class SettingRow(SQLModel, table=True):
+    """A small named value."""
+
+    __tablename__ = "settings"
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    value: str = Field(sa_type=Text)
+
+
+class OriginRow(SQLModel, table=True):
+    """An origin whose logs are closed, or were."""
+
+    __tablename__ = "origins"
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    quarantined: int = Field(sa_type=BigInteger)
+
+
+class ChannelRow(SQLModel, table=True):
+    """A channel's name and the short number that stands for it in other tables."""
+
+    __tablename__ = "channels"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(sa_type=Text, unique=True)
+    origin: str = Field(sa_type=Text)
+
+
+class LogRow(SQLModel, table=True):
+    """One epoch of a channel. size 0 means that only its bounds are known so far.
+
+    frontier is the concatenation of its hashes; records counts the rows in force of this epoch.
+    """
+
+    __tablename__ = "logs"
+    __table_args__ = (ForeignKeyConstraint(["channel_id"], ["channels.id"]), _CLUSTERED)
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    size: int = Field(sa_type=BigInteger)
+    root: bytes = Field(sa_type=LargeBinary)
+    frontier: bytes = Field(sa_type=LargeBinary)
+    applied_size: int = Field(sa_type=BigInteger)
+    records: int = Field(sa_type=BigInteger)
+    manifest: bytes = Field(sa_type=LargeBinary)
+    manifest_index: int = Field(sa_type=BigInteger)
+    left_at: int | None = Field(sa_type=BigInteger)
+    fresh_at_ms: int = Field(sa_type=BigInteger)
+    covered_size: int | None = Field(sa_type=BigInteger)
+    covered_root: bytes | None = Field(sa_type=LargeBinary)
+    cut_size: int | None = Field(sa_type=BigInteger)
+    cut_root: bytes | None = Field(sa_type=LargeBinary)
+
+
+class EntryRow(SQLModel, table=True):
+    """A signed entry; envelope is the serialized Envelope with the payload exactly as signed."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        _within("logs", _LOG),
+        Index("entries_incomplete", *_ENTRY, sqlite_where=_INCOMPLETE, postgresql_where=_INCOMPLETE),
+    )
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    complete: int = Field(sa_type=BigInteger)
+    record_count: int = Field(sa_type=BigInteger)
+    issued_at_ms: int = Field(sa_type=BigInteger)
+    received_at_ms: int = Field(sa_type=BigInteger)
+    envelope: bytes = Field(sa_type=LargeBinary)
+
+
+class BodyRow(SQLModel, table=True):
+    """The serialized EntryBody as held; no row where none is."""
+
+    __tablename__ = "bodies"
+    __table_args__ = (_within("entries", _ENTRY),)
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class HashRow(SQLModel, table=True):
+    """A stored hash of a log's Merkle tree, at its storage index (node.core.merkle)."""
+
+    __tablename__ = "hashes"
+    __table_args__ = (_CLUSTERED,)
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+    hash: bytes = Field(sa_type=LargeBinary)
+
+
+class RecordRow(SQLModel, table=True):
+    """The place of a record that took effect; see the module for in_force."""
+
+    __tablename__ = "records"
+    __table_args__ = (
+        Index("records_key", "channel_id", "natural_key", "in_force", unique=True),
+        Index("records_subject", "subject"),
+        _CLUSTERED,
+    )
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+    in_force: int | None = Field(sa_type=BigInteger)
+    natural_key: bytes = Field(sa_type=LargeBinary)
+    content_hash: bytes | None = Field(sa_type=LargeBinary)
+    subject: str = Field(sa_type=Text)
+
+
+class ErasureRow(SQLModel, table=True):
+    """A slot that a verified erasure names; it may precede its entry."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (_CLUSTERED,)
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+    commitment: bytes = Field(sa_type=LargeBinary)
+
+
+class BarredRow(SQLModel, table=True):
+    """A slot whose content a rule bars from being kept."""
+
+    __tablename__ = "barred"
+    __table_args__ = (_CLUSTERED,)
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class OutcomeRow(SQLModel, table=True):
+    """How many records of a log's applied entries had one outcome."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (_CLUSTERED,)
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    outcome: int = Field(primary_key=True, sa_type=BigInteger)
+    code: str = Field(primary_key=True, sa_type=Text)
+    count: int = Field(sa_type=BigInteger)
+
+
+class HeartbeatRow(SQLModel, table=True):
+    """The newest heartbeat view of a node."""
+
+    __tablename__ = "heartbeats"
+
+    node: str = Field(primary_key=True, sa_type=Text)
+    sequence: int = Field(sa_type=BigInteger, unique=True)
+    time_ms: int = Field(sa_type=BigInteger)
+    heads: int = Field(sa_type=BigInteger)
+    view: bytes = Field(sa_type=LargeBinary)
+
+
+class ReceiptRow(SQLModel, table=True):
+    """The largest receipt of a subscriber for a channel."""
+
+    __tablename__ = "receipts"
+
+    channel: str = Field(primary_key=True, sa_type=Text)
+    subscriber: str = Field(primary_key=True, sa_type=Text, index=True)
+    sequence: int = Field(sa_type=BigInteger, unique=True)
+    envelope: bytes = Field(sa_type=LargeBinary)
+
+
+class AddressRow(SQLModel, table=True):
+    """The newest address record of a node; its own number stands in the envelope."""
+
+    __tablename__ = "addresses"
+
+    node: str = Field(primary_key=True, sa_type=Text)
+    sequence: int = Field(sa_type=BigInteger, unique=True)
+    envelope: bytes = Field(sa_type=LargeBinary)
+
+
+class EquivocationRow(SQLModel, table=True):
+    """A proof of two histories."""
+
+    __tablename__ = "equivocations"
+
+    channel: str = Field(primary_key=True, sa_type=Text)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    sequence: int = Field(sa_type=BigInteger, unique=True)
+    proof: bytes = Field(sa_type=LargeBinary)
+
+
+class LinkRow(SQLModel, table=True):
+    """How the link to a peer stands."""
+
+    __tablename__ = "links"
+
+    node: str = Field(primary_key=True, sa_type=Text)
+    failures: int = Field(sa_type=BigInteger)
+    retry_at_ms: int = Field(sa_type=BigInteger)
+    last_success_ms: int = Field(sa_type=BigInteger)
+    clock_skew_ms: int = Field(sa_type=BigInteger)
+    failure: bytes = Field(sa_type=LargeBinary)
+
+
+class AlarmRow(SQLModel, table=True):
+    """Something a person should look at; parameters are a JSON object of texts."""
+
+    __tablename__ = "alarms"
+
+    code: str = Field(primary_key=True, sa_type=Text)
+    subject: str = Field(primary_key=True, sa_type=Text)
+    parameters: str = Field(sa_type=Text)
+    first_seen_ms: int = Field(sa_type=BigInteger)
+    last_seen_ms: int = Field(sa_type=BigInteger)
+    count: int = Field(sa_type=BigInteger)
+
+
+class RegistryFileRow(SQLModel, table=True):
+    """A verified registry file under its published name."""
+
+    __tablename__ = "registry_files"
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    content: bytes = Field(sa_type=LargeBinary)
