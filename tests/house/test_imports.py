@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ("node.core", "node.pb")
 PORTS = ("node.ports", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering")
-NODE = ("node.node", *DUTIES, *PORTS)
+SHARED = ("node.admission", "node.sharing")
+NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
 
 # What each part may import of this repository, besides itself. The longest name that fits counts.
@@ -19,13 +20,16 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.pb": (),
     "node.core": ("node.pb",),
     "node.ports": CORE,
+    # what several duties share: how an entry gets in, and what may go out
+    "node.admission": PORTS,
+    "node.sharing": ("node.admission", *PORTS),
     # the duties, which node.py joins: none knows another
-    "node.publishing": PORTS,
-    "node.receiving": PORTS,
-    "node.delivery": PORTS,
-    "node.membership": PORTS,
-    "node.answering": PORTS,
-    "node.node": (*DUTIES, *PORTS),
+    "node.publishing": (*SHARED, *PORTS),
+    "node.receiving": (*SHARED, *PORTS),
+    "node.delivery": (*SHARED, *PORTS),
+    "node.membership": (*SHARED, *PORTS),
+    "node.answering": (*SHARED, *PORTS),
+    "node.node": (*DUTIES, *SHARED, *PORTS),
     # driven edges
     "node.storage": PORTS,
     "node.ingest": PORTS,
