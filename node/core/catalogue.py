@@ -133,6 +133,10 @@ class Item:
     key_document: str
     fields: tuple[Field, ...]
 
+    def __hash__(self) -> int:
+        # Validators are remembered by item: hashing every field at each look-up would cost more than judging.
+        return hash(self.id)
+
     @cached_property
     def by_code(self) -> Mapping[str, Field]:
         """The fields by column code."""

@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+import tracemalloc
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from node.core.errors import CODES, XinqiaoError
 from node.core.limits import Limits
 from node.core.record import Row
-from node.ingest.reading import Rows, read_rows
+from node.ingest.reading import Rows, _CsvRecords, read_rows
 from scripts.xq_generate import Plan, columns, generate, load_edition
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -292,22 +293,35 @@ def test_a_row_over_the_limit_costs_itself_only() -> None:
     assert all(len(row.values.get("xq_line", "")) <= 1000 for row in rows)
 
 
-def test_rows_that_open_quotes_again_and_again_cost_no_more_than_reading_them() -> None:
-    """Each of these lines leaves a quote open whether it begins inside of one or outside."""
-    limits = Limits(max_row_bytes=2000)
-    read_bytes = 0
+def test_a_line_without_end_is_not_kept() -> None:
+    limits = Limits(max_row_bytes=10_000)
+    pieces = chain([lines(SOUND).encode()], (b"x" * 65_536 for _ in range(400)), [b"\n", SOUND.encode()])
+    rows = read_rows(pieces, "in.csv", ITEM, limits)
+    tracemalloc.start()
+    found = outcomes(list(rows))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == [(2, ""), (3, "ROW_TOO_LONG"), (4, "")]
+    assert peak_bytes < 1_000_000
 
-    def pieces() -> Iterator[bytes]:
-        nonlocal read_bytes
-        yield HEADER.encode() + b"\n"
-        for _ in range(20_000):
-            read_bytes += 6
-            yield b'a","b\n'
 
-    rows = list(read_rows(pieces(), "in.csv", ITEM, limits))
-    assert read_bytes == 120_000
+def test_rows_that_open_quotes_again_and_again_cost_a_few_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of these lines leaves a quote open, whether it begins inside of one or outside."""
+    lines_read = 0
+    original = _CsvRecords.__next__
+
+    def counted(records: _CsvRecords) -> str:
+        nonlocal lines_read
+        lines_read += 1
+        return original(records)
+
+    monkeypatch.setattr(_CsvRecords, "__next__", counted)
+    content = HEADER.encode() + b"\n" + b'a","b\n' * 20_000
+    rows = read(content, limits=Limits(max_row_bytes=600))
     assert {row.defect.code for row in rows if row.defect} == {"ROW_QUOTES"}
-    assert len(rows) > 100
+    # Without a bound it would be 100 readings: each row looks 100 lines ahead and puts 99 of them back.
+    assert 20_000 < lines_read < 10 * 20_000
+    assert len(rows) > 1000
 
 
 _cells = st.text(st.sampled_from('ab示例",\r\n '), max_size=8)
