@@ -296,9 +296,8 @@ def test_a_row_over_the_limit_costs_itself_only() -> None:
 def test_a_line_without_end_is_not_kept() -> None:
     limits = Limits(max_row_bytes=10_000)
     pieces = chain([lines(SOUND).encode()], (b"x" * 65_536 for _ in range(400)), [b"\n", SOUND.encode()])
-    rows = read_rows(pieces, "in.csv", ITEM, limits)
     tracemalloc.start()
-    found = outcomes(list(rows))
+    found = outcomes(list(read_rows(pieces, "in.csv", ITEM, limits)))
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found == [(2, ""), (3, "ROW_TOO_LONG"), (4, "")]
