@@ -1,0 +1,116 @@
+"""How the command line reaches the node it serves: the admin service on its unix socket."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from node.core.errors import XinqiaoError
+from node.pb import admin_service_pb2 as pb
+from node.pb import admin_service_pb2_grpc
+from node.rpc.refusals import from_rpc_error
+
+T = TypeVar("T")
+
+CALL_DEADLINE_S = 60.0
+PIECE_BYTES = 256 * 1024
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+class AdminClient:
+    """Calls the admin service of a running node; raises ADMIN_UNREACHABLE when none runs."""
+
+    def __init__(self, home: Path, socket: Path) -> None:
+        self._home = home
+        self._socket = socket
+        options = [("grpc.max_receive_message_length", MAX_ANSWER_BYTES), ("grpc.enable_retries", 0)]
+        self._channel = grpc.insecure_channel(f"unix:{socket}", options=options)
+        self._stub = admin_service_pb2_grpc.AdminServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        if not self._socket.exists():
+            raise XinqiaoError("ADMIN_UNREACHABLE", home=self._home)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def status(self) -> pb.GetStatusResponse:
+        """How the node stands."""
+        return self._call(pb.GetStatusResponse, self._stub.GetStatus, pb.GetStatusRequest())
+
+    def peers(self) -> pb.ListPeersResponse:
+        """How the links stand."""
+        return self._call(pb.ListPeersResponse, self._stub.ListPeers, pb.ListPeersRequest())
+
+    def create_channel(self, request: pb.CreateChannelRequest) -> pb.ChannelSummary:
+        """Create a channel."""
+        return self._call(pb.CreateChannelResponse, self._stub.CreateChannel, request).channel
+
+    def set_audience(self, request: pb.SetAudienceRequest) -> pb.ChannelSummary:
+        """Change an audience."""
+        return self._call(pb.SetAudienceResponse, self._stub.SetAudience, request).channel
+
+    def channels(self) -> pb.ListChannelsResponse:
+        """The channels held."""
+        return self._call(pb.ListChannelsResponse, self._stub.ListChannels, pb.ListChannelsRequest())
+
+    def channel(self, name: str) -> pb.GetChannelResponse:
+        """One channel with its deliveries."""
+        return self._call(pb.GetChannelResponse, self._stub.GetChannel, pb.GetChannelRequest(channel=name))
+
+    def publish(self, channel: str, file: Path) -> Iterator[pb.PublishResponse]:
+        """Publish a file piece by piece."""
+        yield from self._stream(pb.PublishResponse, self._stub.Publish, _pieces(channel, file))
+
+    def records(self, request: pb.ListRecordsRequest) -> Iterator[pb.HeldRecord]:
+        """Records in force."""
+        for response in self._stream(pb.ListRecordsResponse, self._stub.ListRecords, request):
+            yield from response.records
+
+    def erase(self, request: pb.EraseRecordRequest) -> pb.EraseRecordResponse:
+        """Erase one record everywhere."""
+        return self._call(pb.EraseRecordResponse, self._stub.EraseRecord, request)
+
+    def prove(self, request: pb.ProveRequest) -> bytes:
+        """The evidence bundle of a record."""
+        return self._call(pb.ProveResponse, self._stub.Prove, request).bundle
+
+    def keys(self) -> pb.ListKeysResponse:
+        """The node's keys."""
+        return self._call(pb.ListKeysResponse, self._stub.ListKeys, pb.ListKeysRequest())
+
+    def rotate_key(self, kind: str) -> pb.RotateKeyResponse:
+        """Start or continue a rotation."""
+        return self._call(pb.RotateKeyResponse, self._stub.RotateKey, pb.RotateKeyRequest(kind=kind))
+
+    def shutdown(self) -> None:
+        """Ask the node to drain and stop."""
+        self._call(pb.ShutdownResponse, self._stub.Shutdown, pb.ShutdownRequest())
+
+    def _call(self, _: type[T], method: Callable[..., T], request: Message) -> T:
+        try:
+            return method(request, timeout=CALL_DEADLINE_S)
+        except grpc.RpcError as error:
+            raise self._readable(error) from None
+
+    def _stream(self, _: type[T], method: Callable[..., Iterable[T]], request: Any) -> Iterator[T]:
+        try:
+            yield from method(request)
+        except grpc.RpcError as error:
+            raise self._readable(error) from None
+
+    def _readable(self, error: grpc.RpcError) -> XinqiaoError:
+        found = from_rpc_error(error, peer="the node", address=str(self._socket))
+        return XinqiaoError("ADMIN_UNREACHABLE", home=self._home) if found.code == "WIRE_UNREACHABLE" else found
+
+
+def _pieces(channel: str, file: Path) -> Iterator[pb.PublishRequest]:
+    with file.open("rb") as opened:
+        yield pb.PublishRequest(
+            channel=channel, file_name=file.name, file_bytes=file.stat().st_size, data=opened.read(PIECE_BYTES)
+        )
+        while piece := opened.read(PIECE_BYTES):
+            yield pb.PublishRequest(data=piece)
