@@ -216,6 +216,10 @@ class StoreReader(Protocol):
         """One epoch of a channel, the newest held when epoch is None."""
         ...
 
+    def log(self, channel: str, epoch: int) -> Log:
+        """The log to advance: as held, or an empty one with what is known of it before its first entry."""
+        ...
+
     def entries(
         self, channel: str, epoch: int, start: int, end: int | None = None, with_bodies: bool = True
     ) -> Iterator[HeldEntry]:
@@ -245,7 +249,7 @@ class StoreReader(Protocol):
     def records(
         self, subject: str | None = None, channel: str | None = None, limit: int | None = None
     ) -> Iterator[HeldRecord]:
-        """Records in force at or below their cut, by (channel, place); reads lazily."""
+        """Records in force at or below their cut, by (channel, place); reads lazily, page by page."""
         ...
 
     def record(self, channel: str, place: Place) -> HeldRecord | None:
@@ -329,15 +333,24 @@ class StoreTransaction(StoreReader, Protocol):
         ...
 
     def put_body(self, channel: str, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
-        """Store or replace the body of an entry that is held."""
+        """Store or replace the body of an entry that is held; raises ValueError for one that is not.
+
+        Here as in append, slots whose erasure or bar is known are stored without their content.
+        """
         ...
 
     def apply(self, applied: Applied) -> HeldChannel:
-        """Write what the next unapplied entry does; raises HEAD_MOVED unless applied.index = applied_size."""
+        """Write what the next unapplied entry does; raises HEAD_MOVED unless applied.index = applied_size.
+
+        A second record in force under one key, without replacing the first, is refused with DATABASE.
+        """
         ...
 
     def put_erasures(self, channel: str, erasures: Iterable[Erasure]) -> None:
-        """Remember verified erasures; what is erased already stays so."""
+        """Remember verified erasures and erase the slots held; what is erased already stays so.
+
+        One whose commitment is not that of the slot is void.
+        """
         ...
 
     def erase_bodies(self, channel: str, epoch: int) -> None:
@@ -350,15 +363,18 @@ class StoreTransaction(StoreReader, Protocol):
         ...
 
     def set_quarantined(self, origin: str, quarantined: bool) -> None:
-        """Close or open all logs of an origin."""
+        """Close or open all logs of an origin: those of the epochs held, also ones that begin later."""
         ...
 
     def set_cut(self, channel: str, epoch: int, cut: HeadAt) -> None:
-        """Note the resolved cut of a log; records above it are no longer answered."""
+        """Note the resolved cut of a log, also before its first entry.
+
+        Records above it are no longer answered, and what they replaced is in force again.
+        """
         ...
 
     def set_covered(self, channel: str, epoch: int, covered: HeadAt) -> None:
-        """Note a head that a key active now has signed; kept only where it is larger."""
+        """Note a head that a key active now has signed, also before the log's first entry; kept where it is larger."""
         ...
 
     def set_fresh(self, channel: str, epoch: int, fresh_at_ms: int) -> None:

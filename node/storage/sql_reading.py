@@ -42,14 +42,14 @@ _PAGE_RECORDS = 2_000
 _KEYS_PER_QUERY = 500
 
 _LOGS = """
-    SELECT c.name, c.origin, l.*, COALESCE(o.quarantined, 0) AS quarantined,
+    SELECT c.name, c.origin, l.*, COALESCE(l.epoch <= o.closed_through, FALSE) AS quarantined,
         (SELECT COUNT(*) FROM entries e
           WHERE e.channel_id = l.channel_id AND e.epoch = l.epoch AND complete = 0) AS incomplete
     FROM logs l JOIN channels c ON c.id = l.channel_id LEFT JOIN origins o ON o.name = c.origin """
 _ALL_LOGS = text(_LOGS + "WHERE l.size > 0 ORDER BY c.name, l.epoch")
 _ONE_LOG = text(_LOGS + "WHERE c.name = :channel AND l.epoch = :epoch")
 _NEWEST_LOG = text(_LOGS + "WHERE c.name = :channel AND l.size > 0 ORDER BY l.epoch DESC LIMIT 1")
-_QUARANTINED = text("SELECT quarantined FROM origins WHERE name = :origin")
+_IS_CLOSED = text("SELECT 1 FROM origins WHERE name = :origin AND closed_through >= :epoch")
 _CHANNEL_ID = text("SELECT id FROM channels WHERE name = :channel")
 
 _ENTRIES = """
@@ -164,7 +164,8 @@ class SqlReader:
         row = self._row(_ONE_LOG, channel=channel, epoch=epoch)
         if row is not None:
             return _log(row)
-        return Log(channel, epoch, quarantined=bool(self._value(_QUARANTINED, origin=origin_of(channel))))
+        closed = self._row(_IS_CLOSED, origin=origin_of(channel), epoch=epoch) is not None
+        return Log(channel, epoch, quarantined=closed)
 
     def entries(
         self, channel: str, epoch: int, start: int, end: int | None = None, with_bodies: bool = True

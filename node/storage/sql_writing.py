@@ -114,9 +114,11 @@ _DROP_RECORDS = text("DELETE FROM records" + _OF_LOG)
 _DROP_OUTCOMES = text("DELETE FROM outcomes" + _OF_LOG)
 
 _QUARANTINE = text(
-    "INSERT INTO origins (name, quarantined) VALUES (:origin, :quarantined)"
-    " ON CONFLICT (name) DO UPDATE SET quarantined = excluded.quarantined"
+    "INSERT INTO origins (name, closed_through) VALUES (:origin, (SELECT COALESCE(MAX(l.epoch), 0)"
+    " FROM logs l JOIN channels c ON c.id = l.channel_id WHERE c.origin = :origin AND l.size > 0))"
+    " ON CONFLICT (name) DO UPDATE SET closed_through = excluded.closed_through"
 )
+_RELEASE = text("DELETE FROM origins WHERE name = :origin")
 _COVER = text(
     "UPDATE logs SET covered_size = :size, covered_root = :root"
     + _OF_LOG
@@ -394,7 +396,7 @@ class SqlTransaction(SqlReader):
                 self._change(statement, **log)
 
     def set_quarantined(self, origin: str, quarantined: bool) -> None:
-        self._change(_QUARANTINE, origin=origin, quarantined=int(quarantined))
+        self._change(_QUARANTINE if quarantined else _RELEASE, origin=origin)
 
     def set_covered(self, channel: str, epoch: int, covered: HeadAt) -> None:
         channel_id = self._ensure_log(channel, epoch)

@@ -45,12 +45,12 @@ class SettingRow(SQLModel, table=True):
 
 
 class OriginRow(SQLModel, table=True):
-    """An origin whose logs are closed, or were."""
+    """An origin whose logs are closed up to an epoch, those that begin later included."""
 
     __tablename__ = "origins"
 
     name: str = Field(primary_key=True, sa_type=Text)
-    quarantined: int = Field(sa_type=BigInteger)
+    closed_through: int = Field(sa_type=BigInteger)
 
 
 class ChannelRow(SQLModel, table=True):

@@ -25,7 +25,7 @@ def upgrade() -> None:
 
 def _create_logs() -> None:
     _table("database", _text("incarnation"), key=["incarnation"])
-    _table("origins", _text("name"), _number("quarantined"), key=["name"])
+    _table("origins", _text("name"), _number("closed_through"), key=["name"])
     _table(
         "channels",
         sa.Column("id", sa.Integer(), nullable=False),
