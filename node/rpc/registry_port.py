@@ -5,6 +5,7 @@ Nodes take no membership requests and no head reports; they name the registry th
 
 import re
 from collections.abc import AsyncIterator, Callable
+from math import ceil
 from typing import Any, Never
 
 import grpc
@@ -113,4 +114,4 @@ class RegistryPort(registry_service_pb2_grpc.RegistryServiceServicer):
         wait_s = self._buckets.take(address_of(context.peer()), self._clock.monotonic_s())
         if wait_s:
             what = "from this address at this registry port"
-            await refuse(context, XinqiaoError("RATE_LIMITED", what=what, retry_s=max(1, round(wait_s))))
+            await refuse(context, XinqiaoError("RATE_LIMITED", what=what, retry_s=ceil(wait_s)))
