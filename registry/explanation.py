@@ -34,6 +34,9 @@ _CATALOGUE_FILE = re.compile(r"catalogue/([0-9a-z.-]{1,32})\.json")
 _REGION_ROLE = re.compile(r"region-(\d\d)")
 
 
+Base = Mapping[str, Metadata[Targets]]
+
+
 @dataclass(slots=True)
 class Account:
     """What a proposal does, line by line, and what of it cannot be explained."""
@@ -52,17 +55,18 @@ def explain(proposal: Proposal, now: int, file: str = "") -> Account:
     account = Account()
     try:
         # (1) what it continues is what officers signed before
-        root, base = (None, {}) if proposal.founds else _verified_base(proposal)
+        root, base = _verified_base(proposal)
         _explain_network(account, proposal)
         # (2) every role is its predecessor plus a version, an expiry, regions and files
         for role in sorted(proposal.changed, key=_by_rank):
-            _explain_role(account, proposal, role, root, base.get(role), now)
+            _explain_role(account, proposal, role, root, base, now)
         # (3) every file says something that officers decide about
         _explain_files(account, proposal)
     except (ValueError, KeyError, RepositoryError) as error:
         raise XinqiaoError("PROPOSAL_INVALID", file=file, detail=f"it contradicts itself ({error})") from error
     except XinqiaoError as error:
-        raise XinqiaoError("PROPOSAL_INVALID", file=file, detail=error.text) from error
+        detail = error.parameters.get("detail", error.text)
+        raise XinqiaoError("PROPOSAL_INVALID", file=file, detail=detail) from error
     return account
 
 
@@ -70,8 +74,10 @@ def _by_rank(role: str) -> tuple[bool, bool, str]:
     return role != ROOT, role != TARGETS, role
 
 
-def _verified_base(proposal: Proposal) -> tuple[Root, dict[str, Metadata[Targets]]]:
-    """The newest root and the continued roles, their signatures checked from root version 1 on."""
+def _verified_base(proposal: Proposal) -> tuple[Root | None, Base]:
+    """The newest root and the continued roles, their signatures checked from root version 1 on; none at a founding."""
+    if proposal.founds:
+        return None, {}
     root = repository.check_roots(proposal.roots)
     base = {role: repository.read(Targets, content) for role, content in proposal.base.items()}
     repository.check_signed(TARGETS, base[TARGETS], root)
@@ -95,9 +101,7 @@ def _explain_network(account: Account, proposal: Proposal) -> None:
 # --- Metadata -----------------------------------------------------------------------------------------------
 
 
-def _explain_role(
-    account: Account, proposal: Proposal, role: str, root: Root | None, base: Metadata[Targets] | None, now: int
-) -> None:
+def _explain_role(account: Account, proposal: Proposal, role: str, root: Root | None, base: Base, now: int) -> None:
     metadata = proposal.changed[role]
     if metadata.unrecognized_fields:
         account.unexplained.append(f"{role} has fields outside what is signed")
@@ -143,28 +147,34 @@ def _expected_root(account: Account, metadata: Metadata[Any], roots: tuple[bytes
     return repository.new_root(officers, threshold, online, 0).signed
 
 
-def _expected_targets(
-    account: Account, proposal: Proposal, role: str, root: Root | None, base: Metadata[Targets] | None
-) -> Targets:
+def _expected_targets(account: Account, proposal: Proposal, role: str, root: Root | None, base: Base) -> Targets:
     targets: Targets = proposal.changed[role].signed
     # (1) the published version, or an empty first one
-    if base is not None:
-        expected = repository.copy(base).signed
+    if role in base:
+        expected = repository.copy(base[role]).signed
         expected.version += 1
     else:
         expected = Targets(version=1, expires=targets.expires)
-        if role != TARGETS and _REGION_ROLE.fullmatch(role) is None:
-            account.unexplained.append(f"{shown(role)} is no region")
+        _check_begins(account, proposal, role, base)
     # (2) the files that this proposal carries
     own = {path: content for path, content in proposal.files.items() if repository.role_of(path) == role}
     expected.targets |= repository.target_files(own)
-    if base is not None and not own and expected.targets == targets.targets:
+    if role in base and not own and expected.targets == targets.targets:
         account.lines.append(f"Renew {role}: what it lists stays as it is")
     # (3) the regions that begin with it
     if role == TARGETS and root is not None:
         for region in sorted(proposal.changed.keys() - proposal.base.keys() - {ROOT}):
             _explain_new_region(account, expected, root, region)
     return expected
+
+
+def _check_begins(account: Account, proposal: Proposal, role: str, base: Base) -> None:
+    """What has no published version begins now: targets at the founding, a region with its delegation."""
+    if role == TARGETS and proposal.founds:
+        return
+    delegations = base[TARGETS].signed.delegations if TARGETS in base else None
+    if _REGION_ROLE.fullmatch(role) is None or (delegations and role in (delegations.roles or {})):
+        account.unexplained.append(f"{shown(role)} does not begin here; its published version is left out")
 
 
 def _explain_new_region(account: Account, expected: Targets, root: Root, region: str) -> None:
