@@ -31,7 +31,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.answering": (*SHARED, *PORTS),
     "node.node": (*DUTIES, *SHARED, *PORTS),
     # driven edges
-    "node.storage": PORTS,
+    "node.storage": ("node.files", *PORTS),
     "node.ingest": PORTS,
     "node.evidence": PORTS,
     # what a process is fitted out with
