@@ -1,9 +1,10 @@
 """A small TUF authority for tests, which also signs what an honest one never would; and the ports that serve it."""
 
+import asyncio
 import copy
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -28,10 +29,13 @@ from tuf.api.metadata import (
 
 from node.core import envelope as envelopes
 from node.core import registry_targets as paths
+from node.core.errors import XinqiaoError, from_refusal
 from node.core.membership import Standing, VerifiedDescriptor, open_descriptor
 from node.core.suites import ED25519, key_id_of
 from node.pb import registry_pb2, registry_service_pb2_grpc
+from node.ports import RegistryNews, RegistryState
 from node.rpc.registry_port import RegistryPort
+from node.rpc.registry_source import TufRegistry
 
 # In the past, so that a client that looked at the clock of this machine would find everything expired.
 NOW_MS = 1_600_000_000_000
@@ -86,7 +90,7 @@ def certificate(name: str) -> bytes:
     """Return a self-signed P-256 certificate in DER."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    start = datetime.fromtimestamp(NOW_MS / 1000, UTC)
+    start = moment(NOW_MS)
     builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, start, start + timedelta(days=365))
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
@@ -201,37 +205,35 @@ class Authority:
     def publish(self) -> dict[str, bytes]:
         """Sign the next snapshot and timestamp over the roles as they stand; returns what is served then."""
         self.snapshot_version += 1
+        self.sign_snapshot()
         return self.publish_timestamp()
 
     def publish_timestamp(self) -> dict[str, bytes]:
-        """Sign the next timestamp over the snapshot version as it stands."""
+        """Sign the next timestamp over the snapshot as it stands."""
         self.timestamp_version += 1
-        return self.republish()
+        return self.sign_timestamp()
 
-    def republish(self) -> dict[str, bytes]:
-        """Sign snapshot and timestamp under the versions as they stand; what is new replaces what was served."""
+    def sign_snapshot(self) -> None:
+        """Sign a snapshot of the roles under the version as it stands."""
         made = {role: each.to_bytes() for role, each in self.roles.items()}
-        meta = {f"{role}.json": meta_of(self.roles[role].signed.version, made[role]) for role in made}
-        snapshot = self.signed(Snapshot(self.snapshot_version, expires=self.expiry("snapshot"), meta=meta), self.online)
-        return self.serve_snapshot(made, snapshot)
-
-    def serve_snapshot(self, made: Mapping[str, bytes], snapshot: bytes) -> dict[str, bytes]:
-        """Serve roles and a snapshot, with a timestamp that names it."""
-        timestamp = Timestamp(
-            self.timestamp_version,
-            expires=self.expiry("timestamp"),
-            snapshot_meta=meta_of(self.snapshot_version, snapshot),
-        )
         self.served |= {f"{self.roles[role].signed.version}.{role}.json": made[role] for role in made}
         self.served |= {paths.published_name(path, content): content for path, content in self.files.items()}
-        self.served[f"{self.snapshot_version}.snapshot.json"] = snapshot
+        meta = {f"{role}.json": meta_of(self.roles[role].signed.version, made[role]) for role in made}
+        snapshot = Snapshot(self.snapshot_version, expires=self.expiry("snapshot"), meta=meta)
+        self.served[f"{self.snapshot_version}.snapshot.json"] = self.signed(snapshot, self.online)
+
+    def sign_timestamp(self) -> dict[str, bytes]:
+        """Sign a timestamp of the snapshot under the version as it stands."""
+        snapshot = self.served[f"{self.snapshot_version}.snapshot.json"]
+        meta = meta_of(self.snapshot_version, snapshot)
+        timestamp = Timestamp(self.timestamp_version, expires=self.expiry("timestamp"), snapshot_meta=meta)
         self.served["timestamp.json"] = self.signed(timestamp, self.online)
         return dict(self.served)
 
     def expiry(self, role: str) -> datetime:
         """When a role signed now expires."""
         days = LIFETIMES_DAYS.get(role, 90)
-        return datetime.fromtimestamp(self.now_ms / 1000, UTC) + timedelta(days=days)
+        return moment(self.now_ms) + timedelta(days=days)
 
     def signed(self, body: Any, *signers: CryptoSigner) -> bytes:
         """Sign any role."""
@@ -239,6 +241,10 @@ class Authority:
         for signer in signers:
             made.sign(signer, append=True)
         return made.to_bytes()
+
+
+def moment(unix_ms: int) -> datetime:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC)
 
 
 def meta_of(version: int, content: bytes) -> MetaFile:
@@ -286,3 +292,49 @@ async def served(files: Mapping[str, bytes], asked: list[str] | None = None) -> 
 
     async with serving(node_port(look)) as endpoint:
         yield endpoint
+
+
+# --- Refreshes --------------------------------------------------------------------------------------------------
+
+
+async def refreshed(
+    held: RegistryState | None, *sources: Mapping[str, bytes], now_ms: int = NOW_MS, **settings: Any
+) -> RegistryNews:
+    """Serve each of the files from a port of its own and refresh once; the first is the registry, then nodes."""
+    asked = settings.pop("asked", None)
+    async with AsyncExitStack() as stack:
+        endpoints = [await stack.enter_async_context(served(files, asked)) for files in sources]
+        named = [(f"source {number}", endpoint) for number, endpoint in enumerate(endpoints)]
+        return await TufRegistry(lambda: named, SeededEntropy(), **settings).refresh(held, now_ms)
+
+
+def refresh(held: RegistryState | None, *sources: Mapping[str, bytes], **settings: Any) -> RegistryNews:
+    """Refresh once in a loop of its own."""
+    return asyncio.run(refreshed(held, *sources, **settings))
+
+
+def faults(news: RegistryNews) -> list[tuple[str, str]]:
+    """Return who was named, and with which code."""
+    return [(source, refusal.code) for source, refusal in news.faults]
+
+
+def only_fault(news: RegistryNews) -> XinqiaoError:
+    """Return the one fault of a refresh that brought no state."""
+    assert news.state is None
+    assert len(news.faults) == 1, news.faults
+    return from_refusal(news.faults[0][1])
+
+
+def versions(state: RegistryState | None) -> tuple[int, int, int]:
+    """Return the versions of root, timestamp and snapshot."""
+    assert state is not None
+    return state.versions.root_version, state.versions.timestamp_version, state.versions.snapshot_version
+
+
+def recovers(authority: Authority, held: RegistryState, now_ms: int = NOW_MS) -> bool:
+    """Whether the next sound state is taken by a node that still holds the last one."""
+    authority.put_node("110105")
+    while authority.timestamp_version <= held.versions.timestamp_version + 2:
+        authority.publish()
+    news = refresh(held, authority.served, now_ms=now_ms)
+    return not news.faults and news.state is not None and "110105" in news.state.members.by_id
