@@ -21,14 +21,14 @@ from node.admission import Admission, is_own, lane_of, root_at
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core.audience import manifest_defect
-from node.core.catalogue import Edition
+from node.core.catalogue import Edition, Item
 from node.core.channel import HeadAt, Log, advance, check_channel_name
 from node.core.entry import SALT_BYTES, SignedEntry, build_body, open_body
 from node.core.errors import XinqiaoError
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
-from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection
+from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection, parse_record
 from node.core.state import Place, disclosure_letter
 from node.pb import channel_pb2, record_pb2
 from node.ports import (
@@ -206,14 +206,15 @@ class Publishing:
         async with self._locks[channel]:
             held = await self._open_channel(channel)
             now_ms = self._clock.now_ms()
-            allowed, outcomes = self._split_by_authority(candidates, now_ms)
+            item = self._edition().item(held.manifest.item)
+            allowed, outcomes = self._split_by_authority(item, candidates, now_ms)
             fresh, known = self._split_by_novelty(channel, allowed)
             if fresh:
                 await self._append_records(held.log, [candidate.record for candidate in fresh], held.manifest)
             return sorted([*outcomes, *known], key=lambda outcome: outcome.row)
 
     def _split_by_authority(
-        self, candidates: Sequence[Candidate], now_ms: int
+        self, item: Item, candidates: Sequence[Candidate], now_ms: int
     ) -> tuple[list[Candidate], list[Outcome]]:
         member = self._view.members.active(self._view.me)
         allowed, refused = [], []
@@ -221,9 +222,7 @@ class Publishing:
             if not candidate.authority or member.may_speak_for(candidate.authority, now_ms):
                 allowed.append(candidate)
             else:
-                defect = Defect("VERDICT_AUTHORITY", "", {"origin": self._view.me, "authority": candidate.authority})
-                rejection = Rejection(candidate.row, (defect,), {})
-                refused.append(Outcome(candidate.row, OutcomeKind.REJECTED, rejection))
+                refused.append(_not_for_us(self._view.me, item, candidate))
         return allowed, refused
 
     def _split_by_novelty(self, channel: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Outcome]]:
@@ -348,6 +347,14 @@ class Publishing:
         if edition is None:
             raise XinqiaoError("VERDICT_CATALOGUE", version="in force")
         return edition
+
+
+def _not_for_us(node: str, item: Item, candidate: Candidate) -> Outcome:
+    """The outcome of a record of an authority that this node's descriptor does not list."""
+    defect = Defect("VERDICT_AUTHORITY", item.key_authority, {"origin": node, "authority": candidate.authority})
+    fields = item.by_number
+    values = {fields[number].code: text for number, text in parse_record(candidate.record).values.items()}
+    return Outcome(candidate.row, OutcomeKind.REJECTED, Rejection(candidate.row, (defect,), values))
 
 
 class Recovery:

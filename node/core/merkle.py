@@ -83,9 +83,7 @@ def stored_hash_index(level: int, n: int) -> int:
 # --- Appending ----------------------------------------------------------------------------------------------
 
 
-def hashes_to_append(
-    size: int, frontier: Sequence[bytes], leaf: bytes
-) -> tuple[list[bytes], tuple[bytes, ...]]:
+def hashes_to_append(size: int, frontier: Sequence[bytes], leaf: bytes) -> tuple[list[bytes], tuple[bytes, ...]]:
     """Return the hashes to store for the leaf hash at index `size`, itself first, and the new frontier.
 
     Raises ValueError if the frontier is not that of a tree of `size` leaves, or the leaf is not a hash.
@@ -240,9 +238,7 @@ def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proo
     return _fold_consistency(old, new, old_root, proof) == (old_root, new_root)
 
 
-def _fold_consistency(
-    old: int, new: int, old_root: bytes, proof: Sequence[bytes]
-) -> tuple[bytes, bytes] | None:
+def _fold_consistency(old: int, new: int, old_root: bytes, proof: Sequence[bytes]) -> tuple[bytes, bytes] | None:
     """Return the old and the new root a proof leads to, None if its length is wrong (RFC 9162 2.1.4.2)."""
     path = [old_root, *proof] if old.bit_count() == 1 else list(proof)
     place, last = old - 1, new - 1
@@ -286,9 +282,7 @@ def subset_root(size: int, known: Mapping[int, bytes], hashes: Sequence[bytes]) 
     return None if roots is None else roots[0, size]
 
 
-def narrow_subset(
-    size: int, known: Mapping[int, bytes], hashes: Sequence[bytes], keep: Collection[int]
-) -> list[bytes]:
+def narrow_subset(size: int, known: Mapping[int, bytes], hashes: Sequence[bytes], keep: Collection[int]) -> list[bytes]:
     """Return the hashes that prove only the positions in `keep`, from a proof that also covers others.
 
     They equal what `prove_subset` gives for these positions: who holds a subset can pass on a part of it.
@@ -305,9 +299,7 @@ def narrow_subset(
     return [roots[wanted] for wanted in _ranges_without(sorted(set(keep)), 0, size)]
 
 
-def _subtree_roots(
-    size: int, known: Mapping[int, bytes], hashes: Sequence[bytes]
-) -> dict[_Range, bytes] | None:
+def _subtree_roots(size: int, known: Mapping[int, bytes], hashes: Sequence[bytes]) -> dict[_Range, bytes] | None:
     """Return the root of every subtree that known leaves and hashes reach, None if the shape is wrong."""
     positions = sorted(known)
     if not 1 <= size <= MAX_SIZE or any(not 0 <= position < size for position in positions):
