@@ -46,7 +46,7 @@ class Named:
     level: str = "district"
     division: str = "310115"
     parent: str = "310000"
-    authorities: tuple[str, ...] = ("11310115MB2F000001",)
+    authorities: tuple[str, ...] = ("11319900MX00000001",)
 
 
 def mode(path: Path) -> int:
@@ -502,7 +502,7 @@ def test_the_id_of_a_node_never_changes(tmp_path: Path) -> None:
 
 
 def test_an_authority_is_ended_and_never_dropped(tmp_path: Path) -> None:
-    ring, first, second = new_ring(tmp_path), "11310115MB2F000001", "11310115MB2F000002"
+    ring, first, second = new_ring(tmp_path), "11319900MX00000001", "11319900MX00000002"
     v1 = open_descriptor(keys.build_descriptor(None, Named(), ring, NOW))
     v2 = listed_after(v1, keys.build_descriptor(v1.message, Named(authorities=(second,)), ring, NOW + HOUR))
     v3 = listed_after(v2, keys.build_descriptor(v2.message, Named(authorities=(first, second)), ring, NOW + 2 * HOUR))
