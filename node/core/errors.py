@@ -306,6 +306,13 @@ CODES: dict[str, ErrorSpec] = {
         "the operator whose clock is wrong",
         "set the clock (NTP), then nothing else is needed",
     ),
+    "FRAME": ErrorSpec(
+        _P,
+        "INVALID_ARGUMENT",
+        "the frames of an entry cannot be followed: {detail}",
+        "the sender",
+        "the sender must correct its software; the stream starts again",
+    ),
     "HELLO_NETWORK": ErrorSpec(
         _P,
         "FAILED_PRECONDITION",
@@ -352,6 +359,9 @@ CODES: dict[str, ErrorSpec] = {
     ),
     "RECEIPT": ErrorSpec(
         _P, "INVALID_ARGUMENT", "the receipt of {node} is refused: {detail}", "{node}", "{node} must correct it"
+    ),
+    "WIRE_IDLE": ErrorSpec(
+        _W, "DEADLINE_EXCEEDED", "nothing moved on the stream for {limit_s} s", "nobody", "it is tried again"
     ),
     "WIRE_UNREACHABLE": ErrorSpec(
         _W, "UNAVAILABLE", "{peer} at {address} does not answer: {detail}", "nobody", "it is tried again"
