@@ -122,7 +122,8 @@ def init(
     if not store.online_key.exists():
         keys.generate(store.online_key, secret)
     online = authority.open_online_key(store, secret)
-    officers = [keys.from_text(text) for text in officer_keys] or _dev_officers(store, dev_officers or 0)
+    made = _dev_officers(store, dev_officers) if dev_officers else {}
+    officers = list(made.values()) or [keys.from_text(text) for text in officer_keys]
     needed = threshold if threshold is not None else len(officers) // 2 + 1
     # (2) the proposal
     contents = [path.read_bytes() for path in editions] or _built_in_editions()
@@ -131,14 +132,14 @@ def init(
     if needed * 2 <= len(officers):
         warn(f"{needed} of {len(officers)} is no majority: two groups of officers could decide different things.")
     # (3) for development, the signatures
-    if dev_officers:
-        _sign_as_dev_officers(store, founding, online)
+    if made:
+        _sign_as_dev_officers(store, founding, list(made), online)
     say(
         f"network           {founding.network}",
         f"root fingerprint  {fingerprint}",
         f"                  {grouped(fingerprint)}",
     )
-    if not dev_officers:
+    if not made:
         say(f"next: {needed} of the officers sign {store.founding} with `xinqiao registry sign`, then")
         say("      `xinqiao registry submit FILE...` and `xinqiao registry serve --listen HOST:PORT`")
     result(
@@ -146,7 +147,7 @@ def init(
             "network": founding.network,
             "root_fingerprint": fingerprint,
             "founding": str(store.founding),
-            "published": bool(dev_officers),
+            "published": bool(made),
         }
     )
 
@@ -157,7 +158,7 @@ def _built_in_editions() -> list[bytes]:
     return [each.read_bytes() for each in sorted(found, key=lambda each: each.name)]
 
 
-def _dev_officers(store: Store, count: int) -> list[PublicKey]:
+def _dev_officers(store: Store, count: int) -> dict[Path, PublicKey]:
     warn(
         "DEVELOPMENT ONLY: the officers' keys are made on this machine and are not encrypted.",
         "Whoever reads this folder can admit anybody. Never run a network with real records like this.",
@@ -165,17 +166,17 @@ def _dev_officers(store: Store, count: int) -> list[PublicKey]:
     folder = store.home / "dev-officers"
     folder.mkdir(mode=0o700, exist_ok=True)
     paths = [folder / f"officer-{place}.pem" for place in range(1, count + 1)]
-    return [
-        keys.public_of(keys.load(path, None, OFFICER_PASSPHRASE)) if path.exists() else keys.generate(path, None)
+    # An interrupted init left some of them: they are as good as new ones.
+    return {
+        path: keys.public_of(keys.load(path, None, OFFICER_PASSPHRASE)) if path.exists() else keys.generate(path, None)
         for path in paths
-    ]
+    }
 
 
-def _sign_as_dev_officers(store: Store, founding: Proposal, online: CryptoSigner) -> None:
-    for path in sorted((store.home / "dev-officers").glob("*.pem")):
-        signer = keys.load(path, None, OFFICER_PASSPHRASE)
+def _sign_as_dev_officers(store: Store, founding: Proposal, key_files: list[Path], online: CryptoSigner) -> None:
+    for path in key_files:
         officer.remember(path, founding, founding.changed, replace=False)
-        founding = proposals.sign(founding, signer)
+        founding = proposals.sign(founding, keys.load(path, None, OFFICER_PASSPHRASE))
     authority.submit(store, {store.founding.name: founding}, online, now_ms())
 
 
