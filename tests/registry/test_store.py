@@ -1,7 +1,8 @@
 """The registry's home: what a crash leaves, who may write, and what strangers can fill it with."""
 
-import multiprocessing
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from node.core import registry_targets as paths
 from node.core.errors import XinqiaoError
 from node.core.limits import Limits
-from node.core.membership import fingerprint_of, open_descriptor
+from node.core.membership import fingerprint_of
 from registry import authority, keys, proposals
 from registry.disk import Disk
 from registry.store import REQUEST_LIFE_MS, Store
@@ -230,26 +231,29 @@ def test_a_root_that_is_published_is_never_replaced(member: tuple[Town, Node]) -
 # --- Several writers ----------------------------------------------------------------------------------------
 
 
-def add_in_a_process(home: Path, number: int) -> None:
-    store = Store(home)
-    descriptor = open_descriptor(Node(f"31{number:04d}").request())
-    for _ in range(5):
-        with store.writing():
-            store.add_request(descriptor, now_ms())
-            newest = store.next_version("test", 0)
-            store.claim("test", newest, os.urandom(8))
+WRITER = """
+import os, sys
+from pathlib import Path
+from registry.store import Store
+from tests.registry.town import Node, now_ms
+from node.core.membership import open_descriptor
+
+store = Store(Path(sys.argv[1]))
+descriptor = open_descriptor(Node(sys.argv[2]).request())
+for _ in range(20):
+    with store.writing():
+        store.add_request(descriptor, now_ms())
+        store.claim("test", store.next_version("test", 0), os.urandom(8))
+"""
 
 
 def test_two_processes_that_write_at_once_lose_nothing(town: Town) -> None:
-    context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=add_in_a_process, args=(town.home, number)) for number in (1, 2)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-        assert writer.exitcode == 0
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-c", WRITER, str(town.home)]
+    writers = [subprocess.Popen([*command, node], cwd=root) for node in ("310001", "310002")]
+    assert [writer.wait(20) for writer in writers] == [0, 0]
     assert sorted(request.id for request in town.store.requests()) == ["310001", "310002"]
-    assert town.store.next_version("test", 0) == 11
+    assert town.store.next_version("test", 0) == 41
 
 
 def test_a_home_is_served_once(town: Town) -> None:
