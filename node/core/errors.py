@@ -148,12 +148,19 @@ CODES: dict[str, ErrorSpec] = {
     "RECORD_UNKNOWN": ErrorSpec(
         _O, "NOT_FOUND", "there is no record {ref} here: {detail}", "you", "see `xinqiao records --channel {channel}`"
     ),
+    "EVIDENCE_INVALID": ErrorSpec(
+        _P,
+        "INVALID_ARGUMENT",
+        "the evidence does not hold at step {step}: {detail}",
+        "whoever made the bundle",
+        "do not rely on it; ask a node of the network for a new bundle",
+    ),
     "EVIDENCE_UNAVAILABLE": ErrorSpec(
         _O,
         "FAILED_PRECONDITION",
-        "the evidence for {ref} is not complete yet: {detail}",
+        "no evidence can be made for {ref} now: {detail}",
         "you",
-        "wait for the next heartbeat and a receipt of another node, then run the command again",
+        "heartbeats, receipts and registry files arrive by themselves: run the command again when it is there",
     ),
     # -- signatures and envelopes
     "ENVELOPE_TYPE": ErrorSpec(

@@ -59,6 +59,11 @@ class Limits:
     max_descriptor_bytes: int = 32 * 1024
     max_head_report_bytes: int = 1024 * 1024
 
+    # Evidence
+    max_evidence_bytes: int = 8 * 1024 * 1024
+    max_evidence_files: int = 512
+    max_evidence_receipts: int = 8
+
     # Time
     max_clock_skew_ms: int = 5 * 60 * 1000
     max_proof_hashes: int = 63

@@ -18,7 +18,7 @@ class RegistryFile(_message.Message):
     def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class EvidenceBundle(_message.Message):
-    __slots__ = ("network", "record", "slot", "record_proof", "entry", "entry_proof", "heartbeat", "receipts", "registry_files", "as_of_unix_ms")
+    __slots__ = ("network", "record", "slot", "record_proof", "entry", "entry_proof", "heartbeat", "receipts", "registry_files", "as_of_unix_ms", "cut")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class EvidenceBundle(_message.Message):
     RECEIPTS_FIELD_NUMBER: _ClassVar[int]
     REGISTRY_FILES_FIELD_NUMBER: _ClassVar[int]
     AS_OF_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    CUT_FIELD_NUMBER: _ClassVar[int]
     network: str
     record: _record_pb2.RecordRef
     slot: _channel_pb2.Slot
@@ -39,7 +40,8 @@ class EvidenceBundle(_message.Message):
     receipts: _containers.RepeatedCompositeFieldContainer[ReceiptEvidence]
     registry_files: _containers.RepeatedCompositeFieldContainer[RegistryFile]
     as_of_unix_ms: int
-    def __init__(self, network: _Optional[str] = ..., record: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., slot: _Optional[_Union[_channel_pb2.Slot, _Mapping]] = ..., record_proof: _Optional[_Iterable[bytes]] = ..., entry: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., entry_proof: _Optional[_Iterable[bytes]] = ..., heartbeat: _Optional[_Union[_channel_pb2.HeartbeatView, _Mapping]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptEvidence, _Mapping]]] = ..., registry_files: _Optional[_Iterable[_Union[RegistryFile, _Mapping]]] = ..., as_of_unix_ms: _Optional[int] = ...) -> None: ...
+    cut: CutEvidence
+    def __init__(self, network: _Optional[str] = ..., record: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., slot: _Optional[_Union[_channel_pb2.Slot, _Mapping]] = ..., record_proof: _Optional[_Iterable[bytes]] = ..., entry: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., entry_proof: _Optional[_Iterable[bytes]] = ..., heartbeat: _Optional[_Union[_channel_pb2.HeartbeatView, _Mapping]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptEvidence, _Mapping]]] = ..., registry_files: _Optional[_Iterable[_Union[RegistryFile, _Mapping]]] = ..., as_of_unix_ms: _Optional[int] = ..., cut: _Optional[_Union[CutEvidence, _Mapping]] = ...) -> None: ...
 
 class ReceiptEvidence(_message.Message):
     __slots__ = ("receipt", "consistency_proof")
@@ -48,3 +50,13 @@ class ReceiptEvidence(_message.Message):
     receipt: _envelope_pb2.Envelope
     consistency_proof: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, receipt: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., consistency_proof: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class CutEvidence(_message.Message):
+    __slots__ = ("size", "root", "consistency_proof")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_PROOF_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    root: bytes
+    consistency_proof: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, size: _Optional[int] = ..., root: _Optional[bytes] = ..., consistency_proof: _Optional[_Iterable[bytes]] = ...) -> None: ...
