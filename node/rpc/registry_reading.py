@@ -113,8 +113,6 @@ class Reading:
         # 3. A second face of a held root shows where its successor is new, as held roots are not fetched again.
         if self._held_chain is not None and len(chain.roots) > len(self._held_chain.roots):
             self._compare_root(self._held_chain)
-        # 4. The timestamp may name another file as the snapshot version that is held.
-        self._refuse_two_faces(contradiction(timestamp_faces(chain.timestamp), _snapshot_face(chain)))
 
     def _targets(self, updater: DatedUpdater, chain: Chain) -> dict[str, tuple[str, bytes]]:
         """Path -> (published name, content) of every target, fetched where it is not held."""
@@ -250,10 +248,6 @@ def expired(source: str, role: str, expires_ms: int) -> XinqiaoError:
     """REGISTRY_EXPIRED with a time that people read."""
     when = datetime.fromtimestamp(expires_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return XinqiaoError("REGISTRY_EXPIRED", source=source, role=role, expires=when)
-
-
-def _snapshot_face(chain: Chain) -> dict[tuple[str, int], str]:
-    return {("snapshot", version_of(chain.snapshot)): hashlib.sha256(chain.snapshot).hexdigest()}
 
 
 def _versions(chain: Chain) -> registry_pb2.RegistryVersions:

@@ -123,12 +123,16 @@ def test_a_node_that_is_late_beyond_its_grace_is_named(authority: Authority) -> 
     assert versions(news.state) == (1, 3, 3)
 
 
-def test_after_the_theft_of_the_online_key_versions_may_start_again(authority: Authority, held: RegistryState) -> None:
+@pytest.mark.parametrize("stolen_version", [10**6, 3])
+def test_after_the_theft_of_the_online_key_versions_may_start_again(
+    stolen_version: int, authority: Authority, held: RegistryState
+) -> None:
     thief = authority.fork()
-    thief.timestamp_version, thief.snapshot_version = 10**6, 10**6
+    thief.now_ms += HOUR_MS
+    thief.timestamp_version = thief.snapshot_version = stolen_version - 1
     thief.publish()
     stolen = refresh(held, thief.served).state
-    assert versions(stolen) == (1, 10**6 + 1, 10**6 + 1)
+    assert versions(stolen) == (1, stolen_version, stolen_version)
     authority.rotate_online()
     authority.put_node("110105")
     authority.publish()
@@ -238,6 +242,20 @@ def test_nobody_is_accused_by_a_file_that_nobody_signed(authority: Authority, he
     same.sign(CryptoSigner.generate_ed25519(), append=True)
     news = refresh(held, authority.served | {"timestamp.json": same.to_bytes() + b"\n \n"})
     assert (news.state, news.faults) == (held, ())
+
+
+def test_no_officer_is_accused_by_a_root_that_none_has_signed(authority: Authority) -> None:
+    authority.rotate_online()
+    authority.publish()
+    held = load(authority.served)
+    forged = authority.fork()
+    forged.officers = [CryptoSigner.generate_ed25519() for _ in range(3)]
+    forged.now_ms += HOUR_MS
+    forged.sign_root()
+    forged.online = CryptoSigner.generate_ed25519()
+    forged.publish()
+    assert only_fault(refresh(held, forged.served)).code == "REGISTRY_INVALID"
+    assert recovers(authority, held)
 
 
 # --- Expiry -----------------------------------------------------------------------------------------------------
@@ -357,6 +375,12 @@ def test_a_region_cannot_list_nodes_of_another_region(authority: Authority, held
     odd.publish()
     news = refresh(held, odd.served)
     assert "nodes/44/440300.json is listed by a role that may not list it" in only_fault(news).text
+    assert recovers(authority, held)
+
+
+def test_a_delegation_of_a_kind_not_known_here_stops_nothing(authority: Authority, held: RegistryState) -> None:
+    authority.delegate("appendix", ["[ab]/*"])
+    authority.put_role("appendix", {})
     assert recovers(authority, held)
 
 
