@@ -424,7 +424,7 @@ def sign(
     # (1) nothing in it is forged, and everything in it has words
     proposals.check_signatures(content, str(proposal))
     account = explain(content, now_ms(), str(proposal))
-    say(*account.lines)
+    say(*account.lines, *(f"UNEXPLAINED: {each}" for each in account.unexplained))
     account.check(str(proposal))
     _check_root(content, root_fingerprint)
     # (2) this key signs here, and has not signed against it

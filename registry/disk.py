@@ -21,15 +21,16 @@ class Disk:
             os.fsync(file.fileno())
         partial.replace(path)
         # The rename itself is only certain once the folder is written.
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def remove(self, path: Path) -> None:
         """Remove a file if it is there."""
         path.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk when this returns."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
-    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
@@ -21,8 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 
+from certs import profile
+from node.core import pkcs8
 from node.core.errors import XinqiaoError
-from node.core.suites import SUITES, PublicKey, load_public_key
+from node.core.suites import PublicKey, load_public_key
+from registry.disk import sync_folder
 
 OFFICER_PASSPHRASE = "XINQIAO_OFFICER_PASSPHRASE"  # noqa: S105 - the name of a variable, not a passphrase
 REGISTRY_PASSPHRASE = "XINQIAO_REGISTRY_PASSPHRASE"  # noqa: S105
@@ -32,18 +33,27 @@ MAX_KEY_FILE_BYTES = 16 * 1024
 def generate(path: Path, passphrase: bytes | None) -> PublicKey:
     """Make an Ed25519 key and write it to a file that must not exist yet; raises KEY_FILE."""
     private = ed25519.Ed25519PrivateKey.generate()
-    encryption: KeySerializationEncryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
-    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    encoding = Encoding.DER if passphrase else Encoding.PEM
+    content = private.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())
+    if passphrase:
+        file = profile("private_key_file")
+        cost = pkcs8.ScryptCost(n=file["scrypt_n"], r=file["scrypt_r"], p=file["scrypt_p"])
+        salt, iv = os.urandom(pkcs8.SALT_BYTES), os.urandom(pkcs8.IV_BYTES)
+        content = pkcs8.encrypt(content, passphrase, cost, salt, iv)
+    _write_private(path, content)
+    return public_of(CryptoSigner(private))
+
+
+def _write_private(path: Path, content: bytes) -> None:
     try:
         # O_EXCL: a key is never overwritten, whoever asks. 0600 from the first byte on.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
     except OSError as error:
         raise XinqiaoError("KEY_FILE", file=path, detail=error.strerror or error) from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    return public_of(CryptoSigner(private))
 
 
 def load(path: Path, passphrase: bytes | None, variable: str) -> CryptoSigner:
@@ -75,7 +85,7 @@ def public_from_tuf(key: Key) -> PublicKey:
         )
     except (AttributeError, ValueError) as error:
         raise _unusable(key) from error
-    for suite in SUITES:
+    for suite in profile("officer_key")["suites"]:
         public = load_public_key(suite, spki)
         if public is not None:
             return public
@@ -100,9 +110,10 @@ def from_text(text: str) -> PublicKey:
     """Read a key that people handed around; raises ARGUMENT_INVALID."""
     suite, _, encoded = text.strip().partition(":")
     try:
-        public = load_public_key(suite, base64.b64decode(encoded, validate=True))
+        spki = base64.b64decode(encoded, validate=True)
     except binascii.Error:
-        public = None
+        spki = b""
+    public = load_public_key(suite, spki) if suite in profile("officer_key")["suites"] else None
     if public is None:
         raise XinqiaoError(
             "ARGUMENT_INVALID",

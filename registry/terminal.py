@@ -63,11 +63,18 @@ def passphrase_option(variable: str) -> Callable[[F], F]:
 
 
 def passphrase(file: Path | None, variable: str) -> bytes | None:
-    """The passphrase given for a key, None when none was given."""
+    """The passphrase given for a key, None when none was given; raises ARGUMENT_INVALID for an empty one."""
+    if file is None and variable not in os.environ:
+        return None
     if file is not None:
         with file.open("rb") as opened:
-            return opened.read(MAX_PASSPHRASE_BYTES).rstrip(b"\r\n") or None
-    return os.environ.get(variable, "").encode() or None
+            secret = opened.read(MAX_PASSPHRASE_BYTES).rstrip(b"\r\n")
+    else:
+        secret = os.environ[variable].encode()
+    if not secret:
+        # Whoever names a passphrase means it: an empty one must not leave a key unencrypted.
+        raise XinqiaoError("ARGUMENT_INVALID", argument=file or variable, detail="the passphrase is empty")
+    return secret
 
 
 def home() -> Path:

@@ -153,6 +153,18 @@ def test_a_passphrase_from_the_environment_encrypts_an_officers_key(tmp_path: Pa
     assert "not encrypted" not in ran.stderr
 
 
+def test_an_empty_passphrase_leaves_no_key_unencrypted(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    given = ["officer", "keygen", "-o", str(tmp_path / "k.pem")]
+    for arguments, words in (
+        ([*given, "--passphrase-file", str(tmp_path / "empty")], None),
+        (given, ""),
+    ):
+        ran = CliRunner().invoke(registry, arguments, env={"XINQIAO_OFFICER_PASSPHRASE": words})
+        assert (ran.exit_code, ran.stderr.partition(":")[0]) == (1, "ARGUMENT_INVALID")
+    assert not (tmp_path / "k.pem").exists()
+
+
 def test_two_open_proposals_for_one_list_are_pointed_out(member: tuple[Town, Node]) -> None:
     town, _ = member
     town.json("submit", town.signed_by(1, town.propose("suspend", "310115", "--reason", "one")))
