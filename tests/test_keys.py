@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pickle
+import shlex
 import shutil
 import stat
 import subprocess
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import click
 import grpc
 import pytest
 from cryptography import x509
@@ -23,14 +25,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from certs import profile
 from node import files, keys
-from node.core import envelope as envelopes
 from node.core.errors import XinqiaoError
 from node.core.membership import Member, Standing, VerifiedDescriptor, fingerprint_of, open_descriptor, spki_hash
 from node.core.suites import SUITES, load_public_key
 from node.keys import KeyRing, Passphrase, State, TlsIdentity, Use, find_passphrase, generate, read_key, write_key
 from node.pb import envelope_pb2, registry_pb2
 from registry import keys as registry_keys
+from registry.decisions import check_succession
 
+ROOT = Path(__file__).resolve().parents[1]
 NOW = 1_790_000_000_000
 HOUR = 3_600_000
 SETTLE = 15 * 60_000
@@ -264,6 +267,14 @@ def test_no_two_certificates_share_a_subject(tmp_path: Path) -> None:
     assert all("CN=310115.node.xinqiao" in subject for subject in subjects)
 
 
+def test_a_certificate_that_ends_soon_is_told(tmp_path: Path) -> None:
+    ring = new_ring(tmp_path)
+    end = x509.load_der_x509_certificate(ring.tls.certificate).not_valid_after_utc.timestamp() * 1000
+    assert ring.current(Use.TLS).not_after_ms == end
+    days = [ring.ends_soon(int(end) - day * 24 * HOUR) for day in (61, 60, -1)]
+    assert days == [None, ring.current(Use.TLS), ring.current(Use.TLS)]
+
+
 def identity(record: keys.KeyRecord, ring: KeyRing) -> TlsIdentity:
     signer = ring._signers[record.key_id]
     return TlsIdentity(record.key_id, record.certificate, signer.encoded(Encoding.PEM))
@@ -467,11 +478,9 @@ def test_a_node_may_change_the_suite_of_its_signing_key(tmp_path: Path) -> None:
 
 
 def listed_after(previous: VerifiedDescriptor, envelope: envelope_pb2.Envelope) -> VerifiedDescriptor:
-    """What the registry checks of a change: possession, the next version, an active key of the version before."""
+    """List a change if the registry's own check lets it follow the version before."""
     found = open_descriptor(envelope)
-    active = [key.public for key in previous.signing_keys if key.state == registry_pb2.KEY_STATE_ACTIVE]
-    assert found.message.version == previous.message.version + 1
-    assert envelopes.signers(envelope, envelopes.NODE_DESCRIPTOR, active)
+    check_succession(previous, found)
     return found
 
 
@@ -596,6 +605,46 @@ def test_a_certificate_is_replaced_without_a_moment_of_refusal(tmp_path: Path) -
     assert len(list((tmp_path / "keys").glob("tls-*"))) == 1
 
 
+def test_an_operator_is_told_what_a_rotation_waits_for(tmp_path: Path) -> None:
+    ring = new_ring(tmp_path)
+    listed = open_descriptor(keys.build_descriptor(None, Named(), ring, NOW))
+    waits = [ring.waits_for(Use.SIGNING, listed.message, NOW, SETTLE)]
+    ring.prepare_next_signing(NOW)
+    for now in range(NOW, NOW + 3 * SETTLE, SETTLE // 2):
+        ring.follow(listed.message, now, SETTLE)
+        waits.append(ring.waits_for(Use.SIGNING, listed.message, now, SETTLE))
+        if keys.needs_descriptor(listed.message, Named(), ring):
+            listed = listed_after(listed, keys.build_descriptor(listed.message, Named(), ring, now))
+    assert waits == [
+        "",
+        "the officers to approve the descriptor that names the new key",
+        "peers to learn of the new key, 900 s more",
+        "peers to learn of the new key, 450 s more",
+        "what the old key signed to arrive, 900 s more",
+        "what the old key signed to arrive, 450 s more",
+        "the officers to approve the descriptor that ends the old key",
+    ]
+    assert ring.waits_for(Use.SIGNING, listed.message, NOW, SETTLE) == ""
+    assert ring.waits_for(Use.TLS, listed.message, NOW, SETTLE) == ""
+
+
+def test_a_pending_descriptor_keeps_its_fingerprint_while_it_fits(tmp_path: Path) -> None:
+    ring = new_ring(tmp_path)
+    newest = keys.build_descriptor(None, Named(), ring, NOW)
+    listed = message_of(newest)
+    assert keys.next_descriptor(listed, newest, Named(), ring, NOW) is None
+    ring.prepare_next_signing(NOW)
+    pending = keys.next_descriptor(listed, newest, Named(), ring, NOW)
+    assert pending is not None
+    assert keys.next_descriptor(listed, pending, Named(), ring, NOW + HOUR) == pending
+    moved = Named(authorities=("11319900MX00000002",))
+    changed = keys.next_descriptor(listed, pending, moved, ring, NOW + HOUR)
+    assert changed is not None
+    assert fingerprint_of(changed) != fingerprint_of(pending)
+    assert keys.next_descriptor(listed, changed, moved, ring, NOW + 2 * HOUR) == changed
+    assert keys.next_descriptor(message_of(changed), changed, moved, ring, NOW + 2 * HOUR) is None
+
+
 def test_a_retired_private_key_is_destroyed_only_when_the_registry_says_so(tmp_path: Path) -> None:
     ring = new_ring(tmp_path)
     v1 = open_descriptor(keys.build_descriptor(None, Named(), ring, NOW))
@@ -667,3 +716,26 @@ def test_a_restored_home_with_an_old_key_is_told_which_one_is_listed(tmp_path: P
 
 def test_an_officer_makes_a_key_of_the_profile(tmp_path: Path) -> None:
     assert registry_keys.generate(tmp_path / "officer.pem", None).suite in profile("officer_key")["suites"]
+
+
+def test_the_page_about_keys_shows_real_commands_only() -> None:
+    """Each `xinqiao ...` line of certs/README.md is looked up in the command line itself."""
+    main: click.Group = pytest.importorskip("node.cli.main", exc_type=ModuleNotFoundError).main
+    page = (ROOT / "certs" / "README.md").read_text("utf-8")
+    lines = [
+        line.strip() for line in page.splitlines() if line.startswith("    ") and line.lstrip().startswith("xinqiao ")
+    ]
+    assert len(lines) > 10
+    assert [line for line in lines if not is_command(main, line)] == []
+    assert not is_command(main, "xinqiao keys forge")
+    assert not is_command(main, "xinqiao registry sign PROPOSAL --without-reading")
+
+
+def is_command(main: click.Group, line: str) -> bool:
+    """Whether the words of a line lead to a command that has every option named."""
+    words = shlex.split(line)[1:]
+    command: click.Command | None = main
+    while words and isinstance(command, click.Group):
+        command = command.commands.get(words.pop(0))
+    named = {word for word in words if word.startswith("-")}
+    return command is not None and named <= {text for each in command.params for text in each.opts}

@@ -61,6 +61,26 @@ def needs_descriptor(listed: registry_pb2.NodeDescriptor, identity: Identity, ri
     return _in_any_order(wanted) != _in_any_order(listed)
 
 
+def next_descriptor(
+    listed: registry_pb2.NodeDescriptor,
+    newest: envelope_pb2.Envelope,
+    identity: Identity,
+    ring: KeyRing,
+    now_ms: int,
+) -> envelope_pb2.Envelope | None:
+    """The descriptor that the officers have to approve, None where the listed one says it all.
+
+    newest is the one signed last: it stays the one to approve while it fits, so that its fingerprint, which somebody
+    may be reading over the telephone, stays too. Raises as build_descriptor does.
+    """
+    if not needs_descriptor(listed, identity, ring):
+        return None
+    pending = open_descriptor(newest).message
+    if pending.version == listed.version + 1 and not needs_descriptor(pending, identity, ring):
+        return newest
+    return build_descriptor(listed, identity, ring, now_ms)
+
+
 def _describe(
     previous: registry_pb2.NodeDescriptor | None, identity: Identity, ring: KeyRing, now_ms: int
 ) -> registry_pb2.NodeDescriptor:

@@ -165,6 +165,11 @@ class KeyRing:
         record = self.current(Use.TLS)
         return TlsIdentity(record.key_id, record.certificate, self._signers[record.key_id].encoded(Encoding.PEM))
 
+    def ends_soon(self, now_ms: int) -> KeyRecord | None:
+        """The certificate in force where it ends within the time the profile warns of, None otherwise."""
+        record, warn_ms = self.current(Use.TLS), profile("node_tls")["warn_days"] * 86_400_000
+        return record if now_ms >= record.not_after_ms - warn_ms else None
+
     def check_listed(self, listed: registry_pb2.NodeDescriptor) -> None:
         """Raise KEY_MISMATCH where the registry lists other keys than the ones in force here."""
         for use in Use:
@@ -242,6 +247,20 @@ class KeyRing:
         known = {record.key_id: record.state for record in before}
         return tuple(record for record in self._records if known[record.key_id] is not record.state)
 
+    def waits_for(self, use: Use, listed: registry_pb2.NodeDescriptor, now_ms: int, settle_ms: int) -> str:
+        """What a rotation waits for, for people; empty when none is under way."""
+        fresh, previous = self.find(use, State.NEXT), self.find(use, State.PREVIOUS)
+        if fresh and fresh.listed_at_ms:
+            return f"peers to learn of the new key, {_seconds(fresh.listed_at_ms + settle_ms - now_ms)} s more"
+        if fresh:
+            return "the officers to approve the descriptor that names the new key"
+        if previous:
+            return f"what the old key signed to arrive, {_seconds(previous.since_ms + settle_ms - now_ms)} s more"
+        ended = {record.key_id for record in self._records if record.use is use and record.state in ENDED}
+        return (
+            "the officers to approve the descriptor that ends the old key" if ended & _listed_ids(listed, use) else ""
+        )
+
     def _follow(self, use: Use, listed: registry_pb2.NodeDescriptor, now_ms: int, settle_ms: int) -> None:
         previous, fresh = self.find(use, State.PREVIOUS), self.find(use, State.NEXT)
         # (1) the settle time starts when the next key is first seen listed: peers refresh meanwhile
@@ -300,6 +319,10 @@ class KeyRing:
         # On disk before in memory: what this process does next must be what the next one finds.
         files.replace(self._directory / INDEX, _encode(records))
         self._records = records
+
+
+def _seconds(left_ms: int) -> int:
+    return max(0, -(-left_ms // 1000))
 
 
 _WORDS = {
