@@ -154,6 +154,14 @@ def rsa_pem() -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+def sm2_pem() -> bytes:
+    """A key on a curve the library does not know: P-256 with the object identifier of SM2 in its place."""
+    der = generate("ecdsa-p256-sha256").encoded(Encoding.DER)
+    curve, other = bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a811ccf5501822d")
+    text = base64.b64encode(der.replace(curve, other)).decode()
+    return f"-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n".encode()
+
+
 @pytest.mark.parametrize(
     ("content", "detail"),
     [
@@ -162,6 +170,7 @@ def rsa_pem() -> bytes:
         (b"x" * 20_000, "more than 16384 bytes"),
         (generate("ed25519").encoded(Encoding.PEM), "belongs there"),
         (rsa_pem(), "belongs there"),
+        (sm2_pem(), "not known here"),
     ],
 )
 def test_a_file_that_holds_anything_else_is_refused(tmp_path: Path, content: bytes, detail: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -128,6 +129,8 @@ def _decoded(path: Path, pem: bytes, passphrase: Passphrase | None) -> Any:
     encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in pem
     try:
         return load_pem_private_key(pem, passphrase.reveal() if encrypted and passphrase else None)
+    except UnsupportedAlgorithm as error:
+        raise XinqiaoError("KEY_FILE", file=path, detail="it is of a kind that is not known here") from error
     except (TypeError, ValueError) as error:
         # A wrong passphrase and a damaged ciphertext look the same; the likelier cause is named.
         if encrypted:
