@@ -496,6 +496,8 @@ def show() -> None:
     roles = _expiries(state)
     for role, (version, expires) in roles.items():
         say(f"{role:<17} version {version}, valid until {when(expires)}")
+    for role, days in repository.near_expiry(state, now_ms()).items():
+        warn(f"{role} expires in {days} days; next: `xinqiao registry propose renew {role} -o FILE`")
     members = [_member_document(member) for member in store.members().by_id.values()]
     for each in members:
         reason = f": {shown(str(each['reason']))}" if each["reason"] else ""

@@ -53,6 +53,7 @@ class Lifetimes:
     timestamp_days: int = 3
     snapshot_renewed_below_days: int = 3
     timestamp_renewed_every_hours: int = 12
+    officers_warned_below_days: int = 30
 
     def days(self, role: str) -> int:
         """The days a role is valid from its signing."""
@@ -314,6 +315,13 @@ def timestamp_is_due(timestamp: bytes, now: int) -> bool:
     left = read(Timestamp, timestamp).signed.expires - moment(now)
     age = timedelta(days=LIFETIMES.timestamp_days) - left
     return age >= timedelta(hours=LIFETIMES.timestamp_renewed_every_hours)
+
+
+def near_expiry(state: State, now: int) -> dict[str, int]:
+    """The days left of each role that the officers should soon sign anew."""
+    signed = {ROOT: state.root.signed} | {role: state.role(role).signed for role in sorted(state.roles)}
+    left = {role: (each.expires - moment(now)).days for role, each in signed.items()}
+    return {role: days for role, days in left.items() if days < LIFETIMES.officers_warned_below_days}
 
 
 def versioned(role: str, version: int) -> str:

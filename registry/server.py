@@ -24,7 +24,7 @@ from node.core.errors import XinqiaoError, to_refusal
 from node.core.limits import Limits
 from node.pb import registry_service_pb2 as messages
 from node.pb import registry_service_pb2_grpc as services
-from registry import authority
+from registry import authority, repository
 from registry.rates import Buckets, Rate, caller_of
 from registry.store import Store
 
@@ -224,6 +224,8 @@ async def _keep_fresh(store: Store, online: CryptoSigner, clock: Clock, stop: as
         try:
             if await asyncio.to_thread(authority.keep_fresh, store, online, clock()):
                 log.info("the timestamp was signed anew")
+                for role, days in repository.near_expiry(store.founded(), clock()).items():
+                    log.warning("%s expires in %d days: `xinqiao registry propose renew %s`", role, days, role)
         # A full disk must not end the only task that can sign once there is room again.
         except (OSError, XinqiaoError) as error:
             log.error("the timestamp could not be signed anew: %s", error)

@@ -165,6 +165,20 @@ def test_an_empty_passphrase_leaves_no_key_unencrypted(tmp_path: Path) -> None:
     assert not (tmp_path / "k.pem").exists()
 
 
+def test_officers_are_reminded_before_what_they_signed_expires(
+    member: tuple[Town, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town, _ = member
+    assert "expires in" not in town.run("show").stderr
+    monkeypatch.setattr("registry.cli.now_ms", lambda: now_ms() + (61 * 24 + 1) * 3_600_000)
+    assert town.run("show").stderr.splitlines() == [
+        "region-31 expires in 28 days; next: `xinqiao registry propose renew region-31 -o FILE`"
+    ]
+    monkeypatch.undo()
+    town.decide("renew", "region-31")
+    assert town.json("show")["roles"]["region-31"]["version"] == 2
+
+
 def test_two_open_proposals_for_one_list_are_pointed_out(member: tuple[Town, Node]) -> None:
     town, _ = member
     town.json("submit", town.signed_by(1, town.propose("suspend", "310115", "--reason", "one")))
