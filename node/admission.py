@@ -2,8 +2,8 @@
 
 Publishing and receiving both end here, inside one transaction:
 
-    (1) slots that a verified erasure already names are dropped
-    (2) the entry is appended (compare-and-swap on the head)
+    (1) a node outside the audience keeps the header alone
+    (2) the entry is appended (compare-and-swap on the head), without slots that are erased already
     (3) what it erases is erased, in whatever order target and erasure arrived
     (4) a manifest that drops this node from the audience erases its copy
     (5) the fold goes on as far as complete entries reach
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from node.core.channel import HeadAt, Log
-from node.core.entry import VerifiedBody, VerifiedEntry, erase_slots, fill_slots, open_body, origin_of
+from node.core.entry import VerifiedBody, VerifiedEntry, fill_slots, open_body, origin_of
 from node.core.envelope import parse
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
@@ -49,14 +49,14 @@ class Admission:
         """Append an entry and let it take effect; raises HEAD_MOVED."""
         header = entry.header
         before = tx.channel(header.channel, header.epoch)
-        # (1) erased slots
+        # (1) outside the audience nothing but the header is kept
+        if before is not None and before.left_at is not None:
+            entry = replace(entry, body=None)
+        # (2) append; what is erased already is stored without its content
         erased = tx.erasures(header.channel, header.epoch, header.index)
-        body = self._without_erased(entry.body, erased, outside=before is not None and before.left_at is not None)
-        entry = replace(entry, body=body)
-        # (2) append
-        held = tx.append(entry, now_ms, complete=_is_complete(header, body, erased))
+        held = tx.append(entry, now_ms, complete=_is_complete(header, entry.body, erased))
         # (3) erasures
-        tx.put_erasures(header.channel, erasures_in(header, body))
+        tx.put_erasures(header.channel, erasures_in(header, entry.body))
         # (4) audience
         if entry.manifest is not None:
             self._follow_audience(tx, held, header.index)
@@ -72,10 +72,8 @@ class Admission:
             body = open_body(header, serialized, self._limits)
             if entry.body is not None:
                 body = fill_slots(open_body(header, entry.body, self._limits), body, sorted(erased))
-            body_or_none = self._without_erased(body, erased, outside=False)
-            assert body_or_none is not None
-            tx.put_body(channel, epoch, index, body_or_none, _is_complete(header, body_or_none, erased))
-            tx.put_erasures(channel, erasures_in(header, body_or_none))
+            tx.put_body(channel, epoch, index, body, _is_complete(header, body, erased))
+            tx.put_erasures(channel, erasures_in(header, body))
         return self.fold_on(tx, channel, epoch)
 
     def fold_on(self, tx: StoreTransaction, channel: str, epoch: int) -> HeldChannel:
@@ -107,15 +105,6 @@ class Admission:
             settled=self._view.read_at_ms > entry.received_at_ms,
             arrived_at_ms=entry.received_at_ms,
         )
-
-    def _without_erased(
-        self, body: VerifiedBody | None, erased: Mapping[int, bytes], *, outside: bool
-    ) -> VerifiedBody | None:
-        """The body as it may be kept: nothing outside the audience, no slot that is erased."""
-        if body is None or outside:
-            return None
-        gone = [at for at, commitment in sorted(erased.items()) if _names(body, at, commitment)]
-        return erase_slots(body, gone) if gone else body
 
     def _follow_audience(self, tx: StoreTransaction, held: HeldChannel, index: int) -> None:
         """A leaver keeps the log up to the manifest that dropped it, without bodies; a returner folds again."""

@@ -28,7 +28,7 @@ from node.sharing import Sharing, head_messages
 
 RUN_ENTRIES = 64
 RUN_BYTES = 2 * 1024 * 1024
-MISSING_BODIES_PER_SYNC = 64
+MISSING_BODIES_PER_SYNC = 4096
 
 
 class Receiver(Protocol):
@@ -275,6 +275,15 @@ class Delivery:
     async def _keep(self, state: LinkState) -> None:
         await self._writer.run(Lane.CONTROL, lambda tx: tx.put_link(state))
 
+    async def sync_once(self, node: str) -> None:
+        """One whole round with a peer, both lanes, outside the links' own rhythm; raises WIRE_*, CLOCK_SKEW."""
+        link = self._links.setdefault(node, Link(node))
+        await self.sync(node)
+        await self._push_dirty(link, Lane.CONTROL)
+        await self._bulk_round(link)
+        await self._fetch_missing(link)
+        await self._put_receipts(link)
+
     # -- one comparison -------------------------------------------------------------------------------
 
     async def sync(self, node: str) -> None:
@@ -442,8 +451,8 @@ class Delivery:
                 or not self._sharing.may_read(link.node, held.log.channel)
             ):
                 continue
-            for index in self._store.incomplete_entries(*held.key, MISSING_BODIES_PER_SYNC):
-                await self._pull(link, lane_of(held.manifest), held.key, index, index + 1)
+            for start, end in _ranges(self._store.incomplete_entries(*held.key, MISSING_BODIES_PER_SYNC)):
+                await self._pull(link, lane_of(held.manifest), held.key, start, end)
 
     async def _put_receipts(self, link: Link) -> None:
         while True:
@@ -491,6 +500,17 @@ class Delivery:
             registry=self._view.versions,
             cursor=cursor,
         )
+
+
+def _ranges(indexes: Sequence[int]) -> list[tuple[int, int]]:
+    """Ascending indexes as ranges [start, end)."""
+    found: list[tuple[int, int]] = []
+    for index in indexes:
+        if found and found[-1][1] == index:
+            found[-1] = (found[-1][0], index + 1)
+        else:
+            found.append((index, index + 1))
+    return found
 
 
 def check_skew(me: str, peer: str, skew_ms: int, limits: Limits) -> None:

@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from node.admission import Admission, heartbeat_head, is_own, lane_of, root_at
+from node.admission import Admission, is_own, lane_of, root_at
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core import merkle
+from node.core.audience import manifest_defect
 from node.core.channel import (
     HeadAt,
     Log,
@@ -67,7 +68,6 @@ class Receiving:
         self._limits = limits
         self._admission = Admission(view, limits)
         self._locks: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._foreign_cuts: dict[tuple[str, int], HeadAt] = {}
 
     # -- entries ------------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ class Receiving:
 
     async def _take_new(self, held: HeldChannel | None, run: Sequence[SignedEntry]) -> HeldChannel:
         first = run[0]
-        log = held.log if held is not None else self._new_log(first.channel, first.epoch)
+        log = self._store.log(first.channel, first.epoch)
         self._check_epoch_order(log)
         verified, failure = await self._advance_run(log, run, held)
         if verified:
@@ -127,12 +127,6 @@ class Receiving:
         assert held is not None
         return held
 
-    def _new_log(self, channel: str, epoch: int) -> Log:
-        """A log of which nothing is held yet, with what is already known of its head and its cut."""
-        heartbeat = self._store.heartbeat(origin_of(channel))
-        covered = heartbeat_head(heartbeat.view, (channel, epoch)) if heartbeat is not None else None
-        return Log(channel, epoch, covered=covered, cut=self._foreign_cuts.get((channel, epoch)))
-
     async def _advance_run(
         self, log: Log, run: Sequence[SignedEntry], held: HeldChannel | None
     ) -> tuple[list[VerifiedEntry], XinqiaoError | None]:
@@ -142,7 +136,7 @@ class Receiving:
         for signed in run:
             try:
                 entry = advance(log, signed, origin, self._view.network, self._limits)
-                self._check_audience(entry, held)
+                self._check_audience(entry, held, signed)
             except XinqiaoError as error:
                 if error.code == "ENTRY_PREV_ROOT":
                     await self._prove_broken(log, last, signed)
@@ -160,13 +154,26 @@ class Receiving:
             return lane_of(held.manifest)
         return lane_of(first.manifest) if first.manifest is not None else Lane.BULK
 
-    def _check_audience(self, entry: VerifiedEntry, held: HeldChannel | None) -> None:
-        """A log begins with a manifest that names us; a node outside the audience stores nothing of it."""
+    def _check_audience(self, entry: VerifiedEntry, held: HeldChannel | None, signed: SignedEntry) -> None:
+        """A log begins with a manifest that names us, or with an invitation by a later one that does."""
         if held is not None or entry.header.index > 0 or entry.origin == self._view.me:
             return
-        manifest = entry.manifest
-        if manifest is None or not self._view.members.reads(self._view.me, entry.origin, manifest.audience):
+        if not self._names_us(entry.origin, entry.manifest) and not self._is_invited(entry, signed):
             raise XinqiaoError("AUDIENCE", node=self._view.me)
+
+    def _names_us(self, origin: str, manifest: channel_pb2.Manifest | None) -> bool:
+        return manifest is not None and self._view.members.reads(self._view.me, origin, manifest.audience)
+
+    def _is_invited(self, entry: VerifiedEntry, signed: SignedEntry) -> bool:
+        origin = self._view.members.get(entry.origin)
+        if signed.invitation is None or origin is None:
+            return False
+        if not envelopes.signers(signed.invitation, envelopes.ENTRY_HEADER, origin.all_keys, self._limits):
+            return False
+        header = envelopes.parse(channel_pb2.EntryHeader, signed.invitation.payload)
+        same = (header.network, header.channel, header.epoch) == (self._view.network, entry.channel, entry.header.epoch)
+        sensible = not manifest_defect(header, self._limits)
+        return same and sensible and self._names_us(entry.origin, header.manifest)
 
     def _check_epoch_order(self, log: Log) -> None:
         """An epoch begins only where every earlier one held here has its cut."""
@@ -225,13 +232,10 @@ class Receiving:
         A claimed head counts only where the registry's cut lists it, so a false claim finds nothing.
         """
         for head in claimed:
-            self._resolve_claim(head)
+            await self._keep_cut(head.channel, head.epoch, [HeadAt(head.size, head.root)])
         for held in self._store.channels():
-            cut = self._cut_of(*held.key)
-            if cut is not None:
-                own = [] if held.log.cut is not None else self._own_roots(held.log)
-                foreign = self._foreign_cuts.get(held.key)
-                await self._keep_cut(held, resolve_cut(*held.key, cut, [*own, *([foreign] if foreign else [])]))
+            if held.log.cut is None and self._cut_of(*held.key) is not None:
+                await self._keep_cut(*held.key, self._own_roots(held.log))
 
     def _cut_of(self, channel: str, epoch: int) -> Cut | None:
         """The registry's cut for a log, None while the log is open or has no cut."""
@@ -239,14 +243,6 @@ class Receiving:
         if origin is None or (origin.standing is Standing.ACTIVE and epoch >= origin.open_epoch):
             return None
         return origin.cut
-
-    def _resolve_claim(self, head: channel_pb2.Head) -> None:
-        key = (head.channel, head.epoch)
-        cut = self._cut_of(*key)
-        found = resolve_cut(*key, cut, [HeadAt(head.size, head.root)]) if cut is not None else None
-        known = self._foreign_cuts.get(key)
-        if found is not None and (known is None or known.size < found.size):
-            self._foreign_cuts[key] = found
 
     def _own_roots(self, log: Log) -> list[HeadAt]:
         entries = self._store.entries(log.channel, log.epoch, 0, with_bodies=False)
@@ -256,11 +252,13 @@ class Receiving:
         ]
         return [*roots, HeadAt(log.size, log.root)]
 
-    async def _keep_cut(self, held: HeldChannel, found: HeadAt | None) -> None:
-        known = held.log.cut
-        if found is None or (known is not None and known.size >= found.size):
-            return
-        await self._writer.run(Lane.CONTROL, lambda tx: tx.set_cut(*held.key, found))
+    async def _keep_cut(self, channel: str, epoch: int, candidates: Sequence[HeadAt]) -> None:
+        """Note the largest candidate that the registry's cut lists, also before the log's first entry is here."""
+        cut = self._cut_of(channel, epoch)
+        found = resolve_cut(channel, epoch, cut, candidates) if cut is not None else None
+        known = self._store.log(channel, epoch).cut
+        if found is not None and (known is None or known.size < found.size):
+            await self._writer.run(Lane.CONTROL, lambda tx: tx.set_cut(channel, epoch, found))
 
     # -- bodies and editions that arrive later ------------------------------------------------------
 
@@ -369,6 +367,7 @@ class Receiving:
         for key, head in verified.heads.items():
             held = tx.channel(*key)
             if held is None:
+                tx.set_covered(*key, head)
                 continue
             known = root_at(tx, held.log, head.size)
             if known is not None and known != head.root:

@@ -83,9 +83,19 @@ class Sharing:
             extent = self.extent(peer, held) if held is not None else NOTHING
             if start >= min(extent.size, end if end is not None else extent.size):
                 return
+            assert held is not None
             for entry in self._store.entries(channel, epoch, start, start + 1, with_bodies=extent.with_bodies):
-                yield SignedEntry(channel, epoch, entry.index, entry.envelope, entry.body)
+                yield SignedEntry(
+                    channel, epoch, entry.index, entry.envelope, entry.body, self._invitation(held, entry.index)
+                )
             start += 1
+
+    def _invitation(self, held: HeldChannel, index: int) -> envelope_pb2.Envelope | None:
+        """The manifest in force goes along with entry 0, whose own manifest may not name a later reader."""
+        if index > 0 or held.manifest_index == 0:
+            return None
+        entry = self._store.entry(*held.key, held.manifest_index)
+        return entry.envelope if entry is not None else None
 
     def may_read(self, peer: str, channel: str) -> bool:
         """Whether a member may know of a channel held here."""

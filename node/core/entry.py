@@ -28,7 +28,8 @@ _SEAL = object()
 class SignedEntry:
     """An entry as it arrives: nothing of it is verified, channel, epoch and index are routing claims.
 
-    body is the serialized EntryBody, None where only the header was sent.
+    body is the serialized EntryBody, None where only the header was sent. invitation is the header of a later
+    manifest, for a reader that the manifests up to this entry do not name.
     """
 
     channel: str
@@ -36,6 +37,7 @@ class SignedEntry:
     index: int
     envelope: envelope_pb2.Envelope
     body: bytes | None
+    invitation: envelope_pb2.Envelope | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class HelloResponse(_message.Message):
     def __init__(self, time_unix_ms: _Optional[int] = ..., in_step: _Optional[bool] = ..., heads: _Optional[_Iterable[_Union[_channel_pb2.Head, _Mapping]]] = ..., held_receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ...) -> None: ...
 
 class EntryStart(_message.Message):
-    __slots__ = ("channel", "epoch", "index", "envelope", "encoding", "encoded_bytes", "body_bytes")
+    __slots__ = ("channel", "epoch", "index", "envelope", "encoding", "encoded_bytes", "body_bytes", "invitation")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +86,7 @@ class EntryStart(_message.Message):
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     ENCODED_BYTES_FIELD_NUMBER: _ClassVar[int]
     BODY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    INVITATION_FIELD_NUMBER: _ClassVar[int]
     channel: str
     epoch: int
     index: int
@@ -93,7 +94,8 @@ class EntryStart(_message.Message):
     encoding: BodyEncoding
     encoded_bytes: int
     body_bytes: int
-    def __init__(self, channel: _Optional[str] = ..., epoch: _Optional[int] = ..., index: _Optional[int] = ..., envelope: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., encoding: _Optional[_Union[BodyEncoding, str]] = ..., encoded_bytes: _Optional[int] = ..., body_bytes: _Optional[int] = ...) -> None: ...
+    invitation: _envelope_pb2.Envelope
+    def __init__(self, channel: _Optional[str] = ..., epoch: _Optional[int] = ..., index: _Optional[int] = ..., envelope: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., encoding: _Optional[_Union[BodyEncoding, str]] = ..., encoded_bytes: _Optional[int] = ..., body_bytes: _Optional[int] = ..., invitation: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ...) -> None: ...
 
 class EntryFrame(_message.Message):
     __slots__ = ("start", "data")

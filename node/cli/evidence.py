@@ -1,0 +1,54 @@
+"""`xinqiao prove` and `xinqiao verify`: one record, provable to a third party without a network."""
+
+from pathlib import Path
+
+import click
+
+from node.cli.terminal import Command, admin, options, result, say
+from node.core.errors import XinqiaoError
+from node.evidence.verify import explain, verify
+from node.pb import admin_service_pb2 as pb
+from node.pb import record_pb2
+
+FINGERPRINT_CHARS = 64
+
+
+@click.command("prove", cls=Command)
+@click.argument("channel")
+@click.argument("index", type=int)
+@click.argument("position", type=int)
+@click.option("--epoch", default=0, help="Epoch of the log; 0 unless the channel was cut.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@options
+def prove(channel: str, index: int, position: int, epoch: int, output: Path) -> None:
+    """Export the evidence for the record at INDEX and POSITION of CHANNEL: anybody can verify it, offline."""
+    ref = record_pb2.RecordRef(channel=channel, epoch=epoch, index=index, position=position)
+    with admin() as node:
+        bundle = node.prove(pb.ProveRequest(ref=ref))
+    output.write_bytes(bundle)
+    say(f"{len(bundle)} bytes of evidence written to {output}")
+    say(f"next: xinqiao verify {output} --root-fingerprint HEX")
+    result({"file": str(output), "bytes": len(bundle)})
+
+
+@click.command("verify", cls=Command)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--root-fingerprint", required=True, metavar="HEX", help="As an officer of the network reads it to you.")
+@options
+def verify_command(file: Path, root_fingerprint: str) -> None:
+    """Verify the evidence in FILE, offline, as of the date it states."""
+    verified = verify(file.read_bytes(), parse_fingerprint(root_fingerprint))
+    say(explain(verified))
+    result(verified.document())
+
+
+def parse_fingerprint(text: str) -> bytes:
+    """A fingerprint as people write it; raises ARGUMENT_INVALID."""
+    digits = "".join(text.split()).replace(":", "").lower()
+    if len(digits) != FINGERPRINT_CHARS or not all(digit in "0123456789abcdef" for digit in digits):
+        detail = f"it has {len(digits)} characters; it is {FINGERPRINT_CHARS} hexadecimal digits"
+        raise XinqiaoError("ARGUMENT_INVALID", argument="--root-fingerprint", detail=detail)
+    return bytes.fromhex(digits)
+
+
+COMMANDS = (prove, verify_command)

@@ -1,0 +1,181 @@
+"""`xinqiao init | join | serve | config`: from nothing to a serving member."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from node import app
+from node.cli.evidence import parse_fingerprint
+from node.cli.terminal import Command, Group, admin, grouped, home, is_json, loaded, options, passphrase_of, result, say
+from node.config import Config, Endpoint, check, document, render
+from node.core.errors import XinqiaoError
+from node.core.membership import LEVELS, fingerprint_of
+from node.home import init_home
+from node.joining import Waiting, join
+
+
+class EndpointType(click.ParamType):
+    """HOST:PORT on the command line."""
+
+    name = "HOST:PORT"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Endpoint:
+        """Read it, or fail as a usage error."""
+        if isinstance(value, Endpoint):
+            return value
+        try:
+            return Endpoint.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+ENDPOINT = EndpointType()
+
+
+@click.command("init", cls=Command)
+@click.option("--id", "node_id", required=True, help="GB/T 2260 code of the division, or a short name.")
+@click.option("--name", required=True, help="Name for people, e.g. 浦东新区.")
+@click.option("--level", required=True, type=click.Choice(LEVELS), help="Where it stands among the nodes.")
+@click.option("--parent", default="", help="Id of the superior node; none at the top.")
+@click.option("--division", default=None, help="GB/T 2260 code of the seat; the id where that is one.")
+@click.option("--authority", "authorities", multiple=True, metavar="USCC", help="Body it speaks for; repeatable.")
+@click.option("--listen", type=ENDPOINT, default=None, help="Where peers call; none for a node that only dials out.")
+@click.option("--registry-listen", type=ENDPOINT, default=None, help="Where it serves the registry's files.")
+@click.option("--advertise", type=ENDPOINT, default=None, help="The address peers are told, if another.")
+@click.option("--suite", type=click.Choice(["ed25519", "ecdsa-p256-sha256"]), default=None, help="Of the signing key.")
+@options
+def init(
+    node_id: str,
+    name: str,
+    level: str,
+    parent: str,
+    division: str | None,
+    authorities: tuple[str, ...],
+    listen: Endpoint | None,
+    registry_listen: Endpoint | None,
+    advertise: Endpoint | None,
+    suite: str | None,
+) -> None:
+    """Create a node in --home: its keys, its settings, its descriptor. Prints the fingerprint officers compare."""
+    config = Config(
+        id=node_id,
+        name=name,
+        level=level,
+        parent=parent,
+        division=(node_id if node_id.isdigit() else "") if division is None else division,
+        authorities=authorities,
+        listen=listen,
+        registry_listen=registry_listen,
+        advertise=advertise,
+    )
+    found = home()
+    fingerprint = fingerprint_of(init_home(found.path, config, app.now_ms(), passphrase_of(found, None), suite))
+    say(
+        f"node {node_id} {name} created in {found.path}",
+        f"fingerprint: {grouped(fingerprint)}",
+        "next: xinqiao join --registry HOST:PORT --root-fingerprint HEX",
+    )
+    result({"id": node_id, "fingerprint": fingerprint, "home": str(found.path)})
+
+
+@click.command("join", cls=Command)
+@click.option("--registry", "registry_endpoint", type=ENDPOINT, default=None, help="Where the registry serves.")
+@click.option("--root-fingerprint", default=None, metavar="HEX", help="As an officer reads it to you.")
+@click.option("--wait", default=86_400, metavar="SECONDS", help="How long to wait for the officers; 0 not at all.")
+@click.option("--renew", is_flag=True, help="Apply with a new descriptor, e.g. after a rejection was cleared up.")
+@options
+def join_command(registry_endpoint: Endpoint | None, root_fingerprint: str | None, wait: int, renew: bool) -> None:
+    """Become a member: apply at the registry and wait for the officers. Interrupted, it is simply run again."""
+    found, config = loaded()
+    endpoint = registry_endpoint or config.registry
+    fingerprint = root_fingerprint or config.root_fingerprint
+    if endpoint is None or not fingerprint:
+        raise click.UsageError("give --registry HOST:PORT and --root-fingerprint HEX")
+    world = app.joining_world(found, config, passphrase_of(found, config))
+    with found.lock():
+        outcome = asyncio.run(
+            join(found, config, world, endpoint, parse_fingerprint(fingerprint), wait, renew=renew, tell=_tell)
+        )
+    if outcome.is_member:
+        say(f"{config.id} is a member of {outcome.network}", "next: xinqiao serve")
+    result({"id": config.id, "member": outcome.is_member, "network": outcome.network, "waiting_for": outcome.waits_for})
+
+
+def _tell(waiting: Waiting) -> None:
+    say(
+        f"waiting for: {waiting.waits_for}",
+        f"fingerprint to read to an officer: {grouped(waiting.fingerprint)}",
+        f"an officer's next command: xinqiao registry propose approve {waiting.node} --fingerprint "
+        f"{waiting.fingerprint} -o FILE",
+    )
+
+
+@click.command("serve", cls=Command)
+@options
+def serve() -> None:
+    """Serve this node until SIGTERM, which drains and stops. With --json, prints the addresses as its first line."""
+    found, config = loaded()
+    app.serve(found, config, passphrase_of(found, config), _started)
+
+
+def _started(addresses: dict[str, str]) -> None:
+    if is_json():
+        result(addresses)
+    else:
+        say("serving: " + ", ".join(f"{name} {address}" for name, address in addresses.items() if address))
+
+
+@click.command("stop", cls=Command)
+@options
+def stop() -> None:
+    """Ask the node that serves this home to drain and stop."""
+    with admin() as node:
+        node.shutdown()
+    say("the node drains and stops")
+    result({"stopping": True})
+
+
+@click.group("config", cls=Group)
+@options
+def config_group() -> None:
+    """The settings in HOME/xinqiao.toml."""
+
+
+@config_group.command("check")
+@options
+def config_check() -> None:
+    """Check the settings and name every mistake."""
+    found = home()
+    if not found.exists:
+        raise XinqiaoError("HOME_MISSING", home=found.path)
+    _, errors = check(found.path)
+    for error in errors:
+        click.echo(f"{error.code}: {error.text}\n  next: {error.next}", err=True)
+    if not errors:
+        say(f"{found.config_file}: no mistake")
+    result({"errors": [{"code": error.code, "text": error.text, "next": error.next} for error in errors]})
+    if errors:
+        raise click.exceptions.Exit(1)
+
+
+@config_group.command("show")
+@click.option("--keys", "with_meaning", is_flag=True, help="Every key with its meaning and what is trusted.")
+@options
+def config_show(with_meaning: bool) -> None:
+    """Show the settings in force."""
+    if with_meaning:
+        say(document())
+        return
+    _, config = loaded()
+    say(render(config))
+    result({name: _setting(getattr(config, name)) for name in config.__slots__})
+
+
+def _setting(value: object) -> object:
+    if isinstance(value, Endpoint | Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+COMMANDS = (init, join_command, serve, stop, config_group)

@@ -1,0 +1,94 @@
+"""`xinqiao publish` and `xinqiao record`: bring files into a channel, take records back."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from node.cli.terminal import Command, Group, admin, options, plain, progress, result, say
+from node.core.errors import XinqiaoError
+from node.ingest.rejections import RejectionFile
+from node.pb import admin_service_pb2 as pb
+from node.pb import record_pb2
+from node.rpc.admin_client import AdminClient
+
+SHOWN_REJECTIONS = 5
+
+
+@click.command("publish", cls=Command)
+@click.argument("channel")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@options
+def publish(channel: str, files: Sequence[Path]) -> None:
+    """Publish the rows of FILES into CHANNEL, a channel of this node.
+
+    CSV (UTF-8 with or without BOM, GB18030) or JSON lines, with the column codes of the channel's catalogue item.
+    Every row gets one outcome: accepted, revised, duplicate or rejected. Rejected rows are written beside the file
+    with the reason and what to do; corrected, they are themselves valid input. A row published before is a
+    duplicate, so an interrupted command is simply run again.
+    """
+    with admin() as node:
+        outcomes = [_publish_file(node, channel, file) for file in files]
+    result({"files": outcomes})
+    if any("error" in outcome for outcome in outcomes):
+        raise click.exceptions.Exit(1)
+
+
+def _publish_file(node: AdminClient, channel: str, file: Path) -> dict[str, object]:
+    last = pb.PublishResponse()
+    rejected: RejectionFile | None = None
+    with progress(file.name, file.stat().st_size) as advance:
+        try:
+            for answer in node.publish(channel, file):
+                if rejected is None:
+                    rejected = RejectionFile(file, answer.columns)
+                for row in answer.rejected:
+                    rejected.write(row.row, row.reason.code, row.column, row.message, row.remedy, row.values)
+                last = answer
+                advance(answer.read_bytes, f"{answer.counts.rows} rows")
+        finally:
+            if rejected is not None:
+                rejected.close()
+    return _report(file, last, rejected)
+
+
+def _report(file: Path, last: pb.PublishResponse, rejected: RejectionFile | None) -> dict[str, object]:
+    counts = last.counts
+    say(
+        f"{file.name}: {counts.rows} rows: {counts.accepted} accepted, {counts.revised} revised, "
+        f"{counts.duplicate} duplicate, {counts.rejected} rejected"
+    )
+    if rejected is not None and rejected.path is not None:
+        say(f"  rejected rows with reasons: {rejected.path}")
+        say("  next: correct them there and publish that file")
+    say(f"  {last.head.channel} now has {last.head.size} entries, root {last.head.root.hex()}")
+    path = str(rejected.path) if rejected is not None and rejected.path is not None else None
+    return {"file": str(file), "counts": plain(counts), "rejected_file": path, "head": plain(last.head)}
+
+
+@click.group("record", cls=Group)
+@options
+def record() -> None:
+    """Act on single records of this node's channels."""
+
+
+@record.command("erase")
+@click.argument("channel")
+@click.argument("index", type=int)
+@click.argument("position", type=int)
+@click.option("--epoch", default=0, help="Epoch of the log; 0 unless the channel was cut.")
+@click.option("--decision", required=True, help="Number of the deciding document.")
+@click.option("--reason", required=True, help="Reason in the words of the decision.")
+@options
+def erase(channel: str, index: int, position: int, epoch: int, decision: str, reason: str) -> None:
+    """Erase the record at INDEX and POSITION of CHANNEL at every holder; every proof still holds."""
+    if not decision.strip() or not reason.strip():
+        raise XinqiaoError("ARGUMENT_INVALID", argument="--decision, --reason", detail="both must be given")
+    ref = record_pb2.RecordRef(channel=channel, epoch=epoch, index=index, position=position)
+    with admin() as node:
+        head = node.erase(pb.EraseRecordRequest(ref=ref, decision=decision, reason=reason)).head
+    say(f"erased; entry {head.size - 1} of {head.channel} tells every holder")
+    result(plain(head))
+
+
+COMMANDS = (publish, record)

@@ -1,0 +1,85 @@
+"""`xinqiao status | peers | records`: how the node stands and what it holds."""
+
+import click
+
+from node.cli.terminal import Command, admin, is_json, options, plain, result, say, table, when
+from node.core.errors import from_refusal
+from node.pb import admin_service_pb2 as pb
+
+
+@click.command("status", cls=Command)
+@options
+def status() -> None:
+    """Tell how each duty of the node stands, and what a person should look at."""
+    with admin() as node:
+        found = node.status()
+    say(
+        f"{found.node} {found.name}  member of {found.network}: {found.membership}",
+        f"fingerprint {found.fingerprint}",
+        f"registry {found.registry_stage}, valid until {when(found.registry_expires_unix_ms)} UTC",
+        f"{found.channels} channels, {found.records} records in force, software {found.software_version}",
+    )
+    table("duties", ("duty", "state", "why"), [_duty(duty) for duty in found.duties])
+    if found.alarms:
+        table("alarms", ("code", "what", "who must act", "last seen (UTC)", "count"), [_alarm(a) for a in found.alarms])
+    if found.waiting_for:
+        say(f"next: {found.waiting_for}")
+    result(plain(found))
+
+
+def _duty(duty: pb.Duty) -> list[object]:
+    state = pb.DutyState.Name(duty.state).removeprefix("DUTY_STATE_").lower()
+    return [duty.name, state, from_refusal(duty.reason).text if duty.reason.code else ""]
+
+
+def _alarm(alarm: pb.Alarm) -> list[object]:
+    error = from_refusal(alarm.what)
+    return [error.code, error.text, error.who, when(alarm.last_seen_unix_ms), alarm.count]
+
+
+@click.command("peers", cls=Command)
+@options
+def peers() -> None:
+    """List the members and how the link to each stands."""
+    with admin() as node:
+        found = node.peers()
+    columns = ("node", "name", "level", "membership", "link", "address", "last exchange (UTC)", "shared", "fault")
+    table("members", columns, [_peer(peer) for peer in found.peers])
+    result(plain(found))
+
+
+def _peer(peer: pb.Peer) -> list[object]:
+    fault = from_refusal(peer.failure).text if peer.failure.code else ""
+    return [
+        *(peer.node, peer.name, peer.level, peer.membership, "yes" if peer.linked else "no"),
+        *(peer.exchange_endpoint, when(peer.last_success_unix_ms), peer.shared_channels, fault),
+    ]
+
+
+@click.command("records", cls=Command)
+@click.option("--subject", default="", metavar="USCC", help="Code of the subject.")
+@click.option("--channel", "channel_name", default="", metavar="CHANNEL", help="Only this channel.")
+@click.option("--limit", default=0, help="At most that many; 0 for all.")
+@options
+def records(subject: str, channel_name: str, limit: int) -> None:
+    """List records in force by subject, by channel, or both."""
+    if not subject and not channel_name:
+        raise click.UsageError("give --subject, --channel, or both")
+    with admin() as node:
+        answers = node.records(pb.ListRecordsRequest(subject=subject, channel=channel_name, limit=limit))
+        found = [_show(record) for record in answers]
+    say(f"{len(found)} records in force")
+    result({"records": found})
+
+
+def _show(record: pb.HeldRecord) -> dict[str, object] | None:
+    if is_json():
+        return {key: value for key, value in plain(record).items() if key != "record"}
+    ref = record.ref
+    say(f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}  published {when(record.issued_at_unix_ms)} UTC")
+    for code, text in record.values.items():
+        say(f"    {code:<14} {text}")
+    return None
+
+
+COMMANDS = (status, peers, records)
