@@ -68,6 +68,7 @@ class Store:
         self.limits = limits
         self.disk = disk or Disk()
         self._held: tuple[bytes, State] | None = None
+        self._members: tuple[State, Members] | None = None
 
     # -- the home itself
 
@@ -162,7 +163,10 @@ class Store:
     def members(self) -> Members:
         """All members of the published state."""
         state = self.founded()
-        return paths.members_from(state.network, state.files, self.limits)
+        if self._members is None or self._members[0] is not state:
+            # Every listed descriptor's signatures are checked, which takes a while for hundreds of members.
+            self._members = (state, paths.members_from(state.network, state.files, self.limits))
+        return self._members[1]
 
     def founded(self) -> State:
         """The published state; raises REGISTRY_UNSIGNED before the founding."""
