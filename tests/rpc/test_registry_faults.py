@@ -23,6 +23,7 @@ from tests.rpc.registry_authority import (
     Authority,
     faults,
     listing,
+    meta_of,
     moment,
     only_fault,
     recovers,
@@ -139,6 +140,32 @@ def test_after_the_theft_of_the_online_key_versions_may_start_again(
     news = refresh(stolen, authority.served)
     assert news.faults == ()
     assert versions(news.state) == (2, 3, 3)
+
+
+def test_what_a_thief_claimed_of_a_region_that_was_not_there_accuses_no_officer(
+    authority: Authority, held: RegistryState
+) -> None:
+    thief = authority.fork()
+    thief.snapshot_version = 3
+    meta = {f"{role}.json": meta_of(each.signed.version, each.to_bytes()) for role, each in thief.roles.items()}
+    meta["region-11.json"] = meta_of(1, b"nothing")
+    snapshot = Snapshot(3, expires=thief.expiry("snapshot"), meta=meta)
+    thief.served["3.snapshot.json"] = thief.signed(snapshot, thief.online)
+    stolen = refresh(held, thief.publish_timestamp()).state
+    assert stolen is not None
+    authority.rotate_online()
+    assert recovers(authority, stolen)
+
+
+def test_a_node_that_shows_an_older_snapshot_under_a_newer_timestamp_is_not_just_late(
+    authority: Authority, held: RegistryState
+) -> None:
+    older = authority.fork()
+    older.snapshot_version = 1
+    older.publish_timestamp()
+    news = refresh(held, authority.served, older.served)
+    assert news.state is held
+    assert faults(news) == [("source 1", "REGISTRY_ROLLBACK")]
 
 
 # --- Two faces --------------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Sources that send what no source should send, or nothing at all: bounded in bytes and in time, and named."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -32,22 +31,24 @@ Pieces = Callable[[bytes, Any], AsyncIterator[bytes]]
 
 
 class Hostile(registry_service_pb2_grpc.RegistryServiceServicer):
-    """Serves sound files, and one of them in its own way; counts what it could send."""
+    """Serves sound files, and one of them in its own way."""
 
     def __init__(self, files: dict[str, bytes], pieces: Pieces, name: str = "timestamp.json") -> None:
         self.files = files
         self.pieces = pieces
         self.name = name
-        self.sent = 0
+        self.ended = asyncio.Event()
 
     async def GetFile(self, request: pb.GetFileRequest, context: Any) -> AsyncIterator[pb.GetFileResponse]:  # noqa: N802
         content = self.files.get(request.name)
         if content is None:
             await refuse(context, XinqiaoError("FILE_UNKNOWN", name=request.name))
         elif request.name == self.name:
-            async for piece in self.pieces(content, context):
-                self.sent += len(piece)
-                yield pb.GetFileResponse(data=piece)
+            try:
+                async for piece in self.pieces(content, context):
+                    yield pb.GetFileResponse(data=piece)
+            finally:
+                self.ended.set()
         else:
             yield pb.GetFileResponse(data=content)
 
@@ -141,15 +142,14 @@ def test_a_hostile_source_is_named_and_the_others_are_heard(
     files = authority.publish()
     if name == "target":
         name = next(each for each in files if each.endswith(".310230.json"))
-    hostile = Hostile(files, pieces, name)
-    news = asyncio.run(ask(held, hostile, files, limits=Limits(call_deadline_s=0.3)))
+    # A short deadline only for those who let it pass, so that a busy machine does not fail the sound node.
+    limits = Limits(call_deadline_s=0.3 if pieces in (silent, dripping) else 30.0)
+    news = asyncio.run(ask(held, Hostile(files, pieces, name), files, limits=limits))
     assert versions(news.state) == (1, 3, 3)
     assert [source for source, _ in news.faults] == ["hostile"]
     error = from_refusal(news.faults[0][1])
     assert error.code == code
     assert detail in error.text
-    # What was in flight when the stream was given up is all that could be sent.
-    assert hostile.sent < 4 * KIB * KIB
 
 
 def test_a_hostile_source_that_is_alone_changes_nothing_and_is_asked_again(
@@ -157,29 +157,42 @@ def test_a_hostile_source_that_is_alone_changes_nothing_and_is_asked_again(
 ) -> None:
     news = asyncio.run(ask(held, Hostile(authority.publish(), endless)))
     assert news.state is None
-    assert [refusal.code for _, refusal in news.faults] == ["REGISTRY_INVALID"]
+    # It is left at the first piece beyond the 16 KiB that a timestamp may have.
+    assert (
+        "Downloaded 20480 bytes exceeding the maximum allowed length of 16384" in from_refusal(news.faults[0][1]).text
+    )
     news = asyncio.run(ask(held, Hostile(authority.served, endless, "none")))
     assert versions(news.state) == (1, 3, 3)
 
 
-def test_a_source_that_is_slow_in_every_file_is_given_up_and_holds_no_thread(
+def test_a_source_that_takes_too_long_in_all_is_given_up_and_holds_no_thread(
     authority: Authority, held: RegistryState
 ) -> None:
-    started = time.monotonic()
-    news = asyncio.run(ask(held, Hostile(authority.publish(), silent), source_deadline_s=0.3))
-    # asyncio.run waits for the worker threads: a thread that still waited would take the call's 30 s.
-    assert time.monotonic() - started < 5
+    hostile = Hostile(authority.publish(), silent)
+
+    async def work() -> RegistryNews:
+        async with serving(hostile) as endpoint:
+            registry = TufRegistry(lambda: [("hostile", endpoint)], SeededEntropy(), source_deadline_s=0.3)
+            news = await registry.refresh(held, NOW_MS)
+            # The call itself has 30 s: it ends because it is given up, while the server goes on.
+            await asyncio.wait_for(hostile.ended.wait(), 5)
+            return news
+
+    news = asyncio.run(work())
     assert from_refusal(news.faults[0][1]).text == "no registry answers (hostile: it was not through after 0.3 s)"
 
 
-def test_a_refresh_that_is_cancelled_leaves_no_thread_behind(authority: Authority, held: RegistryState) -> None:
-    async def work() -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(ask(held, Hostile(authority.publish(), silent)), 0.3)
+def test_a_refresh_that_is_cancelled_leaves_no_call_behind(authority: Authority, held: RegistryState) -> None:
+    hostile = Hostile(authority.publish(), silent)
 
-    started = time.monotonic()
+    async def work() -> None:
+        async with serving(hostile) as endpoint:
+            registry = TufRegistry(lambda: [("hostile", endpoint)], SeededEntropy())
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(registry.refresh(held, NOW_MS), 0.3)
+            await asyncio.wait_for(hostile.ended.wait(), 5)
+
     asyncio.run(work())
-    assert time.monotonic() - started < 5
 
 
 def test_a_registry_that_is_gone_while_it_is_read_is_unreachable(authority: Authority, held: RegistryState) -> None:
