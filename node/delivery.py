@@ -297,11 +297,10 @@ class Delivery:
         await self._receiver.take_receipts(response.receipts)
         link.told, link.heard = told, response.cursor
         await self._registry_seen(node, response.registry)
-        if not response.in_step:
-            await self._reconcile(link, response.heads)
+        if response.in_step or await self._reconcile(link, response.heads):
+            self._peer_answered(node)
         await self._fetch_missing(link)
         await self._put_receipts(link)
-        self._peer_answered(node)
 
     def _reach(self, node: str) -> Peer:
         peer = self._peers.peer(node)
@@ -348,13 +347,16 @@ class Delivery:
         calls += [self._receiver.take_equivocation(p) for p in proofs[: self._limits.max_equivocations_per_hello]]
         self.refused_news += await count_refused(calls)
 
-    async def _reconcile(self, link: Link, heads: Sequence[channel_pb2.Head]) -> None:
+    async def _reconcile(self, link: Link, heads: Sequence[channel_pb2.Head]) -> bool:
+        """Fetch and send what differs; whether the peer holds nothing of ours that we lack."""
         claimed = heads[: self._limits.max_heads_per_hello]
         await self._receiver.resolve_cuts(claimed)
         theirs = {(head.channel, head.epoch): HeadAt(head.size, head.root) for head in claimed}
         ours = dict(self._sharing.heads(link.node))
+        lacks_nothing = True
         for key in sorted(theirs.keys() | ours.keys()):
             work = self._compare(key, ours.get(key), theirs.get(key))
+            lacks_nothing = lacks_nothing and not (work and work.pulls and is_own(self._view, key[0]))
             link.known[key] = theirs[key].size if key in theirs else 0
             if work is None:
                 continue
@@ -363,6 +365,7 @@ class Delivery:
             else:
                 link.bulk[key] = work
                 link.bulk_wanted.set()
+        return lacks_nothing
 
     def _compare(self, key: ChannelEpoch, ours: HeadAt | None, theirs: HeadAt | None) -> Work | None:
         if theirs is None:

@@ -105,20 +105,25 @@ class Publishing:
         return None
 
     def peer_answered(self, peer: str) -> None:
-        """Note that a peer has compared its heads with ours, and end the recovery when nothing is missing."""
-        if self._recovery is None:
-            return
-        self._recovery.answered.add(peer)
-        wanted = {node for node in self._view.members.by_id if node != self._view.me}
-        active = {node for node in wanted if self._view.members.by_id[node].standing is Standing.ACTIVE}
-        if not self._is_behind(self._recovery.floor) and self._recovery.is_settled(active):
-            self._recovery = None
-            self._trust(self._own_heads())
+        """Note that a peer holds nothing of ours that we lack, and end the recovery when nothing is missing."""
+        if self._recovery is not None:
+            self._recovery.answered.add(peer)
+            self._end_recovery()
 
     def own_entry_returned(self) -> None:
         """Note that a peer gave back an entry of ours that we did not hold: we have lost data."""
         if self._recovery is None:
             self._recovery = Recovery(self._own_heads(), ask_all=True)
+        else:
+            self._end_recovery()
+
+    def _end_recovery(self) -> None:
+        assert self._recovery is not None
+        wanted = {node for node in self._view.members.by_id if node != self._view.me}
+        active = {node for node in wanted if self._view.members.by_id[node].standing is Standing.ACTIVE}
+        if not self._is_behind(self._recovery.floor) and self._recovery.is_settled(active):
+            self._recovery = None
+            self._trust(self._own_heads())
 
     def _trust(self, heads: Mapping[ChannelEpoch, HeadAt]) -> None:
         self._signed = dict(heads)

@@ -59,6 +59,18 @@ class SigningNode:
         return replace(self, member=replace(self.member, **changes))
 
 
+def list_keys(node: SigningNode, keys: Sequence[registry_pb2.SigningKey], *signers: SigningNode) -> SigningNode:
+    """The same node with these keys in its descriptor, signed by every node whose key it names active."""
+    descriptor = registry_pb2.NodeDescriptor()
+    descriptor.CopyFrom(node.member.descriptor.message)
+    descriptor.version += 1
+    del descriptor.signing_keys[:]
+    descriptor.signing_keys.extend(keys)
+    signing = [signer.signer for signer in signers]
+    envelope = envelopes.seal(descriptor.SerializeToString(), envelopes.NODE_DESCRIPTOR, *signing)
+    return replace(node, member=replace(node.member, descriptor=open_descriptor(envelope)))
+
+
 def make_node(node_id: str, suite: str = ED25519, **described: Any) -> SigningNode:
     """A member in good standing, through its self-signed descriptor; described are fields of NodeDescriptor."""
     signer = generate(suite)

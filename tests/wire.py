@@ -110,11 +110,11 @@ class WirePeer:
 
     async def pull(
         self,
-        lane: Lane,
+        lane: Lane,  # noqa: ARG002 - one wire for both
         channel: str,
         epoch: int,
         start: int,
-        end: int | None = None,  # noqa: ARG002
+        end: int | None = None,
     ) -> AsyncIterator[SignedEntry]:
         request = exchange_service_pb2.PullRequest(
             network=NETWORK, channel=channel, epoch=epoch, start_index=start, end_index=end or 0

@@ -38,6 +38,7 @@ def frames(signed: SignedEntry, limits: Limits = DEFAULT_LIMITS) -> Iterator[pb.
         encoding=encoding,
         encoded_bytes=len(encoded),
         body_bytes=len(signed.body or b""),
+        invitation=signed.invitation,
     )
     step = limits.max_frame_bytes
     yield pb.EntryFrame(start=start, data=encoded[:step])
@@ -129,6 +130,7 @@ def _check_start(start: pb.EntryStart, limits: Limits) -> None:
     for what, found, limit in (
         ("the header", len(start.envelope.payload), limits.max_header_bytes),
         ("the envelope", start.envelope.ByteSize(), limits.max_header_bytes + signatures),
+        ("the invitation", start.invitation.ByteSize(), limits.max_header_bytes + signatures),
         ("the encoded body", start.encoded_bytes, limits.max_body_bytes),
         ("the body", start.body_bytes, limits.max_body_bytes),
     ):
@@ -159,7 +161,8 @@ def _complete(current: _Open, limits: Limits) -> SignedEntry:
         body = bytes(current.data)
     elif start.encoding == pb.BODY_ENCODING_ZSTD:
         body = _decompress(start, bytes(current.data), limits)
-    return SignedEntry(start.channel, start.epoch, start.index, start.envelope, body)
+    invitation = start.invitation if start.HasField("invitation") else None
+    return SignedEntry(start.channel, start.epoch, start.index, start.envelope, body, invitation)
 
 
 def _decompress(start: pb.EntryStart, data: bytes, limits: Limits) -> bytes:

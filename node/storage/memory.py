@@ -338,6 +338,12 @@ class MemoryStore(MemoryReader):
             yield transaction
             self._state = transaction.state
 
+    def copy(self) -> "MemoryStore":
+        """A backup: the same database as it stands now, which goes its own way from here on."""
+        twin = MemoryStore(limits=self._limits, incarnation=self._incarnation)
+        twin._state = self._state
+        return twin
+
     def close(self) -> None:
         """Nothing is held that would have to be released."""
 

@@ -9,16 +9,17 @@ import pytest
 
 from node.core.audience import parse_audience
 from node.core.channel import HeadAt, head_leaf
-from node.core.entry import SignedEntry
+from node.core.entry import SignedEntry, commitment
 from node.core.errors import XinqiaoError
 from node.core.membership import Cut, Standing
-from node.core.state import APPLIED, DUPLICATE, ERASED, Place
+from node.core.state import APPLIED, ERASED, Place
 from node.node import Node
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
-from node.ports import HeldChannel
-from tests.builders import SigningNode, make_node
+from node.ports import HeldChannel, Lane
+from node.storage.memory import MemoryStore
+from tests.builders import SigningNode, list_keys, make_node
 from tests.duties.rows import code_of, manifest, row
-from tests.wire import MemorySidecar, Network
+from tests.wire import FakeClock, MemorySidecar, Network
 
 BASE = "310000/base"
 Scenario = Coroutine[Any, Any, None]
@@ -167,8 +168,6 @@ def test_g9_a_bare_commitment_is_not_taken_for_an_erasure_without_the_origins_wo
     def fake_erasure(sender: str, receiver: str, signed: SignedEntry) -> SignedEntry:
         if sender != "310115" or signed.body is None or signed.index != 1:
             return signed
-        from node.core.entry import commitment
-
         body = channel_pb2.EntryBody.FromString(signed.body)
         slot = body.slots[0]
         slot.CopyFrom(channel_pb2.Slot(commitment=commitment(slot.salt, slot.record)))
@@ -228,10 +227,10 @@ def test_g6_two_histories_are_found_by_any_two_holders_and_close_the_origin() ->
             assert network[node].world.store.equivocations_since(0)
             assert held_at(network, node).log.quarantined
         network.tamper = None
+        await network["310000"].publishing.publish(BASE, [row(50)])
+        later = list(network["310000"].sharing.entries("310115", BASE, 0, 2, None))
         with pytest.raises(XinqiaoError, match="EQUIVOCATION"):
-            entry = await network["310000"].publishing.publish(BASE, [row(50)])
-            assert entry
-            await network["310115"].receive(list(network["310000"].sharing.entries("310115", BASE, 0, 2, None)))
+            await network["310115"].receive(later)
 
     run(scenario())
 
@@ -279,11 +278,9 @@ def test_g2_one_senseless_entry_does_not_stop_the_next() -> None:
         network = await network_with_rows()
         publishing = network["310000"].publishing
         log = held_at(network, "310000").log
-        header = publishing._header(log, channel_pb2.ENTRY_KIND_LIST)  # noqa: SLF001 - a kind this version cannot write
-        body = publishing._body(header, [b"nonsense"])  # noqa: SLF001
-        from node.ports import Lane
-
-        await publishing._append(log, header, body, Lane.BULK)  # noqa: SLF001
+        header = publishing._header(log, channel_pb2.ENTRY_KIND_LIST)
+        body = publishing._body(header, [b"nonsense"])
+        await publishing._append(log, header, body, Lane.BULK)
         await publishing.publish(BASE, [row(11)])
         await network.settle()
         for node in network.nodes.values():
@@ -343,9 +340,9 @@ def test_g7_a_node_restored_from_a_backup_appends_nothing_until_its_peers_gave_i
     async def scenario() -> None:
         network = await network_with_rows(3)
         await network.settle()
-        import copy
-
-        backup = copy.deepcopy(network["310000"].world.store)
+        store = network["310000"].world.store
+        assert isinstance(store, MemoryStore)
+        backup = store.copy()
         await network["310000"].publishing.publish(BASE, [row(4)])
         await network.settle()
         root = held_at(network, "310000").log.root
@@ -378,7 +375,7 @@ def test_g7_without_its_sidecar_a_node_asks_every_member_before_it_appends() -> 
 
 
 def test_g5_freshness_follows_only_what_is_applied() -> None:
-    def strip(sender: str, receiver: str, signed: SignedEntry) -> SignedEntry:  # noqa: ARG001
+    def strip(sender: str, receiver: str, signed: SignedEntry) -> SignedEntry:
         return replace(signed, body=None) if signed.index == 1 and receiver == "310115" else signed
 
     async def scenario() -> None:
@@ -398,13 +395,9 @@ def test_a_clock_off_by_an_hour_is_refused_by_name() -> None:
     async def scenario() -> None:
         network = await network_with_rows()
         slow = network["330100"]
-        slow.world.clock.__class__ = type("Slow", (type(network.clock),), {"now_ms": lambda self: self.time_ms})
-        from tests.wire import FakeClock
-
         late = FakeClock()
         late.time_ms = network.clock.time_ms - 3_600_000
-        object.__setattr__(slow.world, "clock", late)
-        slow.delivery._clock = late  # noqa: SLF001
+        slow.delivery._clock = late
         with pytest.raises(XinqiaoError, match="CLOCK_SKEW") as caught:
             await network.sync("330100", "310000")
         assert caught.value.parameters["skew_s"] in ("3600", "-3600")
@@ -416,15 +409,16 @@ def test_a_key_rotation_interrupts_nothing_and_old_entries_stay_valid() -> None:
     async def scenario() -> None:
         network = await network_with_rows(3, "310115,330100")
         await network.sync("310115", "310000")
-        rotated = make_node("310000")
-        old = network.signing["310000"].member.descriptor.message.signing_keys[0]
-        new = rotated.member.descriptor.message.signing_keys[0]
-        both = rotated.with_keys([old, new], network.signing["310000"].signer)
-        network.signing["310000"] = both
+        before, after = network.signing["310000"], make_node("310000")
+        old = before.member.descriptor.message.signing_keys[0]
+        new = after.member.descriptor.message.signing_keys[0]
+        network.signing["310000"] = list_keys(after, [old, new], before, after)
         await network.publish_registry()
         await network["310000"].publishing.publish(BASE, [row(4)])
-        retired = channel_key(old, registry_pb2.KEY_STATE_RETIRED, network.clock.time_ms)
-        network.signing["310000"] = rotated.with_keys([retired, new])
+        retired = registry_pb2.SigningKey()
+        retired.CopyFrom(old)
+        retired.state = registry_pb2.KEY_STATE_RETIRED
+        network.signing["310000"] = list_keys(after, [retired, new], after)
         await network.publish_registry()
         await network["310000"].beat()
         # 330100 starts now: the entries by the retired key are covered by a heartbeat of the new one.
@@ -433,14 +427,6 @@ def test_a_key_rotation_interrupts_nothing_and_old_entries_stay_valid() -> None:
         assert held_at(network, "310115").records == 4
 
     run(scenario())
-
-
-def channel_key(key: registry_pb2.SigningKey, state: int, until_ms: int) -> registry_pb2.SigningKey:
-    changed = registry_pb2.SigningKey()
-    changed.CopyFrom(key)
-    changed.state = registry_pb2.KeyState.Name(state)  # type: ignore[assignment]
-    changed.not_after_unix_ms = until_ms
-    return changed
 
 
 def test_a_no_op_sync_of_twenty_shared_channels_stays_under_8_kib() -> None:
