@@ -1,0 +1,1 @@
+"""Evidence: one record, provable to a third party without its neighbours and without a network."""

@@ -1,0 +1,291 @@
+"""Making a bundle from what a node holds: the same checks as a verifier's choose what goes in.
+
+(1) the slot with its salt, its proof, and the signed header
+(2) the newest heartbeat of the origin that covers the entry, narrowed to this one log
+(3) receipts of others, and the cut of a closed log, tied to the heartbeat's head
+(4) the registry's files: those that reading the needed listings has touched
+(5) the finished bundle is verified as a stranger would verify it
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.core import envelope as envelopes
+from node.core import merkle
+from node.core.channel import HeadAt, Log, head_leaf, open_header
+from node.core.entry import SignedEntry, VerifiedBody, open_body
+from node.core.errors import XinqiaoError
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.membership import Member
+from node.core.registry_targets import root_fingerprint
+from node.core.state import Place
+from node.core.suites import PublicKey
+from node.evidence.registry_chain import REFUSALS, NamedFiles, Word, in_permitted_form, read_word, walk_roots
+from node.evidence.verify import Confirmation, as_of, confirm, is_closed, verify
+from node.pb import channel_pb2, envelope_pb2, evidence_pb2, record_pb2
+from node.ports import HeldChannel, HeldEntry, RegistryState, StoreReader
+
+MAX_RECEIPTS = 3
+
+
+def build(
+    store: StoreReader,
+    state: RegistryState,
+    channel: str,
+    place: Place,
+    now_ms: int,
+    *,
+    me: str = "",
+    limits: Limits = DEFAULT_LIMITS,
+) -> evidence_pb2.EvidenceBundle:
+    """The evidence for one record that this node holds, whoever published it.
+
+    me is this node's id: its own receipt is taken only where there is no other. Serialize the bundle with
+    `serialize`. Raises RECORD_UNKNOWN, and EVIDENCE_UNAVAILABLE with what is missing.
+    """
+    return _Maker(store, state, channel, place, limits).make(now_ms, me)
+
+
+def serialize(bundle: evidence_pb2.EvidenceBundle) -> bytes:
+    """The bytes of a bundle in the one form that verifies."""
+    return bundle.SerializeToString(deterministic=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """The origin's heartbeat as it goes into the bundle."""
+
+    view: channel_pb2.HeartbeatView
+    message: channel_pb2.Heartbeat
+    head: HeadAt
+
+
+class _Maker:
+    """One bundle in the making."""
+
+    def __init__(self, store: StoreReader, state: RegistryState, channel: str, place: Place, limits: Limits) -> None:
+        self._store = store
+        self._state = state
+        self._place = place
+        self._limits = limits
+        self._ref = record_pb2.RecordRef(channel=channel, epoch=place.epoch, index=place.index, position=place.position)
+        self._held = self._log()
+        self._entry = self._held_entry()
+        self._header = envelopes.parse(channel_pb2.EntryHeader, self._entry.envelope.payload)
+        self._hashes = store.hashes(channel, place.epoch)
+
+    def make(self, now_ms: int, me: str) -> evidence_pb2.EvidenceBundle:
+        """Gather, verify, return."""
+        bundle = evidence_pb2.EvidenceBundle(network=self._state.network, record=self._ref)
+        origin = self._member()
+        # (1) the record in its entry
+        self._add_record(bundle)
+        # (2) the heartbeat, and the entry under its head
+        statement = self._statement(origin)
+        self._add_entry(bundle, origin, statement)
+        # (3) who else holds it
+        self._add_cut(bundle, origin, statement.head)
+        confirmations = self._add_receipts(bundle, statement.head, me)
+        # (4) the registry's files as of the latest signed time
+        self._add_files(bundle, statement, confirmations, now_ms)
+        # (5) through the same door as a stranger's
+        self._check(bundle)
+        return bundle
+
+    # --- What is held ---------------------------------------------------------------------------------------
+
+    def _log(self) -> HeldChannel:
+        held = self._store.channel(self._ref.channel, self._place.epoch)
+        if held is None:
+            raise self._unknown("no such log is held")
+        return held
+
+    def _held_entry(self) -> HeldEntry:
+        found = self._store.entry(self._ref.channel, self._place.epoch, self._place.index)
+        if found is None:
+            raise self._unknown(f"the log has {self._held.log.size} entries")
+        return found
+
+    def _member(self) -> Member:
+        origin = self._state.members.get(self._held.origin)
+        if origin is None:
+            raise self._unavailable(f"the registry does not list {self._held.origin}")
+        if self._held.log.quarantined and not is_closed(origin, self._place.epoch):
+            raise self._unavailable(f"{origin.id} signed two histories; the officers have to cut its logs first")
+        return origin
+
+    # --- (1) The record -------------------------------------------------------------------------------------
+
+    def _add_record(self, bundle: evidence_pb2.EvidenceBundle) -> None:
+        header, position = self._header, self._place.position
+        records = header.record_count if header.kind == channel_pb2.ENTRY_KIND_RECORDS else 0
+        if position >= records:
+            raise self._unknown(f"the entry holds {records} records")
+        body = self._body()
+        record = body.records[position]
+        if record is None:
+            erased = position in self._store.erasures(self._ref.channel, self._place.epoch, self._place.index)
+            raise self._unavailable("it was erased" if erased else "its content is withheld here")
+        bundle.slot.salt, bundle.slot.record = record
+        leaves = merkle.HashList(body.commitments)
+        bundle.record_proof.extend(merkle.prove_inclusion(position, header.record_count, leaves))
+
+    def _body(self) -> VerifiedBody:
+        if self._entry.body is None:
+            raise self._unavailable("its entry is held without content here")
+        return open_body(self._header, self._entry.body, self._limits)
+
+    # --- (2) The heartbeat and the entry --------------------------------------------------------------------
+
+    def _statement(self, origin: Member) -> _Statement:
+        held = self._store.heartbeat(origin.id)
+        key = (self._ref.channel, self._place.epoch)
+        shown = held.view.heads if held is not None else ()
+        heads = [item.head for item in shown if (item.head.channel, item.head.epoch) == key]
+        if held is None or not heads or heads[0].size <= self._place.index:
+            raise self._unavailable(f"no heartbeat of {origin.id} covers its entry yet")
+        if heads[0].size > self._held.log.size:
+            raise self._unavailable(f"only {self._held.log.size} of {heads[0].size} entries of its log are here")
+        view = _only_log(held.view, key)
+        signers = envelopes.signers(view.heartbeat, envelopes.HEARTBEAT, origin.active_keys, self._limits)
+        if not signers:
+            raise self._unavailable(f"the newest heartbeat of {origin.id} is not by a key active now")
+        view.heartbeat.CopyFrom(_with_one_signature(view.heartbeat, signers[0]))
+        message = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
+        return _Statement(view, message, HeadAt(heads[0].size, heads[0].root))
+
+    def _add_entry(self, bundle: evidence_pb2.EvidenceBundle, origin: Member, statement: _Statement) -> None:
+        ref, envelope = self._ref, self._entry.envelope
+        signed = SignedEntry(ref.channel, ref.epoch, ref.index, envelope, None)
+        log = Log(ref.channel, ref.epoch, covered=statement.head, cut=self._held.log.cut)
+        try:
+            _, key = open_header(signed, origin, self._state.network, log, self._limits)
+        except XinqiaoError as error:
+            raise self._unavailable(error.text) from error
+        bundle.entry.CopyFrom(_with_one_signature(envelope, key))
+        bundle.heartbeat.CopyFrom(statement.view)
+        bundle.entry_proof.extend(merkle.prove_inclusion(ref.index, statement.head.size, self._hashes))
+
+    # --- (3) Who else holds it ------------------------------------------------------------------------------
+
+    def _add_cut(self, bundle: evidence_pb2.EvidenceBundle, origin: Member, head: HeadAt) -> None:
+        if not is_closed(origin, self._place.epoch):
+            return
+        cut = self._held.log.cut
+        if cut is None:
+            raise self._unavailable(f"{origin.id} is {origin.standing.value}, and no cut of its log is known here")
+        if self._place.index >= cut.size:
+            raise self._unavailable(f"{origin.id} is {origin.standing.value}, and its log is cut at {cut.size}")
+        bundle.cut.size, bundle.cut.root = cut.size, cut.root
+        bundle.cut.consistency_proof.extend(self._consistency(cut.size, head.size))
+
+    def _add_receipts(self, bundle: evidence_pb2.EvidenceBundle, head: HeadAt, me: str) -> tuple[Confirmation, ...]:
+        sound = self._receipts(head)
+        sound = [found for found in sound if found[1].node != me] or sound
+        if not sound and not bundle.HasField("cut"):
+            raise self._unavailable("no other node has confirmed its entry by a receipt yet")
+        # Who has applied the entry says more than who only holds it; the id decides between equals.
+        sound.sort(key=lambda found: (not found[1].applied, found[1].node))
+        chosen = sorted(sound[:MAX_RECEIPTS], key=lambda found: found[1].node)
+        bundle.receipts.extend(evidence for evidence, _ in chosen)
+        return tuple(confirmation for _, confirmation in chosen)
+
+    def _receipts(self, head: HeadAt) -> list[tuple[evidence_pb2.ReceiptEvidence, Confirmation]]:
+        """The receipts held here that a verifier will accept, with what they confirm."""
+        found = []
+        for held in self._store.receipts(self._ref.channel):
+            message = held.receipt.message
+            if message.epoch != self._place.epoch or not self._place.index < message.size <= self._held.log.size:
+                continue
+            evidence = evidence_pb2.ReceiptEvidence(
+                receipt=self._trimmed(held.receipt.envelope, message.subscriber),
+                consistency_proof=self._consistency(message.size, head.size),
+            )
+            try:
+                confirmation = confirm(
+                    evidence, self._state.members, self._state.network, self._ref, head, self._limits
+                )
+            except (XinqiaoError, ValueError):
+                continue  # of a stopped member, a key that no longer counts, or another history: others may do
+            found.append((evidence, confirmation))
+        return found
+
+    def _trimmed(self, envelope: envelope_pb2.Envelope, node: str) -> envelope_pb2.Envelope:
+        member = self._state.members.get(node)
+        keys = [*member.active_keys, *member.all_keys] if member is not None else []
+        signers = envelopes.signers(envelope, envelopes.RECEIPT, keys, self._limits)
+        return _with_one_signature(envelope, signers[0]) if signers else envelope
+
+    def _consistency(self, one: int, other: int) -> Sequence[bytes]:
+        old, new = sorted((one, other))
+        if new > self._held.log.size:
+            raise self._unavailable(f"only {self._held.log.size} of {new} entries of its log are here")
+        return merkle.prove_consistency(old, new, self._hashes)
+
+    # --- (4) The registry's files ---------------------------------------------------------------------------
+
+    def _add_files(
+        self,
+        bundle: evidence_pb2.EvidenceBundle,
+        statement: _Statement,
+        confirmations: tuple[Confirmation, ...],
+        now_ms: int,
+    ) -> None:
+        published = in_permitted_form(self._state.files)
+        files = NamedFiles(published)
+        subscribers = [confirmation.node for confirmation in confirmations]
+        # The decisions are known only once the listings are read: the first reading is as of no date.
+        word = self._read(files, 0, subscribers)
+        bundle.as_of_unix_ms = as_of(self._header, statement.message, word.decided_at_ms, confirmations)
+        if bundle.as_of_unix_ms > now_ms + self._limits.max_clock_skew_ms:
+            raise self._unavailable("something it needs is dated in the future")
+        bundle.registry_files.extend(
+            evidence_pb2.RegistryFile(name=name, content=published[name]) for name in sorted(files.taken)
+        )
+
+    def _read(self, files: NamedFiles, as_of_ms: int, subscribers: Sequence[str]) -> Word:
+        fingerprint = root_fingerprint(files.take("1.root.json"))
+        try:
+            root = walk_roots(files, fingerprint)
+            version = self._header.catalogue_version
+            return read_word(files, root, fingerprint, as_of_ms, self._held.origin, subscribers, version, self._limits)
+        except REFUSALS as error:
+            raise self._unavailable(str(error)) from error
+
+    # --- (5) The check --------------------------------------------------------------------------------------
+
+    def _check(self, bundle: evidence_pb2.EvidenceBundle) -> None:
+        fingerprint = root_fingerprint(self._state.files["1.root.json"])
+        try:
+            verify(serialize(bundle), fingerprint, self._limits)
+        except XinqiaoError as error:
+            raise self._unavailable(error.parameters.get("detail", error.text)) from error
+
+    def _unavailable(self, detail: str) -> XinqiaoError:
+        return XinqiaoError("EVIDENCE_UNAVAILABLE", ref=self._shown, detail=detail)
+
+    def _unknown(self, detail: str) -> XinqiaoError:
+        return XinqiaoError("RECORD_UNKNOWN", ref=self._shown, detail=detail, channel=self._ref.channel)
+
+    @property
+    def _shown(self) -> str:
+        ref = self._ref
+        return f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}"
+
+
+def _only_log(view: channel_pb2.HeartbeatView, key: tuple[str, int]) -> channel_pb2.HeartbeatView:
+    """The verified view narrowed to one epoch of one channel."""
+    heartbeat = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
+    heads = {item.position: item.head for item in view.heads}
+    leaves = {at: head_leaf(head.channel, head.epoch, HeadAt(head.size, head.root)) for at, head in heads.items()}
+    kept = [item for item in view.heads if (item.head.channel, item.head.epoch) == key]
+    positions = [item.position for item in kept]
+    hashes = merkle.narrow_subset(heartbeat.head_count, leaves, list(view.hashes), positions)
+    return channel_pb2.HeartbeatView(heartbeat=view.heartbeat, heads=kept, hashes=hashes)
+
+
+def _with_one_signature(envelope: envelope_pb2.Envelope, key: PublicKey) -> envelope_pb2.Envelope:
+    """The envelope with this key's signature alone."""
+    message = envelopes.pae(envelope.payload_type, envelope.payload)
+    valid = (each for each in envelope.signatures if each.keyid == key.key_id and key.verifies(each.sig, message))
+    return envelope_pb2.Envelope(payload=envelope.payload, payload_type=envelope.payload_type, signatures=[next(valid)])
