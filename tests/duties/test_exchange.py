@@ -227,10 +227,15 @@ def test_g6_two_histories_are_found_by_any_two_holders_and_close_the_origin() ->
             assert network[node].world.store.equivocations_since(0)
             assert held_at(network, node).log.quarantined
         network.tamper = None
-        await network["310000"].publishing.publish(BASE, [row(50)])
-        later = list(network["310000"].sharing.entries("310115", BASE, 0, 2, None))
+        log = held_at(network, "310115").log
+        header = channel_pb2.EntryHeader.FromString(first.envelope.payload)
+        header.index, header.prev_root, header.kind = 2, log.root, channel_pb2.ENTRY_KIND_RECORDS
+        header.ClearField("manifest")
+        sealed = network.signing["310000"].seal(header.SerializeToString(), first.envelope.payload_type)
         with pytest.raises(XinqiaoError, match="EQUIVOCATION"):
-            await network["310115"].receive(later)
+            await network["310115"].receive([replace(first, index=2, envelope=sealed)])
+        with pytest.raises(XinqiaoError, match="EQUIVOCATION"):
+            await network["310000"].publishing.publish(BASE, [row(50)])
 
     run(scenario())
 
@@ -364,6 +369,7 @@ def test_g7_without_its_sidecar_a_node_asks_every_member_before_it_appends() -> 
         network = await network_with_rows(3)
         await network.settle()
         store = network["310000"].world.store
+        assert isinstance(store, MemoryStore)
         restored = network.start("310000", store, MemorySidecar())
         for peer in ("310115", "330100"):
             with pytest.raises(XinqiaoError, match="RESTORED"):
