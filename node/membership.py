@@ -162,14 +162,14 @@ class Membership:
 
     async def _note_faults(self, news: RegistryNews, now_ms: int) -> None:
         faults = [(source, from_refusal(refusal)) for source, refusal in news.faults]
+        standing = {(error.code, source) for source, error in faults}
 
         def note(tx: StoreTransaction) -> None:
             for source, error in faults:
                 tx.raise_alarm(error.code, source, error.parameters, now_ms)
-            if news.state is not None and not faults:
-                for alarm in tx.alarms():
-                    if alarm.code in REGISTRY_CODES:
-                        tx.clear_alarm(alarm.code, alarm.subject)
+            for alarm in tx.alarms() if news.state is not None else ():
+                if alarm.code in REGISTRY_CODES and (alarm.code, alarm.subject) not in standing:
+                    tx.clear_alarm(alarm.code, alarm.subject)
 
         if faults or any(alarm.code in REGISTRY_CODES for alarm in self._store.alarms()):
             await self._writer.run(Lane.CONTROL, note)

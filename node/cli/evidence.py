@@ -6,7 +6,8 @@ import click
 
 from node.cli.terminal import Command, admin, options, result, say
 from node.core.errors import XinqiaoError
-from node.evidence.verify import explain, verify
+from node.evidence.result import Verified, explain
+from node.evidence.verify import verify
 from node.pb import admin_service_pb2 as pb
 from node.pb import record_pb2
 
@@ -39,7 +40,37 @@ def verify_command(file: Path, root_fingerprint: str) -> None:
     """Verify the evidence in FILE, offline, as of the date it states."""
     verified = verify(file.read_bytes(), parse_fingerprint(root_fingerprint))
     say(explain(verified))
-    result(verified.document())
+    result(_document(verified))
+
+
+def _document(verified: Verified) -> dict[str, object]:
+    place = verified.place
+    return {
+        "verified": True,
+        "network": verified.network,
+        "root_fingerprint": verified.fingerprint.hex(),
+        "origin": {"id": verified.origin, "name": verified.origin_name, "standing": verified.standing.value},
+        "record": {
+            "ref": {
+                "channel": place.channel,
+                "epoch": place.epoch,
+                "index": place.index,
+                "position": place.position,
+            },
+            "item": verified.item,
+            "authority": verified.authority,
+            "subject": verified.subject,
+            "values": {value.code: value.text for value in verified.values},
+        },
+        "published_at_unix_ms": verified.published_at_ms,
+        "head": {"size": verified.head.size, "root": verified.head.root.hex()},
+        "heartbeat_at_unix_ms": verified.heartbeat_at_ms,
+        "confirmed_by": [
+            {"node": item.node, "size": item.size, "applied": item.applied} for item in verified.confirmations
+        ],
+        "as_of_unix_ms": verified.as_of_ms,
+        "valid_until_unix_ms": verified.valid_until_ms,
+    }
 
 
 def parse_fingerprint(text: str) -> bytes:

@@ -15,7 +15,7 @@ from node.home import init_home
 from node.joining import Waiting, join
 
 
-class EndpointType(click.ParamType):
+class EndpointType(click.ParamType[Endpoint]):
     """HOST:PORT on the command line."""
 
     name = "HOST:PORT"

@@ -39,16 +39,27 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.config": ("node.files", *CORE),
     "node.keys": ("node.files", *PORTS),
     "node.home": ("node.files", "node.config", "node.keys", *PORTS),
+    "node.joining": (*OUTFIT, *PORTS),
+    "node.metrics": NODE,
     "node.scheduler": NODE,
     # driving edges
     "node.rpc": (*NODE, *OUTFIT),
     "node.console": (*NODE, *OUTFIT),
     # the only place that joins edges to duties, and those that start it
     "node.app": (
-        *(*NODE, *OUTFIT, "node.scheduler", "node.storage", "node.ingest", "node.evidence"),
-        *("node.rpc", "node.console"),
+        *(*NODE, *OUTFIT, "node.joining", "node.metrics", "node.scheduler"),
+        *("node.storage", "node.ingest", "node.evidence", "node.rpc", "node.console"),
     ),
-    "node.cli": (*NODE, *OUTFIT, "node.app", "node.rpc", "node.ingest", "node.evidence", "node.simulator"),
+    "node.cli": (
+        *NODE,
+        *OUTFIT,
+        "node.app",
+        "node.joining",
+        "node.rpc",
+        "node.ingest",
+        "node.evidence",
+        "node.simulator",
+    ),
     "node.simulator": (
         *NODE,
         *OUTFIT,
