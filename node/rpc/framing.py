@@ -77,9 +77,9 @@ class EntryReader:
         self._lost = False
 
     @property
-    def pending_bytes(self) -> int:
-        """What the open entry takes when it is complete: its data and its body. 0 between entries."""
-        return self._open.start.encoded_bytes + self._open.start.body_bytes if self._open is not None else 0
+    def buffered_bytes(self) -> int:
+        """What is kept of the entry that is not complete yet."""
+        return len(self._open.data) if self._open is not None else 0
 
     def feed(self, frame: pb.EntryFrame) -> SignedEntry | None:
         """Take one frame; the entry when this frame completes it."""
