@@ -1,6 +1,6 @@
 """The sidecar: which heads this node has signed, in a small file that no backup of the database brings back.
 
-    {"incarnation": "...", "heads": [{"channel": "...", "epoch": 0, "size": 7, "root": "<hex>"}, ...]}
+{"incarnation": "...", "heads": [{"channel": "...", "epoch": 0, "size": 7, "root": "<hex>"}, ...]}
 """
 
 import json
@@ -25,7 +25,7 @@ class FileSidecar:
         try:
             content = json.loads(self._path.read_bytes())
             return _text(content["incarnation"]), dict(_head(each) for each in content["heads"])
-        except (OSError, ValueError, LookupError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
 
     def write(self, incarnation: str, heads: Mapping[tuple[str, int], HeadAt]) -> None:

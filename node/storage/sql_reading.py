@@ -38,6 +38,7 @@ _Row = Row[*tuple[Any, ...]]
 
 MAX_INTEGER = (1 << 63) - 1
 _PAGE_ENTRIES = 256
+_PAGE_BYTES = 4 * 1024 * 1024
 _PAGE_RECORDS = 2_000
 _KEYS_PER_QUERY = 500
 
@@ -52,14 +53,18 @@ _NEWEST_LOG = text(_LOGS + "WHERE c.name = :channel AND l.size > 0 ORDER BY l.ep
 _IS_CLOSED = text("SELECT 1 FROM origins WHERE name = :origin AND closed_through >= :epoch")
 _CHANNEL_ID = text("SELECT id FROM channels WHERE name = :channel")
 
-_ENTRIES = """
-    SELECT e.entry_index, e.envelope, e.complete, e.issued_at_ms, e.received_at_ms FROM entries e
-    WHERE e.channel_id = :id AND e.epoch = :epoch """
-_PAGE_OF_ENTRIES = text(
-    _ENTRIES + "AND e.entry_index >= :start AND e.entry_index < :end ORDER BY e.entry_index LIMIT :limit"
+_HEADERS = "SELECT e.entry_index, e.envelope, e.complete, e.issued_at_ms, e.received_at_ms, NULL AS body FROM entries e"
+_ENTRIES = _HEADERS.replace("NULL AS body", "b.body") + (
+    " LEFT JOIN bodies b ON b.channel_id = e.channel_id AND b.epoch = e.epoch AND b.entry_index = e.entry_index"
 )
-_ONE_ENTRY = text(_ENTRIES + "AND e.entry_index = :index")
-_BODY = text("SELECT body FROM bodies WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index")
+_RANGE = (
+    " WHERE e.channel_id = :id AND e.epoch = :epoch AND e.entry_index >= :start AND e.entry_index < :end"
+    " ORDER BY e.entry_index LIMIT :limit"
+)
+_PAGE_OF_HEADERS = text(_HEADERS + _RANGE)
+_PAGE_OF_ENTRIES = text(_ENTRIES + _RANGE)
+_PAGE_OF_SIZES = text("SELECT e.entry_index, LENGTH(e.body) AS bytes FROM bodies e" + _RANGE)
+_ONE_ENTRY = text(_ENTRIES + " WHERE e.channel_id = :id AND e.epoch = :epoch AND e.entry_index = :index")
 _INCOMPLETE = text(
     "SELECT entry_index FROM entries WHERE channel_id = :id AND epoch = :epoch AND complete = 0"
     " ORDER BY entry_index LIMIT :limit"
@@ -170,21 +175,31 @@ class SqlReader:
     def entries(
         self, channel: str, epoch: int, start: int, end: int | None = None, with_bodies: bool = True
     ) -> Iterator[HeldEntry]:
-        log = {"id": self._channel_id(channel), "epoch": epoch}
-        stop = MAX_INTEGER if end is None else end
-        while rows := self._rows(_PAGE_OF_ENTRIES, **log, start=start, end=stop, limit=_PAGE_ENTRIES):
-            for row in rows:
-                body = self._value(_BODY, **log, index=row.entry_index) if with_bodies else None
-                yield _held_entry(row, body)
+        log = {"id": self._channel_id(channel), "epoch": epoch, "end": MAX_INTEGER if end is None else end}
+        statement = _PAGE_OF_ENTRIES if with_bodies else _PAGE_OF_HEADERS
+        while True:
+            limit = self._fitting(log, start) if with_bodies else _PAGE_ENTRIES
+            rows = self._rows(statement, **log, start=start, limit=limit)
+            if not rows:
+                return
+            yield from map(_held_entry, rows)
             start = rows[-1].entry_index + 1
+
+    def _fitting(self, log: dict[str, Any], start: int) -> int:
+        """How many entries from there on make a page whose bodies fit in memory, at least one."""
+        total = 0
+        for row in self._rows(_PAGE_OF_SIZES, **log, start=start, limit=_PAGE_ENTRIES):
+            total += row.bytes
+            if total > _PAGE_BYTES:
+                return max(1, int(row.entry_index) - start)
+        return _PAGE_ENTRIES
 
     def entry(self, channel: str, epoch: int, index: int) -> HeldEntry | None:
         return self._entry(self._channel_id(channel), epoch, index)
 
     def _entry(self, channel_id: int | None, epoch: int, index: int) -> HeldEntry | None:
-        place = {"id": channel_id, "epoch": epoch, "index": index}
-        row = self._row(_ONE_ENTRY, **place)
-        return _held_entry(row, self._value(_BODY, **place)) if row is not None else None
+        row = self._row(_ONE_ENTRY, id=channel_id, epoch=epoch, index=index)
+        return _held_entry(row) if row is not None else None
 
     def incomplete_entries(self, channel: str, epoch: int, limit: int) -> Sequence[int]:
         rows = self._rows(_INCOMPLETE, id=self._channel_id(channel), epoch=epoch, limit=limit)
@@ -390,9 +405,9 @@ def _held_channel(row: _Row) -> HeldChannel:
     )
 
 
-def _held_entry(row: _Row, body: bytes | None) -> HeldEntry:
+def _held_entry(row: _Row) -> HeldEntry:
     envelope = envelope_pb2.Envelope.FromString(row.envelope)
-    return HeldEntry(row.entry_index, envelope, body, bool(row.complete), row.issued_at_ms, row.received_at_ms)
+    return HeldEntry(row.entry_index, envelope, row.body, bool(row.complete), row.issued_at_ms, row.received_at_ms)
 
 
 def _held_heartbeat(row: _Row) -> HeldHeartbeat:

@@ -1,0 +1,352 @@
+"""What only the SQLite store can show: its file, its schema, full disks, sudden deaths, and what erasing leaves."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+from sqlmodel import SQLModel
+
+from node.core import merkle
+from node.core.entry import VerifiedEntry
+from node.core.errors import XinqiaoError
+from node.core.state import Place
+from node.storage import migrations, sql_reading, sql_writing
+from node.storage.sqlite import SqliteStore
+from tests.builders import NOW_MS, ChannelWriter, SigningNode, erasure_of, key_of, make_receipt, put_in_force
+
+CHANNEL = "310000/penalties"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "node.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore.open(path, create=True) as opened:
+        yield opened
+
+
+def keep_and_apply(store: SqliteStore, *entries: VerifiedEntry, subject: str = "") -> None:
+    with store.transaction() as tx:
+        for entry in entries:
+            tx.append(entry, NOW_MS, True)
+            tx.apply(put_in_force(entry, subject=subject))
+
+
+@contextmanager
+def refused(code: str) -> Iterator[pytest.ExceptionInfo[XinqiaoError]]:
+    with pytest.raises(XinqiaoError) as caught:
+        yield caught
+    assert caught.value.code == code
+
+
+class TestOpening:
+    def test_a_reopened_file_holds_everything(self, path: Path, writer: ChannelWriter, pudong: SigningNode) -> None:
+        with SqliteStore.open(path, create=True, incarnation="first") as store:
+            keep_and_apply(store, writer.manifest(), writer.records([b"one", b"two"]))
+            with store.transaction() as tx:
+                tx.put_receipt(make_receipt(pudong, writer.log))
+                tx.set_setting("name", "value")
+            before = (store.channels(), list(store.records()), store.receipts(CHANNEL), store.outcomes(CHANNEL, 0))
+        assert not path.with_name("node.db-wal").exists()
+        with SqliteStore.open(path, create=False, incarnation="second") as store:
+            after = (store.channels(), list(store.records()), store.receipts(CHANNEL), store.outcomes(CHANNEL, 0))
+            assert after == before
+            assert (store.incarnation(), store.setting("name")) == ("first", "value")
+            keep_and_apply(store, writer.records([b"three"]))
+
+    def test_new_databases_differ_in_their_incarnation(self, tmp_path: Path) -> None:
+        names = [SqliteStore.open(tmp_path / name, create=True).incarnation() for name in ("a.db", "b.db")]
+        assert names[0] != names[1]
+
+    @pytest.mark.parametrize("content", [None, b""])
+    def test_a_missing_database_is_not_made_unasked(self, path: Path, content: bytes | None) -> None:
+        if content is not None:
+            path.write_bytes(content)
+        with refused("HOME_MISSING"):
+            SqliteStore.open(path, create=False)
+        assert path.exists() == (content is not None)
+
+    def test_a_database_of_a_newer_version_is_left_alone(self, path: Path) -> None:
+        SqliteStore.open(path, create=True).close()
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("UPDATE alembic_version SET version_num = '9999'")
+        before = path.read_bytes()
+        with refused("HOME_NEWER") as caught:
+            SqliteStore.open(path, create=False)
+        assert caught.value.parameters == {"home": str(path.parent), "revision": "9999"}
+        assert path.read_bytes() == before
+
+    def test_a_file_that_is_no_database_is_refused_and_kept(self, path: Path) -> None:
+        path.write_bytes(b"a letter to the administrator\n" * 100)
+        with refused("DATABASE"):
+            SqliteStore.open(path, create=False)
+        assert path.read_bytes().startswith(b"a letter")
+
+    def test_every_connection_is_durable_and_leaves_no_traces(self, store: SqliteStore) -> None:
+        expected = {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1, "foreign_keys": 1}
+        with store._writing.connect() as writing, store._reading.connect() as one, store._reading.connect() as two:
+            for connection in (writing, one, two):
+                found = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in expected}
+                assert found == expected
+
+
+class TestSchema:
+    def test_the_migrations_lead_to_the_tables_of_the_models(self, store: SqliteStore, tmp_path: Path) -> None:
+        with store._reading.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+        made = create_engine(f"sqlite:///{tmp_path / 'made.db'}")
+        SQLModel.metadata.create_all(made)
+        migrated_schema = schema_of(tmp_path / "node.db")
+        assert migrated_schema.pop("alembic_version")
+        assert migrated_schema == schema_of(tmp_path / "made.db")
+
+    def test_every_revision_is_known_by_name(self) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        scripts = list(ScriptDirectory.from_config(config).walk_revisions())
+        assert tuple(script.revision for script in reversed(scripts)) == migrations.REVISIONS
+
+    @pytest.mark.parametrize(
+        ("statement", "index"),
+        [
+            ("SELECT content_hash FROM records WHERE channel_id = 1 AND in_force = 1 AND natural_key IN (1, 2)", "key"),
+            (sql_reading._PAGE_OF_SUBJECT.text, "subject"),
+            (sql_writing._UNSETTLE.text, "key"),
+            (sql_writing._SETTLE.text, "key"),
+            (sql_writing._FORGET_ERASED.text, "key"),
+        ],
+    )
+    def test_no_statement_walks_the_records_of_a_channel(self, path: Path, statement: str, index: str) -> None:
+        SqliteStore.open(path, create=True).close()
+        with closing(sqlite3.connect(path)) as raw:
+            values = dict.fromkeys(("id", "epoch", "index", "position", "subject", "limit", "key", "low", "high"), 1)
+            plan = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+        walks = [step for step in plan if "PRIMARY KEY (channel_id=?)" in step or step.startswith("SCAN")]
+        assert walks == []
+        assert any(f"records_{index}" in step for step in plan)
+
+
+def schema_of(path: Path) -> dict[str, list[str]]:
+    """The lines that make each table and index, in any order."""
+    with closing(sqlite3.connect(path)) as raw:
+        rows = raw.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+        return {name: sorted(line.strip(" \t,") for line in sql.splitlines()) for name, sql in rows}
+
+
+class TestLongLogs:
+    def test_a_log_of_20000_entries_is_read_in_little_memory(self, store: SqliteStore, writer: ChannelWriter) -> None:
+        keep_and_apply(store, writer.records([bytes(2000)]), subject="S")
+        multiply_entries(store, 20_000)
+        assert counted_within(store.entries(CHANNEL, 0, 0), megabytes=2) == 20_000
+        assert counted_within(store.entries(CHANNEL, 0, 0, with_bodies=False), megabytes=2) == 20_000
+        assert counted_within(store.records(), megabytes=2) == 20_000
+
+    def test_an_iteration_left_half_way_holds_nothing_back(self, store: SqliteStore, writer: ChannelWriter) -> None:
+        keep_and_apply(store, writer.records([b"secret", b"other"]))
+        started = [next(store.entries(CHANNEL, 0, 0)), next(store.records()), next(iter(store.channels()))]
+        with store.transaction() as tx:
+            tx.put_erasures(CHANNEL, [erasure_of(writer.entries[0], 0)])
+        assert not store._traces
+        assert len(started) == 3
+
+
+def multiply_entries(store: SqliteStore, count: int) -> None:
+    """Copy entry 0 of the one log until there are that many; signing them all would take most of the time."""
+    numbers = f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count - 1})"
+    for table, columns, values in (
+        ("entries", *["complete, record_count, issued_at_ms, received_at_ms, envelope"] * 2),
+        ("bodies", *["body"] * 2),
+        (
+            "records",
+            "position, in_force, natural_key, content_hash, subject",
+            "position, in_force, randomblob(32), content_hash, subject",
+        ),
+    ):
+        copy = (
+            f"INSERT INTO {table} (channel_id, epoch, entry_index, {columns})"
+            f" {numbers} SELECT channel_id, epoch, n.i, {values} FROM {table}, n WHERE entry_index = 0"
+        )
+        with store._writing.begin() as connection:
+            connection.execute(text(copy))
+
+
+def counted_within(rows: Iterator[object], megabytes: int) -> int:
+    """Count rows, and check that no more memory than this was taken at any moment."""
+    tracemalloc.start()
+    count = sum(1 for _ in rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < megabytes * 1_000_000
+    return count
+
+
+class TestTraces:
+    SECRET = "张三丰".encode() * 20
+    SUBJECT = "91310000MA1KABCDE9"
+
+    def written(self, path: Path) -> bytes:
+        return b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+    @pytest.mark.parametrize("way", ["erasure", "bar", "leaving"])
+    def test_erased_text_is_nowhere_in_the_files(
+        self, store: SqliteStore, path: Path, writer: ChannelWriter, way: str
+    ) -> None:
+        entry = writer.records([b"stays" * 50, self.SECRET, b"big" * 5000])
+        with store.transaction() as tx:
+            tx.append(entry, NOW_MS, True)
+            if way != "bar":
+                tx.apply(put_in_force(entry, {1: "a"}, subject=self.SUBJECT))
+        assert self.SECRET in self.written(path)
+        assert way == "bar" or self.SUBJECT.encode() in self.written(path)
+        with store.transaction() as tx:
+            if way == "erasure":
+                tx.put_erasures(CHANNEL, [erasure_of(entry, 1)])
+            elif way == "bar":
+                tx.apply(put_in_force(entry, {}, barred=[1]))
+            else:
+                tx.erase_bodies(CHANNEL, 0)
+        for gone in (self.SECRET, self.SUBJECT.encode(), key_of("a")):
+            assert gone not in self.written(path)
+        assert (b"stays" in self.written(path)) is (way != "leaving")
+
+    def test_traces_a_reader_holds_on_to_go_after_the_next_transaction(
+        self, store: SqliteStore, path: Path, writer: ChannelWriter
+    ) -> None:
+        entry = writer.records([self.SECRET])
+        keep_and_apply(store, entry)
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT COUNT(*) FROM bodies").fetchone() == (1,)
+            started = time.monotonic()
+            with store.transaction() as tx:
+                tx.put_erasures(CHANNEL, [erasure_of(entry, 0)])
+            assert time.monotonic() - started < 5  # a reader delays the clearing, never the writer
+            assert self.SECRET in self.written(path)
+        with store.transaction() as tx:
+            tx.set_setting("next", "transaction")
+        assert self.SECRET not in self.written(path)
+
+
+class TestFailures:
+    def test_a_full_disk_is_named_and_nothing_is_half_written(self, store: SqliteStore, writer: ChannelWriter) -> None:
+        keep_and_apply(store, writer.manifest())
+        before, large = store.channel(CHANNEL), writer.records([os.urandom(60_000) for _ in range(20)])
+        set_page_limit(store, 40)
+        with refused("DISK_FULL") as caught, store.transaction() as tx:
+            tx.set_setting("name", "value")
+            tx.append(large, NOW_MS, True)
+        assert caught.value.parameters == {"home": str(store._home)}
+        assert (store.channel(CHANNEL), store.entry(CHANNEL, 0, 1), store.setting("name")) == (before, None, None)
+        set_page_limit(store, 100_000)  # space was made
+        keep_and_apply(store, large)
+        assert store.record_count() == 20
+
+    def test_a_really_full_disk_is_named_too(self, tmp_path: Path, writer: ChannelWriter) -> None:
+        with small_disk(tmp_path / "disk") as disk:
+            store = SqliteStore.open(disk / "node.db", create=True)
+            kept = 0
+            with refused("DISK_FULL"):
+                for at in range(100):
+                    keep_and_apply(store, writer.records([os.urandom(60_000)]))
+                    kept = at + 1
+            held = store.channel(CHANNEL)
+            assert held is not None
+            assert (held.log.size, held.applied_size, sum(1 for _ in store.records())) == (kept, kept, kept)
+            store.close()
+
+    def test_a_damaged_table_is_reported_as_a_failure_of_this_machine(
+        self, store: SqliteStore, writer: ChannelWriter
+    ) -> None:
+        keep_and_apply(store, writer.manifest())
+        with store._writing.begin() as connection:
+            connection.execute(text("DROP TABLE hashes"))
+        with refused("DATABASE") as caught, store.transaction() as tx:
+            tx.append(writer.records([b"one"]), NOW_MS, True)
+        assert "hashes" in caught.value.parameters["detail"]
+        assert store.log(CHANNEL, 0).size == 1
+
+    def test_killed_at_any_moment_what_was_committed_is_there_and_nothing_else(
+        self, path: Path, shanghai: SigningNode
+    ) -> None:
+        writer = ChannelWriter(shanghai, CHANNEL)
+        for at in range(600):
+            writer.records([b"%d/%d" % (at, position) for position in range(3)])
+        chance, acknowledged = random.Random(20260101), 0
+        SqliteStore.open(path, create=True).close()
+        for _ in range(25):
+            acknowledged += write_until_killed(path, writer.entries, chance.uniform(0.005, 0.06))
+            acknowledged = check_prefix(path, writer.entries, at_least=acknowledged)
+        assert acknowledged > 100
+
+
+def set_page_limit(store: SqliteStore, pages: int) -> None:
+    with store._writing.connect() as connection:
+        connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+
+
+@contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    """A file system of 2 MB, where this process may mount one."""
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2M", "tmpfs", str(place)], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("this process may not mount a small file system")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def write_until_killed(path: Path, entries: Sequence[VerifiedEntry], seconds: float) -> int:
+    """Go on writing entries in a process of its own, kill it, and return how many commits it reported."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            store = SqliteStore.open(path, create=False)
+            for entry in entries[store.log(CHANNEL, 0).size :]:
+                keep_and_apply(store, entry)
+                os.write(writing, b".")
+        finally:
+            os._exit(0)
+    os.close(writing)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, "rb") as pipe:
+        return len(pipe.read())
+
+
+def check_prefix(path: Path, entries: Sequence[VerifiedEntry], at_least: int) -> int:
+    """Check that exactly a prefix of the entries is held, whole, and return its size."""
+    with SqliteStore.open(path, create=False) as store:
+        log = store.log(CHANNEL, 0)
+        held = store.channel(CHANNEL)
+        assert at_least <= log.size <= at_least + 1  # one commit may have been on its way to its report
+        assert log.root == merkle.read_root(log.size, store.hashes(CHANNEL, 0))
+        assert log.root == (entries[log.size - 1].root if log.size else merkle.EMPTY_ROOT)
+        assert (held.applied_size, held.records) == (log.size, 3 * log.size) if held else log.size == 0
+        assert [entry.envelope for entry in store.entries(CHANNEL, 0, 0)] == [e.envelope for e in entries[: log.size]]
+        places = [record.place for record in store.records()]
+        assert places == [Place(0, at, position) for at in range(log.size) for position in range(3)]
+        with store._reading.connect() as connection:
+            assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+        return log.size
