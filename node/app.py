@@ -182,7 +182,7 @@ class App:
 
     def _verified_state(self) -> RegistryState:
         files = {record.name: record.content for record in self._store.registry_files()}
-        if not files or not self._config.network:
+        if not files:
             raise XinqiaoError("NOT_A_MEMBER", detail="it has not joined a network yet")
         state = registry_source.load(files)
         member = state.members.get(self._config.id)
@@ -198,7 +198,7 @@ class App:
             loop.add_signal_handler(number, self._stop.set)
         async with AsyncExitStack() as stack:
             node = self._build_node(stack)
-            rotation = HomeRotation(self._home, self._config, self._ring, node, lambda: None)
+            rotation = HomeRotation(self._home, self._config, self._ring, node)
             servicer = AdminServicer(node, self._tools(node, rotation))
             addresses = await self._open_listeners(node, servicer, stack)
             await node.announce(addresses["exchange"], addresses["registry"])
@@ -285,6 +285,7 @@ class App:
             files=self._store.registry_file,
             versions=lambda: node.membership.versions,
             explain=node.membership.explain,
+            share=node.share_addresses,
             clock=self._clock,
             limits=self._limits,
         )
@@ -334,10 +335,14 @@ class App:
         async def refresh() -> None:
             await node.refresh_registry()
             await rotation.follow()
+            ending = self._ring.ends_soon(now_ms())
+            if ending is not None:
+                log.warning("the TLS certificate ends soon", key_id=ending.key_id, next="xinqiao keys rotate tls")
 
         scheduler = Scheduler(self._clock)
         scheduler.every(self._config.heartbeat_interval_s, "heartbeat", _logged("heartbeat", node.beat))
         scheduler.every(self._config.registry_refresh_s, "registry", _logged("registry", refresh))
+        scheduler.every(self._config.registry_refresh_s, "addresses", _logged("addresses", node.learn_addresses))
         scheduler.every(self._config.registry_refresh_s, "head report", _logged("head report", node.report_heads))
         self._spawn(scheduler.run(), stack)
         self._spawn(node.run(), stack)

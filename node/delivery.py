@@ -347,6 +347,14 @@ class Delivery:
         calls += [self._receiver.take_equivocation(p) for p in proofs[: self._limits.max_equivocations_per_hello]]
         self.refused_news += await count_refused(calls)
 
+    async def take_addresses(self, addresses: Sequence[envelope_pb2.Envelope]) -> None:
+        """Take the addresses that a registry port hands out, and try the peers that had none."""
+        await self._take_news((), addresses, ())
+        for link in list(self._links.values()):
+            state = self._store.link(link.node)
+            if state.retry_at_ms and not state.last_success_ms and self._peers.peer(link.node) is not None:
+                await self.peer_called(link.node)
+
     async def _reconcile(self, link: Link, heads: Sequence[channel_pb2.Head]) -> bool:
         """Fetch and send what differs; whether the peer holds nothing of ours that we lack."""
         claimed = heads[: self._limits.max_heads_per_hello]

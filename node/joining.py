@@ -72,7 +72,7 @@ async def join(
     # (1) the root
     state = await world.bootstrap(str(endpoint), root_fingerprint)
     # (2) what to resume with
-    update(home.path, registry=endpoint, root_fingerprint=root_fingerprint.hex())
+    update(home.path, registry=endpoint, root_fingerprint=root_fingerprint.hex(), network=state.network)
     descriptor = world.renewed_descriptor() if renew else home.descriptor()
     fingerprint = fingerprint_of(descriptor)
     told = ""
@@ -90,7 +90,6 @@ async def join(
         state = await world.bootstrap(str(endpoint), root_fingerprint)
     # (5) keep what was verified
     world.keep(state)
-    update(home.path, network=state.network)
     return Joined(True, state.network, "")
 
 

@@ -30,6 +30,7 @@ from node.ports import (
     Writer,
 )
 
+REPORT_AGAIN_MS = 3_600_000
 REGISTRY_CODES = (
     "REGISTRY_EXPIRED",
     "REGISTRY_INVALID",
@@ -65,6 +66,7 @@ class Membership:
         self._grace_ms = grace_ms
         self._changed = changed
         self._read_at_ms = 0
+        self._reported: tuple[list[registry_pb2.OriginHeads], int] = ([], 0)
         self._editions = _read_editions(state)
         self._refreshing = asyncio.Lock()
         self._stage_seen = self.stage
@@ -185,13 +187,18 @@ class Membership:
     # -- what this node tells the registry, and peers about others -----------------------------------
 
     async def report_heads(self) -> None:
-        """Sign up to where this node holds each origin's logs, and hand it to the registry; raises WIRE_*."""
-        report = registry_pb2.HeadReport(
-            network=self.network, reporter=self._me, time_unix_ms=self._clock.now_ms(), origins=self._origin_heads()
-        )
+        """Sign up to where this node holds each origin's logs, and hand it to the registry; raises WIRE_*.
+
+        What has not changed is handed over again after REPORT_AGAIN_MS only.
+        """
+        heads, now_ms = self._origin_heads(), self._clock.now_ms()
+        if heads == self._reported[0] and now_ms < self._reported[1] + REPORT_AGAIN_MS:
+            return
+        report = registry_pb2.HeadReport(network=self.network, reporter=self._me, time_unix_ms=now_ms, origins=heads)
         await self._registry.report_heads(
             envelopes.seal(report.SerializeToString(), envelopes.HEAD_REPORT, self._signer())
         )
+        self._reported = (heads, now_ms)
 
     def _origin_heads(self) -> list[registry_pb2.OriginHeads]:
         leaves: dict[str, list[bytes]] = {}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from node.answering import Answering
 from node.core import envelope as envelopes
+from node.core.address import book_digest, open_address
 from node.core.ageing import DEFAULT_GRACE_MS
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
@@ -61,6 +62,7 @@ class Node:
     def __init__(self, settings: Settings, state: RegistryState, world: World, limits: Limits = DEFAULT_LIMITS) -> None:
         self.settings = settings
         self.world = world
+        self._limits = limits
         self._refresh_wanted = asyncio.Event()
         self.membership = Membership(
             me=settings.id,
@@ -157,6 +159,29 @@ class Node:
         )
         envelope = envelopes.seal(record.SerializeToString(), envelopes.ADDRESS, self.world.signer())
         await self.world.writer.run(Lane.CONTROL, lambda tx: tx.put_address(record, envelope))
+
+    async def learn_addresses(self) -> None:
+        """Introduce this node to the registry and take the addresses it hands out."""
+        own = self.world.store.address(self.membership.me)
+        if own is None:
+            return
+        found = await self.world.registry.share_addresses(own.envelope, self._address_digest())
+        await self.delivery.take_addresses(found)
+
+    async def share_addresses(
+        self, address: envelope_pb2.Envelope, known_digest: bytes
+    ) -> Sequence[envelope_pb2.Envelope]:
+        """Take an active member's address and hand out all others held; raises ADDRESS, SIGNATURE, MEMBER_*."""
+        record = open_address(address, self.membership.members, self._limits)
+        self.membership.members.active(record.node)
+        await self.receiving.take_address(address)
+        if known_digest == self._address_digest():
+            return ()
+        held = self.world.store.addresses_since(0)[: self._limits.max_addresses_per_hello]
+        return [item.envelope for item in held if item.record.node != record.node]
+
+    def _address_digest(self) -> bytes:
+        return book_digest(item.record for item in self.world.store.addresses_since(0))
 
     async def _follow_registry(self) -> None:
         while True:

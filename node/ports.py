@@ -540,6 +540,12 @@ class Registry(Protocol):
         """Hand a signed head report to the registry; raises WIRE_* when no registry takes it."""
         ...
 
+    async def share_addresses(
+        self, address: envelope_pb2.Envelope, known_digest: bytes
+    ) -> Sequence[envelope_pb2.Envelope]:
+        """Introduce this node and learn the addresses of others; raises WIRE_* when no source answers."""
+        ...
+
 
 class View(Protocol):
     """What the duties know of the network: always the verified state in force."""

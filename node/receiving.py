@@ -13,6 +13,7 @@ from node.admission import Admission, is_own, lane_of, root_at
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core import merkle
+from node.core.address import open_address
 from node.core.audience import manifest_defect
 from node.core.channel import (
     HeadAt,
@@ -29,7 +30,7 @@ from node.core.errors import XinqiaoError, to_refusal
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Cut, Standing
 from node.core.receipt import VerifiedReceipt, open_receipt, subscriber_of
-from node.pb import channel_pb2, envelope_pb2, registry_pb2
+from node.pb import channel_pb2, envelope_pb2
 from node.ports import Clock, HeldChannel, Lane, Signer, Store, StoreTransaction, View, Writer
 
 RUN_ENTRIES = 64
@@ -380,15 +381,8 @@ class Receiving:
 
     async def take_address(self, envelope: envelope_pb2.Envelope) -> None:
         """Verify and keep where a member can be reached; raises ADDRESS, SIGNATURE."""
-        if len(envelope.payload) > self._limits.max_header_bytes:
-            raise XinqiaoError("ADDRESS", node="a peer", detail="it is too large")
-        claimed = envelopes.parse(registry_pb2.AddressRecord, envelope.payload)
-        member = self._view.members.get(claimed.node)
-        if member is None or claimed.network != self._view.network:
-            raise XinqiaoError("ADDRESS", node=claimed.node[:64], detail="it is not a member of this network")
-        if not envelopes.signers(envelope, envelopes.ADDRESS, member.active_keys, self._limits):
-            raise XinqiaoError("SIGNATURE", signer=member.id)
-        await self._writer.run(Lane.CONTROL, lambda tx: tx.put_address(claimed, envelope))
+        record = open_address(envelope, self._view.members, self._limits)
+        await self._writer.run(Lane.CONTROL, lambda tx: tx.put_address(record, envelope))
 
 
 def _shows_no_more(view: channel_pb2.HeartbeatView, held: channel_pb2.HeartbeatView) -> bool:

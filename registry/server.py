@@ -25,6 +25,7 @@ from node.core.limits import Limits
 from node.pb import registry_service_pb2 as messages
 from node.pb import registry_service_pb2_grpc as services
 from registry import authority, repository
+from registry.addresses import AddressBook
 from registry.rates import Buckets, Rate, caller_of
 from registry.store import Store
 
@@ -64,6 +65,7 @@ class RegistryService(services.RegistryServiceServicer):
         self.clock = clock
         self.reading = Buckets(rates.read)
         self.writing = Buckets(rates.write)
+        self.addresses = AddressBook(store.limits)
 
     async def GetFile(  # noqa: N802 - named by the protocol
         self, request: messages.GetFileRequest, context: Context
@@ -119,6 +121,17 @@ class RegistryService(services.RegistryServiceServicer):
             return messages.ReportHeadsResponse()
 
         return await self._answer(self.writing, context, "head reports", take)
+
+    async def ShareAddresses(  # noqa: N802
+        self, request: messages.ShareAddressesRequest, context: Context
+    ) -> messages.ShareAddressesResponse:
+        """Take a member's address and hand out the others'."""
+
+        def share() -> messages.ShareAddressesResponse:
+            found = self.addresses.share(self.store.members(), request.address, request.known_digest)
+            return messages.ShareAddressesResponse(addresses=found)
+
+        return await self._answer(self.reading, context, "addresses", share)
 
     async def Explain(  # noqa: N802
         self, request: messages.ExplainRequest, context: Context

@@ -32,7 +32,7 @@ def complete() -> Config:
         division="310115",
         parent="310000",
         authorities=AUTHORITIES,
-        network="delta-0123456789abcdef",
+        network="delta:0123456789abcdef",
         root_fingerprint=FINGERPRINT,
         registry=Endpoint("registry.example", 7400),
         listen=Endpoint("::1", 0),
@@ -117,7 +117,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("authorities", '["11319900MX00000110"]', "unified social credit code"),
     ("root_fingerprint", '"AB"', "64 digits"),
     ("network", '"a b"', "no network id"),
-    ("network", '"delta"', "written together"),
+    ("network", '"delta:0123456789abcdef"', "written together"),
     ("registry", '"127.0.0.1:0"', "nobody can call"),
     ("advertise", '"0.0.0.0:7400"', "nobody can call"),
     ("advertise", '"node.example:7400"', "nobody answers"),
@@ -241,7 +241,7 @@ def test_an_update_changes_its_lines_and_no_other(tmp_path: Path) -> None:
     write(tmp_path, text)
     changed = settings.update(
         tmp_path,
-        network="delta",
+        network="delta:0123456789abcdef",
         root_fingerprint=FINGERPRINT,
         registry=Endpoint("::1", 7400),
         authorities=(),
@@ -250,7 +250,7 @@ def test_an_update_changes_its_lines_and_no_other(tmp_path: Path) -> None:
     after = (tmp_path / "xinqiao.toml").read_text("utf-8")
     pairs = zip(text.splitlines(), after.splitlines(), strict=True)
     assert [new for old, new in pairs if new != old] == [
-        'network = "delta"',
+        'network = "delta:0123456789abcdef"',
         f'root_fingerprint = "{FINGERPRINT}"',
         'registry = "[::1]:7400"',
         "links_further = 4 # the line to Suzhou is thin",

@@ -83,6 +83,13 @@ class FakeRegistry:
     async def refresh(self, held: RegistryState | None, now_ms: int) -> RegistryNews:  # noqa: ARG002
         return RegistryNews(self.state)
 
+    async def share_addresses(
+        self,
+        address: envelope_pb2.Envelope,  # noqa: ARG002 - the fake wire needs no address
+        known_digest: bytes,  # noqa: ARG002
+    ) -> Sequence[envelope_pb2.Envelope]:
+        return ()
+
     async def report_heads(self, report: envelope_pb2.Envelope) -> None:
         self.reports.append(report)
 

@@ -105,7 +105,7 @@ def _authorities_fault(codes: tuple[str, ...]) -> str | None:
 
 
 def _network_fault(text: str) -> str | None:
-    return None if re.fullmatch(r"([a-z0-9][a-z0-9._-]{0,99})?", text) else f"{text!r} is no network id"
+    return None if re.fullmatch(r"([a-z0-9][a-z0-9._-]{0,63}:[0-9a-f]{16})?", text) else f"{text!r} is no network id"
 
 
 def _fingerprint_fault(text: str) -> str | None:

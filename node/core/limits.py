@@ -51,6 +51,7 @@ class Limits:
     max_equivocations_kept: int = 1_000
     max_alarms_kept: int = 1_000
     max_channels_per_origin: int = 10_000
+    max_address_bytes: int = 4 * 1024
     max_join_requests: int = 1_000
     max_join_requests_per_id: int = 16
     max_cut_leaves: int = 20_000

@@ -26,7 +26,7 @@ from node.pb import envelope_pb2 as xinqiao_dot_v1_dot_envelope__pb2
 from node.pb import registry_pb2 as xinqiao_dot_v1_dot_registry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xinqiao/v1/registry_service.proto\x12\nxinqiao.v1\x1a\x19xinqiao/v1/envelope.proto\x1a\x19xinqiao/v1/registry.proto\"\x1e\n\x0eGetFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1f\n\x0fGetFileResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"J\n\x18RequestMembershipRequest\x12.\n\x07request\x18\x01 \x01(\x0b\x32\x1d.xinqiao.v1.MembershipRequest\"W\n\x19RequestMembershipResponse\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.xinqiao.v1.JoinState\x12\x14\n\x0ctime_unix_ms\x18\x02 \x01(\x03\">\n\x16GetRequestStateRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\"\x8c\x01\n\x17GetRequestStateResponse\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.xinqiao.v1.JoinState\x12\x1a\n\x12signatures_present\x18\x02 \x01(\r\x12\x19\n\x11signatures_needed\x18\x03 \x01(\r\x12\x14\n\x0ctime_unix_ms\x18\x04 \x01(\x03\":\n\x12ReportHeadsRequest\x12$\n\x06report\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\"\x15\n\x13ReportHeadsResponse\"!\n\x0e\x45xplainRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\"}\n\x0f\x45xplainResponse\x12$\n\x07refusal\x18\x01 \x01(\x0b\x32\x13.xinqiao.v1.Refusal\x12.\n\x08registry\x18\x02 \x01(\x0b\x32\x1c.xinqiao.v1.RegistryVersions\x12\x14\n\x0ctime_unix_ms\x18\x03 \x01(\x03\x32\xa9\x03\n\x0fRegistryService\x12\x44\n\x07GetFile\x12\x1a.xinqiao.v1.GetFileRequest\x1a\x1b.xinqiao.v1.GetFileResponse0\x01\x12`\n\x11RequestMembership\x12$.xinqiao.v1.RequestMembershipRequest\x1a%.xinqiao.v1.RequestMembershipResponse\x12Z\n\x0fGetRequestState\x12\".xinqiao.v1.GetRequestStateRequest\x1a#.xinqiao.v1.GetRequestStateResponse\x12N\n\x0bReportHeads\x12\x1e.xinqiao.v1.ReportHeadsRequest\x1a\x1f.xinqiao.v1.ReportHeadsResponse\x12\x42\n\x07\x45xplain\x12\x1a.xinqiao.v1.ExplainRequest\x1a\x1b.xinqiao.v1.ExplainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xinqiao/v1/registry_service.proto\x12\nxinqiao.v1\x1a\x19xinqiao/v1/envelope.proto\x1a\x19xinqiao/v1/registry.proto\"\x1e\n\x0eGetFileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1f\n\x0fGetFileResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"J\n\x18RequestMembershipRequest\x12.\n\x07request\x18\x01 \x01(\x0b\x32\x1d.xinqiao.v1.MembershipRequest\"W\n\x19RequestMembershipResponse\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.xinqiao.v1.JoinState\x12\x14\n\x0ctime_unix_ms\x18\x02 \x01(\x03\">\n\x16GetRequestStateRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\x0c\"\x8c\x01\n\x17GetRequestStateResponse\x12$\n\x05state\x18\x01 \x01(\x0e\x32\x15.xinqiao.v1.JoinState\x12\x1a\n\x12signatures_present\x18\x02 \x01(\r\x12\x19\n\x11signatures_needed\x18\x03 \x01(\r\x12\x14\n\x0ctime_unix_ms\x18\x04 \x01(\x03\":\n\x12ReportHeadsRequest\x12$\n\x06report\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\"\x15\n\x13ReportHeadsResponse\"T\n\x15ShareAddressesRequest\x12%\n\x07\x61\x64\x64ress\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x14\n\x0cknown_digest\x18\x02 \x01(\x0c\"A\n\x16ShareAddressesResponse\x12\'\n\taddresses\x18\x01 \x03(\x0b\x32\x14.xinqiao.v1.Envelope\"!\n\x0e\x45xplainRequest\x12\x0f\n\x07node_id\x18\x01 \x01(\t\"}\n\x0f\x45xplainResponse\x12$\n\x07refusal\x18\x01 \x01(\x0b\x32\x13.xinqiao.v1.Refusal\x12.\n\x08registry\x18\x02 \x01(\x0b\x32\x1c.xinqiao.v1.RegistryVersions\x12\x14\n\x0ctime_unix_ms\x18\x03 \x01(\x03\x32\x82\x04\n\x0fRegistryService\x12\x44\n\x07GetFile\x12\x1a.xinqiao.v1.GetFileRequest\x1a\x1b.xinqiao.v1.GetFileResponse0\x01\x12`\n\x11RequestMembership\x12$.xinqiao.v1.RequestMembershipRequest\x1a%.xinqiao.v1.RequestMembershipResponse\x12Z\n\x0fGetRequestState\x12\".xinqiao.v1.GetRequestStateRequest\x1a#.xinqiao.v1.GetRequestStateResponse\x12N\n\x0bReportHeads\x12\x1e.xinqiao.v1.ReportHeadsRequest\x1a\x1f.xinqiao.v1.ReportHeadsResponse\x12W\n\x0eShareAddresses\x12!.xinqiao.v1.ShareAddressesRequest\x1a\".xinqiao.v1.ShareAddressesResponse\x12\x42\n\x07\x45xplain\x12\x1a.xinqiao.v1.ExplainRequest\x1a\x1b.xinqiao.v1.ExplainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,10 +49,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTHEADSREQUEST']._serialized_end=598
   _globals['_REPORTHEADSRESPONSE']._serialized_start=600
   _globals['_REPORTHEADSRESPONSE']._serialized_end=621
-  _globals['_EXPLAINREQUEST']._serialized_start=623
-  _globals['_EXPLAINREQUEST']._serialized_end=656
-  _globals['_EXPLAINRESPONSE']._serialized_start=658
-  _globals['_EXPLAINRESPONSE']._serialized_end=783
-  _globals['_REGISTRYSERVICE']._serialized_start=786
-  _globals['_REGISTRYSERVICE']._serialized_end=1211
+  _globals['_SHAREADDRESSESREQUEST']._serialized_start=623
+  _globals['_SHAREADDRESSESREQUEST']._serialized_end=707
+  _globals['_SHAREADDRESSESRESPONSE']._serialized_start=709
+  _globals['_SHAREADDRESSESRESPONSE']._serialized_end=774
+  _globals['_EXPLAINREQUEST']._serialized_start=776
+  _globals['_EXPLAINREQUEST']._serialized_end=809
+  _globals['_EXPLAINRESPONSE']._serialized_start=811
+  _globals['_EXPLAINRESPONSE']._serialized_end=936
+  _globals['_REGISTRYSERVICE']._serialized_start=939
+  _globals['_REGISTRYSERVICE']._serialized_end=1453
 # @@protoc_insertion_point(module_scope)

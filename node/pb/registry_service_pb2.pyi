@@ -1,8 +1,9 @@
 from node.pb import envelope_pb2 as _envelope_pb2
 from node.pb import registry_pb2 as _registry_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -62,6 +63,20 @@ class ReportHeadsRequest(_message.Message):
 class ReportHeadsResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ShareAddressesRequest(_message.Message):
+    __slots__ = ("address", "known_digest")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    address: _envelope_pb2.Envelope
+    known_digest: bytes
+    def __init__(self, address: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., known_digest: _Optional[bytes] = ...) -> None: ...
+
+class ShareAddressesResponse(_message.Message):
+    __slots__ = ("addresses",)
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    addresses: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    def __init__(self, addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("node_id",)

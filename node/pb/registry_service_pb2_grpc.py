@@ -55,6 +55,11 @@ class RegistryServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_registry__service__pb2.ReportHeadsRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_registry__service__pb2.ReportHeadsResponse.FromString,
                 _registered_method=True)
+        self.ShareAddresses = channel.unary_unary(
+                '/xinqiao.v1.RegistryService/ShareAddresses',
+                request_serializer=xinqiao_dot_v1_dot_registry__service__pb2.ShareAddressesRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_registry__service__pb2.ShareAddressesResponse.FromString,
+                _registered_method=True)
         self.Explain = channel.unary_unary(
                 '/xinqiao.v1.RegistryService/Explain',
                 request_serializer=xinqiao_dot_v1_dot_registry__service__pb2.ExplainRequest.SerializeToString,
@@ -95,6 +100,14 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ShareAddresses(self, request, context):
+        """ShareAddresses takes the caller's signed address and hands out those of the other members, so that a
+        member that knows nobody yet finds its peers. Addresses are the members' own words, not the registry's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Explain(self, request, context):
         """Explain says how this node sees another, for a dialler whose handshake was closed. Unsigned:
         a reader shows it and asks the signed files.
@@ -125,6 +138,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.ReportHeads,
                     request_deserializer=xinqiao_dot_v1_dot_registry__service__pb2.ReportHeadsRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_registry__service__pb2.ReportHeadsResponse.SerializeToString,
+            ),
+            'ShareAddresses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShareAddresses,
+                    request_deserializer=xinqiao_dot_v1_dot_registry__service__pb2.ShareAddressesRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_registry__service__pb2.ShareAddressesResponse.SerializeToString,
             ),
             'Explain': grpc.unary_unary_rpc_method_handler(
                     servicer.Explain,
@@ -241,6 +259,33 @@ class RegistryService:
             '/xinqiao.v1.RegistryService/ReportHeads',
             xinqiao_dot_v1_dot_registry__service__pb2.ReportHeadsRequest.SerializeToString,
             xinqiao_dot_v1_dot_registry__service__pb2.ReportHeadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShareAddresses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.RegistryService/ShareAddresses',
+            xinqiao_dot_v1_dot_registry__service__pb2.ShareAddressesRequest.SerializeToString,
+            xinqiao_dot_v1_dot_registry__service__pb2.ShareAddressesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,14 @@ async def report_heads(
     return await _call(endpoint, limits, lambda stub: stub.ReportHeads(request, timeout=limits.call_deadline_s))
 
 
+async def share_addresses(
+    endpoint: str, address: envelope_pb2.Envelope, known_digest: bytes, *, limits: Limits = DEFAULT_LIMITS
+) -> pb.ShareAddressesResponse:
+    """Introduce this node and learn the addresses of others."""
+    request = pb.ShareAddressesRequest(address=address, known_digest=known_digest)
+    return await _call(endpoint, limits, lambda stub: stub.ShareAddresses(request, timeout=limits.call_deadline_s))
+
+
 async def explain(endpoint: str, node: str, *, limits: Limits = DEFAULT_LIMITS) -> pb.ExplainResponse:
     """How the node or registry behind the endpoint sees a node. A hint, unsigned."""
     request = pb.ExplainRequest(node_id=node)

@@ -4,7 +4,7 @@ Nodes take no membership requests and no head reports; they name the registry th
 """
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from math import ceil
 from typing import Any, Never
 
@@ -14,7 +14,7 @@ import grpc.aio
 from node.core.errors import XinqiaoError, to_refusal
 from node.core.identifiers import is_node_id
 from node.core.limits import DEFAULT_LIMITS, Limits
-from node.pb import registry_pb2, registry_service_pb2_grpc
+from node.pb import envelope_pb2, registry_pb2, registry_service_pb2_grpc
 from node.pb import registry_service_pb2 as pb
 from node.ports import Clock
 from node.rpc.refusals import refuse
@@ -32,7 +32,8 @@ class RegistryPort(registry_service_pb2_grpc.RegistryServiceServicer):
     """RegistryService of a node.
 
     files gives a held file by its published name; versions what they add up to; registry the endpoint of the
-    configured registry; explain the refusal that a call of a node would get, None where it would be accepted.
+    configured registry; explain the refusal that a call of a node would get, None where it would be accepted;
+    share takes a member's address and gives those held of others.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class RegistryPort(registry_service_pb2_grpc.RegistryServiceServicer):
         files: Callable[[str], bytes | None],
         versions: Callable[[], registry_pb2.RegistryVersions],
         explain: Callable[[str], XinqiaoError | None],
+        share: Callable[[envelope_pb2.Envelope, bytes], Awaitable[Sequence[envelope_pb2.Envelope]]],
         clock: Clock,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -53,6 +55,7 @@ class RegistryPort(registry_service_pb2_grpc.RegistryServiceServicer):
         self._files = files
         self._versions = versions
         self._explain = explain
+        self._share = share
         self._clock = clock
         self._limits = limits
         self._buckets = TokenBuckets(
@@ -90,6 +93,17 @@ class RegistryPort(registry_service_pb2_grpc.RegistryServiceServicer):
         """Refuse: head reports are for the registry alone."""
         await self._admit(context)
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{self._node} is a node and takes no head reports")
+
+    async def ShareAddresses(  # noqa: N802
+        self, request: pb.ShareAddressesRequest, context: Context
+    ) -> pb.ShareAddressesResponse:
+        """Take a member's address and hand out the others'."""
+        await self._admit(context)
+        try:
+            found = await self._share(request.address, request.known_digest)
+        except XinqiaoError as error:
+            await refuse(context, error)
+        return pb.ShareAddressesResponse(addresses=found)
 
     async def Explain(  # noqa: N802
         self, request: pb.ExplainRequest, context: Context

@@ -85,6 +85,20 @@ class TufRegistry:
             raise XinqiaoError("WIRE_UNREACHABLE", peer=REGISTRY, address="-", detail="no registry is configured")
         await registry_client.report_heads(sources[0][1], report, limits=self._limits)
 
+    async def share_addresses(
+        self, address: envelope_pb2.Envelope, known_digest: bytes
+    ) -> Sequence[envelope_pb2.Envelope]:
+        """Introduce this node to the registry, or to a node where the registry is away; its answer."""
+        failure = XinqiaoError("WIRE_UNREACHABLE", peer=REGISTRY, address="-", detail="no registry is configured")
+        for _, endpoint in self._choose():
+            try:
+                found = await registry_client.share_addresses(endpoint, address, known_digest, limits=self._limits)
+            except XinqiaoError as error:
+                failure = error
+                continue
+            return found.addresses
+        raise failure
+
     def _choose(self) -> list[Source]:
         sources = list(self._sources())
         drawn = sorted((self._entropy.uniform(0.0, 1.0), peer) for peer in sources[1:])

@@ -8,17 +8,15 @@
 Each step is taken by follow(), called after every refresh of the registry; an interruption anywhere is resumed.
 """
 
-from collections.abc import Callable
-
 from node.config import Config
 from node.core.errors import XinqiaoError
-from node.core.membership import Member, fingerprint_of, open_descriptor
+from node.core.membership import fingerprint_of
 from node.home import Home
-from node.keys import KeyRing, build_descriptor, needs_descriptor
+from node.keys import KeyRing, next_descriptor
 from node.keys.ring import KeyRecord, State, Use
 from node.node import Node
 from node.pb import admin_service_pb2 as pb
-from node.pb import envelope_pb2
+from node.pb import registry_pb2
 from node.rpc import registry_client
 
 _STATES = {
@@ -32,12 +30,11 @@ _STATES = {
 class HomeRotation:
     """Replaces the keys of a home, one step at a time."""
 
-    def __init__(self, home: Home, config: Config, ring: KeyRing, node: Node, tls_changed: Callable[[], None]) -> None:
+    def __init__(self, home: Home, config: Config, ring: KeyRing, node: Node) -> None:
         self._home = home
         self._config = config
         self._ring = ring
         self._node = node
-        self._tls_changed = tls_changed
 
     def lines(self) -> list[pb.KeyLine]:
         """The keys with their state."""
@@ -51,53 +48,34 @@ class HomeRotation:
         else:
             self._ring.prepare_next_tls(self._config.id, self._config.network, now_ms)
         fingerprint = await self.file_descriptor()
-        return pb.RotateKeyResponse(keys=self.lines(), fingerprint=fingerprint, waiting_for=self._waits_for(kind))
+        waits_for = self._ring.waits_for(Use(kind), self._listed(), now_ms, self._config.key_settle_s * 1000)
+        return pb.RotateKeyResponse(keys=self.lines(), fingerprint=fingerprint, waiting_for=waits_for)
 
     async def follow(self) -> None:
         """Take every rotation one step further where the registry and the time allow it."""
-        listed = self._listed().descriptor.message
         settle_ms = self._config.key_settle_s * 1000
-        changed = self._ring.follow(listed, self._node.world.clock.now_ms(), settle_ms)
-        if any(record.use is Use.TLS for record in changed):
-            self._tls_changed()
+        self._ring.follow(self._listed(), self._node.world.clock.now_ms(), settle_ms)
         await self.file_descriptor()
 
     async def file_descriptor(self) -> str:
         """File the descriptor that settings and keys call for; its fingerprint, empty when the listed one fits."""
-        listed = self._listed().descriptor.message
-        if not needs_descriptor(listed, self._config, self._ring):
+        newest = self._home.descriptor()
+        now_ms = self._node.world.clock.now_ms()
+        wanted = next_descriptor(self._listed(), newest, self._config, self._ring, now_ms)
+        if wanted is None:
             return ""
-        descriptor = self._pending(listed.version + 1)
+        if wanted is not newest:
+            self._home.write_descriptor(wanted)
         if self._config.registry is None:
             raise XinqiaoError("NOT_A_MEMBER", detail="no registry is configured")
-        await registry_client.request_membership(str(self._config.registry), descriptor)
-        return fingerprint_of(descriptor)
+        await registry_client.request_membership(str(self._config.registry), wanted)
+        return fingerprint_of(wanted)
 
-    def _pending(self, version: int) -> envelope_pb2.Envelope:
-        """The descriptor filed before where it still says what is wanted, so that its fingerprint stays."""
-        kept = self._home.descriptor()
-        message = open_descriptor(kept).message
-        if message.version == version and not needs_descriptor(message, self._config, self._ring):
-            return kept
-        listed = self._listed().descriptor.message
-        fresh = build_descriptor(listed, self._config, self._ring, self._node.world.clock.now_ms())
-        self._home.write_descriptor(fresh)
-        return fresh
-
-    def _listed(self) -> Member:
+    def _listed(self) -> registry_pb2.NodeDescriptor:
         member = self._node.membership.members.get(self._config.id)
         if member is None:
             raise XinqiaoError("NOT_A_MEMBER", detail="the registry does not list it")
-        return member
-
-    def _waits_for(self, kind: str) -> str:
-        use = Use(kind)
-        fresh, previous = self._ring.find(use, State.NEXT), self._ring.find(use, State.PREVIOUS)
-        if fresh is not None and not fresh.listed_at_ms:
-            return "the officers, who list the descriptor with this fingerprint"
-        if fresh is not None:
-            return f"{self._config.key_settle_s} s for every peer to learn of the new key"
-        return "the old key's retirement" if previous is not None else ""
+        return member.descriptor.message
 
 
 def _line(record: KeyRecord) -> pb.KeyLine:

@@ -267,6 +267,11 @@ async def serving(servicer: registry_service_pb2_grpc.RegistryServiceServicer) -
         await server.stop(None)
 
 
+async def knows_nobody(*_: object) -> tuple[()]:
+    """The address book of a node that knows nobody."""
+    return ()
+
+
 def node_port(files: Callable[[str], bytes | None], **changes: Any) -> RegistryPort:
     """Return the registry port of the node 310000 over these files."""
     settings: dict[str, Any] = {
@@ -276,6 +281,7 @@ def node_port(files: Callable[[str], bytes | None], **changes: Any) -> RegistryP
         "files": files,
         "versions": lambda: registry_pb2.RegistryVersions(root_version=1, timestamp_version=4, snapshot_version=2),
         "explain": lambda _: None,
+        "share": knows_nobody,
         "clock": FixedClock(),
     }
     return RegistryPort(**(settings | changes))
