@@ -74,11 +74,12 @@ def records(subject: str, channel_name: str, limit: int) -> None:
 
 def _show(record: pb.HeldRecord) -> dict[str, object] | None:
     if is_json():
-        return {key: value for key, value in plain(record).items() if key != "record"}
+        shown = {key: value for key, value in plain(record).items() if key != "record"}
+        return shown | {"values": {value.column: value.text for value in record.values}}
     ref = record.ref
     say(f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}  published {when(record.issued_at_unix_ms)} UTC")
-    for code, text in record.values.items():
-        say(f"    {code:<14} {text}")
+    for value in record.values:
+        say(f"    {value.column:<17} {value.text}")
     return None
 
 

@@ -293,13 +293,6 @@ class ListRecordsRequest(_message.Message):
 
 class HeldRecord(_message.Message):
     __slots__ = ("ref", "record", "issued_at_unix_ms", "received_at_unix_ms", "fresh_at_unix_ms", "values")
-    class ValuesEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     REF_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     ISSUED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
@@ -311,8 +304,16 @@ class HeldRecord(_message.Message):
     issued_at_unix_ms: int
     received_at_unix_ms: int
     fresh_at_unix_ms: int
-    values: _containers.ScalarMap[str, str]
-    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., record: _Optional[_Union[_record_pb2.Record, _Mapping]] = ..., issued_at_unix_ms: _Optional[int] = ..., received_at_unix_ms: _Optional[int] = ..., fresh_at_unix_ms: _Optional[int] = ..., values: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    values: _containers.RepeatedCompositeFieldContainer[ColumnValue]
+    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., record: _Optional[_Union[_record_pb2.Record, _Mapping]] = ..., issued_at_unix_ms: _Optional[int] = ..., received_at_unix_ms: _Optional[int] = ..., fresh_at_unix_ms: _Optional[int] = ..., values: _Optional[_Iterable[_Union[ColumnValue, _Mapping]]] = ...) -> None: ...
+
+class ColumnValue(_message.Message):
+    __slots__ = ("column", "text")
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    column: str
+    text: str
+    def __init__(self, column: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class ListRecordsResponse(_message.Message):
     __slots__ = ("records",)

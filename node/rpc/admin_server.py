@@ -237,7 +237,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
                         issued_at_unix_ms=answer.held.issued_at_ms,
                         received_at_unix_ms=answer.held.received_at_ms,
                         fresh_at_unix_ms=answer.fresh_at_ms,
-                        values=answer.values,
+                        values=[pb.ColumnValue(column=code, text=text) for code, text in answer.values.items()],
                     )
                 )
                 if len(piece.records) >= RECORDS_PER_MESSAGE:
