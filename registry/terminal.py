@@ -53,7 +53,7 @@ def options(command: F) -> F:
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     # The innermost that was given counts; what stands before it fills in.
     if value:
-        context.meta[f"{__name__}.{parameter.name}"] = value
+        context.meta[f"xinqiao.{parameter.name}"] = value
 
 
 def passphrase_option(variable: str) -> Callable[[F], F]:
@@ -91,12 +91,13 @@ def is_json() -> bool:
 
 
 def _given(name: str) -> Any:
-    context: click.Context | None = click.get_current_context()
-    kept = context.meta.get(f"{__name__}.{name}") if context else None
-    # `xinqiao --home DIR registry ...`: the outer command's own option of that name.
-    while not kept and context is not None:
-        kept = context.params.get(name)
-        context = context.parent
+    # The command that these are mounted into keeps its own options under the same names.
+    context = click.get_current_context()
+    kept = context.meta.get(f"xinqiao.{name}")
+    outer: click.Context | None = context
+    while not kept and outer is not None:
+        kept = outer.params.get(name)
+        outer = outer.parent
     return kept
 
 
