@@ -26,6 +26,7 @@ from node.rpc import registry_client, tls
 from node.rpc.framing import EntryReader, frames
 from node.rpc.idle import IdleLimit
 from node.rpc.refusals import from_rpc_error
+from node.rpc.writing import finish, write
 
 T = TypeVar("T")
 
@@ -101,7 +102,7 @@ class GrpcPeers:
         endpoint = self._endpoints(node)[1]
         if not _ENDPOINT.fullmatch(endpoint):
             raise _unreachable(node, endpoint, "no address of its registry port is known")
-        return endpoint
+        return _as_host(endpoint)
 
     async def close(self) -> None:
         """End every call and close every connection."""
@@ -202,7 +203,12 @@ def _open_channel(target: _Target, limits: Limits) -> grpc.aio.Channel:
         ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
         ("grpc.keepalive_timeout_ms", int(CONNECT_TIMEOUT_S * 1000)),
     ]
-    return grpc.aio.secure_channel(f"dns:///{target.endpoint}", credentials, options)
+    return grpc.aio.secure_channel(_as_host(target.endpoint), credentials, options)
+
+
+def _as_host(endpoint: str) -> str:
+    """The address as gRPC cannot take it for anything else: a host may be called unix."""
+    return f"dns:///{endpoint}"
 
 
 class GrpcPeer:
@@ -320,22 +326,14 @@ class _Sending:
             async for signed in self._entries:
                 self._unanswered += 1
                 for frame in frames(signed, self._limits):
-                    if not await self._write(frame):
+                    if not await write(self._call, pb.PushRequest(frame=frame)):
                         return
-            await self._call.done_writing()
+                    self._idle.moved()
+            await finish(self._call)
         except BaseException:
             # Wakes whoever reads the answers.
             self._call.cancel()
             raise
-
-    async def _write(self, frame: pb.EntryFrame) -> bool:
-        """False when the peer has ended the call: its reason is found where the answers are read."""
-        try:
-            await self._call.write(pb.PushRequest(frame=frame))
-        except (grpc.RpcError, asyncio.InvalidStateError):
-            return False
-        self._idle.moved()
-        return True
 
 
 async def _messages(call: Any, idle: IdleLimit) -> AsyncIterator[Any]:

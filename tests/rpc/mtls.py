@@ -4,8 +4,9 @@ async with mtls_network("310000", "310115") as network:
     peer = network.peer("310115", "310000")        # 310115 dials 310000
 """
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,9 @@ import grpc.aio
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from node.core import envelope as envelopes
+from node.core.entry import SignedEntry
+from node.core.errors import XinqiaoError
+from node.core.heartbeat import shared_digest
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import open_descriptor
 from node.core.suites import ECDSA_P256
@@ -27,11 +31,14 @@ from node.rpc import tls
 from node.rpc.exchange_client import GrpcPeer, GrpcPeers
 from node.rpc.exchange_server import ExchangeServer, build_server
 from node.rpc.framing import frames
+from node.rpc.refusals import from_rpc_error
 from node.storage.memory import MemoryStore
 from node.storage.writer import InlineWriter
 from tests.builders import NETWORK, SigningNode
+from tests.duties.rows import manifest, row
 from tests.wire import FakeRegistry, MemorySidecar, Network, SeededEntropy
 
+BASE = "310000/base"
 LOOPBACK = "127.0.0.1"
 
 
@@ -175,3 +182,56 @@ def stub_of(channel: grpc.aio.Channel) -> Any:
 def pushes(*entries: Any) -> list[pb.PushRequest]:
     """Entries as an honest client frames them."""
     return [pb.PushRequest(frame=frame) for signed in entries for frame in frames(signed)]
+
+
+def hello(network: MtlsNetwork) -> pb.HelloRequest:
+    """A comparison by a node that holds nothing."""
+    return pb.HelloRequest(network=NETWORK, time_unix_ms=network.clock.now_ms(), shared_digest=shared_digest([]))
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario; whatever it started must have ended with it."""
+
+    async def watched() -> None:
+        await scenario
+        await asyncio.sleep(0.05)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(watched())
+
+
+async def publish(network: MtlsNetwork, count: int = 10, audience: str = "everyone") -> Node:
+    node = network["310000"]
+    await node.publishing.create_channel("base", manifest(audience))
+    await node.publishing.publish(BASE, [row(serial) for serial in range(1, count + 1)])
+    return node
+
+
+def outgoing(node: Node, channel: str = BASE) -> list[SignedEntry]:
+    return list(node.sharing.entries(node.membership.me, channel, 0, 0, None))
+
+
+async def each(entries: Iterable[SignedEntry]) -> AsyncIterator[SignedEntry]:
+    for signed in entries:
+        yield signed
+
+
+async def refusal_of(step: Coroutine[Any, Any, Any]) -> XinqiaoError:
+    try:
+        await step
+    except XinqiaoError as error:
+        return error
+    raise AssertionError("nothing was refused")
+
+
+async def all_of(stream: AsyncIterator[Any]) -> list[Any]:
+    return [item async for item in stream]
+
+
+async def rpc_refusal_of(step: Any) -> XinqiaoError:
+    """The refusal that a call by hand gets."""
+    try:
+        await step
+    except grpc.RpcError as error:
+        return from_rpc_error(error, peer="the peer", address="loopback")
+    raise AssertionError("nothing was refused")
