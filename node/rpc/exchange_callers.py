@@ -51,6 +51,11 @@ class Callers:
             self._calls[caller.node] -= 1
             self._forget(caller.node)
 
+    @property
+    def calls(self) -> int:
+        """How many calls are under way."""
+        return self._calls.total()
+
     def identify(self, spki: bytes) -> str:
         """The member now, and whether there is still anything to be had here; raises MEMBER_*, DRAINING."""
         node = self._directory.caller(spki)

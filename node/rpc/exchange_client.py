@@ -119,6 +119,11 @@ class GrpcPeers:
         """How many connections are kept."""
         return len(self._connections)
 
+    @property
+    def calls(self) -> int:
+        """How many calls are under way on the connections kept."""
+        return sum(connection.calls for connection in self._connections.values())
+
     # -- connections ----------------------------------------------------------------------------------
 
     @contextmanager
@@ -140,8 +145,10 @@ class GrpcPeers:
             self._release(connection)
 
     def _connection(self, node: str, lane: Lane) -> _Connection:
+        if self._closed:
+            raise XinqiaoError("DRAINING")
         target = self._target(node)
-        if target is None or self._closed:
+        if target is None:
             raise _unreachable(node, self._endpoints(node)[0], "no address or certificate of it is known")
         held = self._connections.get((node, lane))
         if held is not None and held.target == target:
@@ -359,13 +366,10 @@ def _check_asked(signed: SignedEntry, channel: str, epoch: int, due: int, end: i
 
 
 def _is_passing(error: XinqiaoError) -> bool:
-    """Whether a second try at once may help: nobody was there, and it did not take a whole deadline to find out."""
-    return error.code == "WIRE_UNREACHABLE" and not _timed_out(error)
-
-
-def _timed_out(error: XinqiaoError) -> bool:
+    """Whether a second try at once may help: somebody was dialled, and it took no whole deadline to fail."""
     cause = error.__cause__
-    return isinstance(cause, grpc.RpcError) and cause.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    dialled = isinstance(cause, grpc.RpcError) and cause.code() is grpc.StatusCode.UNAVAILABLE
+    return error.code == "WIRE_UNREACHABLE" and dialled
 
 
 def _unreachable(node: str, address: str, detail: str) -> XinqiaoError:

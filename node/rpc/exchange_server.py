@@ -233,6 +233,11 @@ class ExchangeServer:
         self.health = health
         self.port = port
 
+    @property
+    def calls(self) -> int:
+        """How many calls of members are under way."""
+        return self._servicer.callers.calls
+
     async def start(self) -> None:
         """Begin to answer."""
         await self._server.start()

@@ -63,7 +63,8 @@ class Health(health_pb2_grpc.HealthServicer):
                     await context.write(answer)
                     last = answer
                 await changed.wait()
-                caller.check()
+                if not self._ended:
+                    caller.check()
             await context.write(self._answer(request.service))
 
     def _answer(self, service: str) -> health_pb2.HealthCheckResponse:

@@ -57,7 +57,9 @@ def make_credentials(node: str) -> Credentials:
     """A fresh TLS key and certificate in a node's name, valid now."""
     signer = generate(ECDSA_P256)
     now_ms = int(time.time() * 1000)
-    return Credentials(signer.encoded(Encoding.PEM), make_certificate(node, NETWORK, signer, now_ms))
+    # A colon in the certificate's URI would read as a port, and Go programs refuse such a certificate.
+    certificate = make_certificate(node, NETWORK.replace(":", "."), signer, now_ms)
+    return Credentials(signer.encoded(Encoding.PEM), certificate)
 
 
 def with_certificates(signing: SigningNode, certificates: list[bytes]) -> SigningNode:
