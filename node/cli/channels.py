@@ -2,7 +2,7 @@
 
 import click
 
-from node.cli.terminal import Group, admin, options, plain, result, say, table, when
+from node.cli.terminal import Group, admin, fresh, options, plain, result, say, table, when
 from node.core.audience import format_audience, parse_audience
 from node.pb import admin_service_pb2 as pb
 from node.pb import channel_pb2
@@ -13,8 +13,10 @@ DISCLOSURES = {
     "C": channel_pb2.DISCLOSURE_CLASS_C,
 }
 AUDIENCE_HELP = (
-    "Who may read it: node ids, level=city, parent=310000, region=33, joined by & (and) and , (or); everyone."
+    "Who may read it: `everyone`, or node ids and conditions (level=city, parent=310000, region=33), joined by & (and)"
+    " and , (or): `national,level=city&region=33`. Put it in quotes."
 )
+CHANNEL_HELP = "Full name of the channel: the node that writes it, then its name, e.g. 310000/penalties."
 
 
 @click.group("channel", cls=Group)
@@ -24,8 +26,13 @@ def channel() -> None:
 
 
 @channel.command("create")
-@click.argument("name")
-@click.option("--item", required=True, help="Catalogue item of its records, e.g. penalty.2018.")
+@click.argument("name", help="Name within this node: a-z, 0-9, - and /; e.g. penalties or lists/serious-tax.")
+@click.option(
+    "--item",
+    required=True,
+    metavar="ITEM",
+    help="Catalogue item of its records: licence.2018, penalty.2018 or registration.base.",
+)
 @click.option("--audience", "expression", required=True, metavar="EXPR", help=AUDIENCE_HELP)
 @click.option(
     "--disclosure",
@@ -33,11 +40,19 @@ def channel() -> None:
     type=click.Choice(list(DISCLOSURES)),
     help="A public, B on the subject's authorisation, C public bodies in their duties.",
 )
-@click.option("--title", default="", help="Title for people; the item's title unless given.")
-@click.option("--staleness-limit", default=0, metavar="SECONDS", help="Age past which answers are unconfirmed.")
+@click.option("--title", default="", help="Title for people; the item's title unless given.", metavar="TEXT")
+@click.option(
+    "--staleness-limit",
+    default=0,
+    metavar="SECONDS",
+    help="Age past which answers are unconfirmed; unless given, as the protocol has it.",
+)
 @options
 def create(name: str, item: str, expression: str, disclosure: str, title: str, staleness_limit: int) -> None:
-    """Create the channel NAME of this node, for instance `penalties`."""
+    """Create a channel of this node.
+
+    Its full name, which every other command takes, is the node's id, a slash and NAME.
+    """
     request = pb.CreateChannelRequest(
         name=name,
         item=item,
@@ -54,11 +69,11 @@ def create(name: str, item: str, expression: str, disclosure: str, title: str, s
 
 
 @channel.command("audience")
-@click.argument("name", metavar="CHANNEL")
-@click.argument("expression", metavar="EXPR")
+@click.argument("name", metavar="CHANNEL", help=CHANNEL_HELP)
+@click.argument("expression", metavar="EXPR", help=AUDIENCE_HELP)
 @options
 def audience(name: str, expression: str) -> None:
-    """Change who may read CHANNEL; who is dropped is ordered to erase its copy."""
+    """Change who may read a channel of this node; who is dropped is ordered to erase its copy."""
     with admin() as node:
         summary = node.set_audience(pb.SetAudienceRequest(channel=name, audience=parse_audience(expression)))
     say(f"channel {name} is now read by {', '.join(summary.audience_nodes)}")
@@ -79,19 +94,21 @@ def list_() -> None:
 def _row(summary: pb.ChannelSummary) -> list[object]:
     head = summary.head
     state = summary.state if not summary.missing_bodies else f"{summary.state}, {summary.missing_bodies} bodies missing"
-    fresh = when(summary.fresh_at_unix_ms)
     root = head.root.hex()[:16]
     return [
         *(head.channel, head.epoch, head.size, summary.applied_size, summary.records),
-        *(state, fresh, summary.manifest.item, root),
+        *(state, when(summary.fresh_at_unix_ms), summary.manifest.item, root),
     ]
 
 
 @channel.command("show")
-@click.argument("name", metavar="CHANNEL")
+@click.argument("name", metavar="CHANNEL", help=CHANNEL_HELP)
 @options
 def show(name: str) -> None:
-    """Show CHANNEL: its audience, what became of its records, and how far every reader is."""
+    """Show one channel: its audience, what became of its records, and how far every reader is.
+
+    Shows the newest epoch of it; `xinqiao channel list` names them all.
+    """
     with admin() as node:
         found = node.channel(name)
     summary = found.channel
@@ -99,7 +116,7 @@ def show(name: str) -> None:
         f"{summary.head.channel}  {summary.manifest.title}  ({summary.manifest.item})",
         f"audience: {format_audience(summary.manifest.audience)} = {', '.join(summary.audience_nodes)}",
         f"entries {summary.head.size}, applied {summary.applied_size}, records in force {summary.records}",
-        f"state {summary.state}, fresh at {when(summary.fresh_at_unix_ms)} UTC",
+        f"state {summary.state}, {fresh(summary.fresh_at_unix_ms)}",
         f"root {summary.head.root.hex()}",
         f"outcomes: {_outcomes(summary.outcomes)}",
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from node.cli.channels import CHANNEL_HELP
 from node.cli.terminal import Command, admin, options, result, say
 from node.core.errors import XinqiaoError
 from node.evidence.result import Verified, explain
@@ -12,17 +13,23 @@ from node.pb import admin_service_pb2 as pb
 from node.pb import record_pb2
 
 FINGERPRINT_CHARS = 64
+INDEX_HELP = "Index of the entry in the log."
+POSITION_HELP = "Position of the record in the entry, from 0."
+EPOCH_HELP = "Epoch of the log; 0 unless the channel was cut."
 
 
 @click.command("prove", cls=Command)
-@click.argument("channel")
-@click.argument("index", type=int)
-@click.argument("position", type=int)
-@click.option("--epoch", default=0, help="Epoch of the log; 0 unless the channel was cut.")
+@click.argument("channel", help=CHANNEL_HELP)
+@click.argument("index", type=int, help=INDEX_HELP)
+@click.argument("position", type=int, help=POSITION_HELP)
+@click.option("--epoch", default=0, help=EPOCH_HELP)
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
 @options
 def prove(channel: str, index: int, position: int, epoch: int, output: Path) -> None:
-    """Export the evidence for the record at INDEX and POSITION of CHANNEL: anybody can verify it, offline."""
+    """Export the evidence for one record to a file that anybody can verify, offline.
+
+    `xinqiao records` names a record's place as EPOCH/INDEX/POSITION.
+    """
     ref = record_pb2.RecordRef(channel=channel, epoch=epoch, index=index, position=position)
     with admin() as node:
         bundle = node.prove(pb.ProveRequest(ref=ref))
@@ -33,11 +40,16 @@ def prove(channel: str, index: int, position: int, epoch: int, output: Path) -> 
 
 
 @click.command("verify", cls=Command)
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file", help="The file that `xinqiao prove` wrote.", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.option("--root-fingerprint", required=True, metavar="HEX", help="As an officer of the network reads it to you.")
 @options
 def verify_command(file: Path, root_fingerprint: str) -> None:
-    """Verify the evidence in FILE, offline, as of the date it states."""
+    """Verify the evidence for one record, offline, as of the date it states.
+
+    Needs no node, no home and no network: only the file and the root fingerprint.
+    """
     verified = verify(file.read_bytes(), parse_fingerprint(root_fingerprint))
     say(explain(verified))
     result(_document(verified))

@@ -2,7 +2,7 @@
 
 import click
 
-from node.cli.terminal import Group, admin, grouped, options, plain, result, say, table, when
+from node.cli.terminal import Group, admin, grouped, options, pending_fingerprint, plain, result, say, table, when
 from node.pb import admin_service_pb2 as pb
 
 
@@ -15,18 +15,27 @@ def keys() -> None:
 @keys.command("list")
 @options
 def list_() -> None:
-    """List them with their state."""
+    """List keys and certificates with their state, and what the officers are still to approve."""
     with admin() as node:
         found = node.keys()
+        pending = pending_fingerprint(node.status().fingerprint)
     _show(list(found.keys))
-    result(plain(found))
+    if pending:
+        say(f"waiting for: the officers to approve the descriptor with the fingerprint {grouped(pending)}")
+    result(plain(found) | {"pending_fingerprint": pending})
 
 
 @keys.command("rotate")
-@click.argument("kind", type=click.Choice(["signing", "tls"]))
+@click.argument(
+    "kind", type=click.Choice(["signing", "tls"]), help="signing: what signs entries; tls: what connections show."
+)
 @options
 def rotate(kind: str) -> None:
-    """Replace the signing key or the TLS certificate, old and new valid together; run it again to see how far it is."""
+    """Replace the signing key or the TLS certificate, old and new valid together.
+
+    Prints the fingerprint that an officer must be read. The officers approve twice: the new key, and later that the
+    old one ends. `xinqiao keys list` shows how far it is; run anew after the end, it starts the next rotation.
+    """
     with admin() as node:
         found = node.rotate_key(kind)
     _show(list(found.keys))

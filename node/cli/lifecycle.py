@@ -34,16 +34,23 @@ ENDPOINT = EndpointType()
 
 
 @click.command("init", cls=Command)
-@click.option("--id", "node_id", required=True, help="GB/T 2260 code of the division, or a short name.")
-@click.option("--name", required=True, help="Name for people, e.g. 浦东新区.")
+@click.option("--id", "node_id", required=True, metavar="ID", help="GB/T 2260 code of the division, or a short name.")
+@click.option("--name", required=True, metavar="TEXT", help="Name for people, e.g. 浦东新区.")
 @click.option("--level", required=True, type=click.Choice(LEVELS), help="Where it stands among the nodes.")
-@click.option("--parent", default="", help="Id of the superior node; none at the top.")
-@click.option("--division", default=None, help="GB/T 2260 code of the seat; the id where that is one.")
-@click.option("--authority", "authorities", multiple=True, metavar="USCC", help="Body it speaks for; repeatable.")
+@click.option("--parent", default="", metavar="ID", help="Id of the superior node; none at the top.")
+@click.option("--division", default=None, metavar="CODE", help="GB/T 2260 code of the seat; the id where that is one.")
+@click.option(
+    "--authority", "authorities", multiple=True, metavar="USCC", help="Public body it speaks for; repeatable."
+)
 @click.option("--listen", type=ENDPOINT, default=None, help="Where peers call; none for a node that only dials out.")
 @click.option("--registry-listen", type=ENDPOINT, default=None, help="Where it serves the registry's files.")
 @click.option("--advertise", type=ENDPOINT, default=None, help="The address peers are told, if another.")
-@click.option("--suite", type=click.Choice(["ed25519", "ecdsa-p256-sha256"]), default=None, help="Of the signing key.")
+@click.option(
+    "--suite",
+    type=click.Choice(["ed25519", "ecdsa-p256-sha256"]),
+    default=None,
+    help="Algorithm of the signing key; ed25519 unless given.",
+)
 @options
 def init(
     node_id: str,
@@ -57,7 +64,10 @@ def init(
     advertise: Endpoint | None,
     suite: str | None,
 ) -> None:
-    """Create a node in --home: its keys, its settings, its descriptor. Prints the fingerprint officers compare."""
+    """Create a node in --home: its keys, its settings, its descriptor.
+
+    Prints the fingerprint that the officers compare before they admit the node.
+    """
     config = Config(
         id=node_id,
         name=name,
@@ -80,13 +90,29 @@ def init(
 
 
 @click.command("join", cls=Command)
-@click.option("--registry", "registry_endpoint", type=ENDPOINT, default=None, help="Where the registry serves.")
-@click.option("--root-fingerprint", default=None, metavar="HEX", help="As an officer reads it to you.")
-@click.option("--wait", default=86_400, metavar="SECONDS", help="How long to wait for the officers; 0 not at all.")
+@click.option(
+    "--registry",
+    "registry_endpoint",
+    type=ENDPOINT,
+    default=None,
+    help="Where the registry serves; kept for the next time.",
+)
+@click.option(
+    "--root-fingerprint", default=None, metavar="HEX", help="As an officer reads it to you; kept for the next time."
+)
+@click.option(
+    "--wait",
+    default=86_400,
+    metavar="SECONDS",
+    help="How long to wait for the officers; 0 not at all. One day unless given.",
+)
 @click.option("--renew", is_flag=True, help="Apply with a new descriptor, e.g. after a rejection was cleared up.")
 @options
 def join_command(registry_endpoint: Endpoint | None, root_fingerprint: str | None, wait: int, renew: bool) -> None:
-    """Become a member: apply at the registry and wait for the officers. Interrupted, it is simply run again."""
+    """Become a member: apply at the registry and wait for the officers.
+
+    Interrupted, it is simply run again, then without options. A rejection arrives with its reason.
+    """
     found, config = loaded()
     endpoint = registry_endpoint or config.registry
     fingerprint = root_fingerprint or config.root_fingerprint
@@ -99,6 +125,8 @@ def join_command(registry_endpoint: Endpoint | None, root_fingerprint: str | Non
         )
     if outcome.is_member:
         say(f"{config.id} is a member of {outcome.network}", "next: xinqiao serve")
+    else:
+        say(f"{config.id} is not a member yet", "next: xinqiao join")
     result({"id": config.id, "member": outcome.is_member, "network": outcome.network, "waiting_for": outcome.waits_for})
 
 
@@ -114,7 +142,10 @@ def _tell(waiting: Waiting) -> None:
 @click.command("serve", cls=Command)
 @options
 def serve() -> None:
-    """Serve this node until SIGTERM, which drains and stops. With --json, prints the addresses as its first line."""
+    """Serve this node until SIGTERM, which drains and stops.
+
+    Prints the addresses it serves at; logs to stderr.
+    """
     found, config = loaded()
     app.serve(found, config, passphrase_of(found, config), _started)
 
@@ -160,12 +191,18 @@ def config_check() -> None:
 
 
 @config_group.command("show")
-@click.option("--keys", "with_meaning", is_flag=True, help="Every key with its meaning and what is trusted.")
+@click.option(
+    "--keys",
+    "with_meaning",
+    is_flag=True,
+    help="Not the values, but every setting with its meaning and what is trusted.",
+)
 @options
 def config_show(with_meaning: bool) -> None:
     """Show the settings in force."""
     if with_meaning:
         say(document())
+        result({"settings": document()})
         return
     _, config = loaded()
     say(render(config))

@@ -8,7 +8,7 @@ from node.cli import channels, evidence, keys, lifecycle, publishing, reading
 from node.cli.terminal import Group, options
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, context_settings={"max_content_width": 110})
 @click.version_option(version("xinqiao"), prog_name="xinqiao")
 @options
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     \b
     Join a network:      xinqiao init ... ; xinqiao join ... ; xinqiao serve
     Publish records:     xinqiao channel create ... ; xinqiao publish CHANNEL FILE...
-    Look things up:      xinqiao status | peers | channel list | records
+    Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX
     Run a registry:      xinqiao registry --help
 

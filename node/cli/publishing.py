@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from node.cli.channels import CHANNEL_HELP
+from node.cli.evidence import EPOCH_HELP, INDEX_HELP, POSITION_HELP
 from node.cli.terminal import Command, Group, admin, options, plain, progress, result, say
 from node.core.errors import XinqiaoError
 from node.ingest.rejections import RejectionFile
@@ -16,11 +18,17 @@ SHOWN_REJECTIONS = 5
 
 
 @click.command("publish", cls=Command)
-@click.argument("channel")
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("channel", help=CHANNEL_HELP)
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV or JSON lines; one after the other.",
+)
 @options
 def publish(channel: str, files: Sequence[Path]) -> None:
-    """Publish the rows of FILES into CHANNEL, a channel of this node.
+    """Publish the rows of files into a channel of this node.
 
     CSV (UTF-8 with or without BOM, GB18030) or JSON lines, with the column codes of the channel's catalogue item.
     Every row gets one outcome: accepted, revised, duplicate or rejected. Rejected rows are written beside the file
@@ -73,15 +81,18 @@ def record() -> None:
 
 
 @record.command("erase")
-@click.argument("channel")
-@click.argument("index", type=int)
-@click.argument("position", type=int)
-@click.option("--epoch", default=0, help="Epoch of the log; 0 unless the channel was cut.")
-@click.option("--decision", required=True, help="Number of the deciding document.")
-@click.option("--reason", required=True, help="Reason in the words of the decision.")
+@click.argument("channel", help=CHANNEL_HELP)
+@click.argument("index", type=int, help=INDEX_HELP)
+@click.argument("position", type=int, help=POSITION_HELP)
+@click.option("--epoch", default=0, help=EPOCH_HELP)
+@click.option("--decision", required=True, metavar="TEXT", help="Number of the deciding document.")
+@click.option("--reason", required=True, metavar="TEXT", help="Reason in the words of the decision.")
 @options
 def erase(channel: str, index: int, position: int, epoch: int, decision: str, reason: str) -> None:
-    """Erase the record at INDEX and POSITION of CHANNEL at every holder; every proof still holds."""
+    """Erase one record of this node at every holder; every proof of its neighbours still holds.
+
+    `xinqiao records` names a record's place as EPOCH/INDEX/POSITION. What is erased does not come back.
+    """
     if not decision.strip() or not reason.strip():
         raise XinqiaoError("ARGUMENT_INVALID", argument="--decision, --reason", detail="both must be given")
     ref = record_pb2.RecordRef(channel=channel, epoch=epoch, index=index, position=position)

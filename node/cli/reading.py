@@ -2,7 +2,19 @@
 
 import click
 
-from node.cli.terminal import Command, admin, is_json, options, plain, result, say, table, when
+from node.cli.terminal import (
+    Command,
+    admin,
+    grouped,
+    is_json,
+    options,
+    pending_fingerprint,
+    plain,
+    result,
+    say,
+    table,
+    when,
+)
 from node.core.errors import from_refusal
 from node.pb import admin_service_pb2 as pb
 
@@ -24,7 +36,10 @@ def status() -> None:
         table("alarms", ("code", "what", "who must act", "last seen (UTC)", "count"), [_alarm(a) for a in found.alarms])
     if found.waiting_for:
         say(f"next: {found.waiting_for}")
-    result(plain(found))
+    pending = pending_fingerprint(found.fingerprint)
+    if pending:
+        say(f"waiting for: the officers to approve the descriptor with the fingerprint {grouped(pending)}")
+    result(plain(found) | {"pending_fingerprint": pending})
 
 
 def _duty(duty: pb.Duty) -> list[object]:
@@ -57,18 +72,23 @@ def _peer(peer: pb.Peer) -> list[object]:
 
 
 @click.command("records", cls=Command)
-@click.option("--subject", default="", metavar="USCC", help="Code of the subject.")
-@click.option("--channel", "channel_name", default="", metavar="CHANNEL", help="Only this channel.")
-@click.option("--limit", default=0, help="At most that many; 0 for all.")
+@click.option("--subject", default="", metavar="USCC", help="Unified social credit code of the subject.")
+@click.option(
+    "--channel", "channel_name", default="", metavar="CHANNEL", help="Full name of the only channel to look in."
+)
+@click.option("--limit", default=0, metavar="COUNT", help="At most that many; 0 for all.")
 @options
 def records(subject: str, channel_name: str, limit: int) -> None:
-    """List records in force by subject, by channel, or both."""
+    """List records in force by subject, by channel, or both.
+
+    Each is headed by its place, CHANNEL EPOCH/INDEX/POSITION, which `prove` and `record erase` take.
+    """
     if not subject and not channel_name:
         raise click.UsageError("give --subject, --channel, or both")
     with admin() as node:
         answers = node.records(pb.ListRecordsRequest(subject=subject, channel=channel_name, limit=limit))
         found = [_show(record) for record in answers]
-    say(f"{len(found)} records in force")
+    say(f"records in force: {len(found)}")
     result({"records": found})
 
 

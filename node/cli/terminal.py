@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from node.config import Config
 from node.core.errors import XinqiaoError
+from node.core.membership import fingerprint_of
 from node.home import Home
 from node.keys import Passphrase, find_passphrase
 from node.rpc.admin_client import AdminClient
@@ -39,12 +41,26 @@ class Command(click.Command):
             print_error(XinqiaoError("FILE_ACCESS", file=error.filename, detail=error.strerror or error))
         return ctx.exit(1)
 
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - the list of commands is wrapped, never cut
+        """The first sentence of its help."""
+        return first_sentence(self)
+
 
 class Group(click.Group):
     """A group of such commands."""
 
     command_class = Command
     group_class = type
+
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - likewise
+        """The first sentence of its help."""
+        return first_sentence(self)
+
+
+def first_sentence(command: click.Command) -> str:
+    """What a list of commands says of one."""
+    paragraph = " ".join((command.help or "").split("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s", paragraph)[0]
 
 
 def options(command: F) -> F:
@@ -156,6 +172,17 @@ def when(unix_ms: int) -> str:
     if not unix_ms:
         return "never"
     return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def fresh(unix_ms: int) -> str:
+    """How fresh something is, in a sentence for people."""
+    return f"fresh as of {when(unix_ms)} UTC" if unix_ms else "not confirmed by a heartbeat yet"
+
+
+def pending_fingerprint(listed: str) -> str:
+    """The fingerprint of this node's newest descriptor where the registry lists another one, else empty."""
+    found = fingerprint_of(home().descriptor())
+    return found if found != listed else ""
 
 
 def grouped(fingerprint: str) -> str:
