@@ -36,6 +36,7 @@ from registry.wording import grouped, shown, when
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+NODE_ID_HELP = "Id of the node, as `registry requests` or `registry show` lists it."
 
 
 def now_ms() -> int:
@@ -301,23 +302,25 @@ def _fingerprint(text: str) -> str:
 
 
 @propose.command("approve")
-@click.argument("id")
-@click.option("--fingerprint", required=True, help="As its administrator read it to you over another line.")
+@click.argument("id", help=NODE_ID_HELP)
+@click.option(
+    "--fingerprint", required=True, metavar="HEX", help="As its administrator read it to you over another line."
+)
 @proposing
 def propose_approve(id: str, fingerprint: str, output: Path, earlier: Path | None) -> None:
-    """List the node ID with the descriptor whose fingerprint you were told."""
+    """Admit a node, or list its changed descriptor, by the fingerprint you were told."""
     store, state, before = _start(earlier)
     request = authority.pending(store, id, _fingerprint(fingerprint))
     _write(store, decisions.approve(state.files, request.descriptor, now_ms()), before, output)
 
 
 @propose.command("reject")
-@click.argument("id")
+@click.argument("id", help=NODE_ID_HELP)
 @click.option("--reason", required=True, help="What its administrator reads; part of what is signed.")
 @click.option("--fingerprint", help="Which request, where several are pending.")
 @proposing
 def propose_reject(id: str, reason: str, fingerprint: str | None, output: Path, earlier: Path | None) -> None:
-    """Answer the request of ID with a signed refusal."""
+    """Answer a request with a signed refusal."""
     store, state, before = _start(earlier)
     if fingerprint is None:
         own = [request.descriptor.fingerprint for request in store.requests() if request.id == id]
@@ -330,20 +333,23 @@ def propose_reject(id: str, reason: str, fingerprint: str | None, output: Path, 
 
 
 @propose.command("suspend")
-@click.argument("id")
+@click.argument("id", help=NODE_ID_HELP)
 @click.option("--reason", default="by decision of the officers", show_default=True, help="What everybody reads.")
 @proposing
 def propose_suspend(id: str, reason: str, output: Path, earlier: Path | None) -> None:
-    """Accept nothing more of ID than what is reported up to now; for a suspended ID, extend its cut."""
+    """Suspend a node: nothing it signs from now on is accepted, what is reported up to now stays valid.
+
+    For a suspended node, extend its cut by what was reported since.
+    """
     _stop(id, Standing.SUSPENDED, reason, output, earlier)
 
 
 @propose.command("remove")
-@click.argument("id")
+@click.argument("id", help=NODE_ID_HELP)
 @click.option("--reason", default="by decision of the officers", show_default=True, help="What everybody reads.")
 @proposing
 def propose_remove(id: str, reason: str, output: Path, earlier: Path | None) -> None:
-    """End the membership of ID; what it signed before stays valid up to the cut."""
+    """End the membership of a node; what it signed before stays valid up to the cut."""
     _stop(id, Standing.REMOVED, reason, output, earlier)
 
 
@@ -356,16 +362,16 @@ def _stop(node: str, standing: Standing, reason: str, output: Path, earlier: Pat
 
 
 @propose.command("reinstate")
-@click.argument("id")
+@click.argument("id", help=NODE_ID_HELP)
 @proposing
 def propose_reinstate(id: str, output: Path, earlier: Path | None) -> None:
-    """Take a suspended or removed ID back: its channels go on in the next epoch."""
+    """Take a suspended or removed node back: its channels go on in the next epoch."""
     store, state, before = _start(earlier)
     _write(store, decisions.reinstate(state.files, id, now_ms()), before, output)
 
 
 @propose.command("publish")
-@click.argument("edition", type=FILE)
+@click.argument("edition", type=FILE, help="The edition, a JSON file.")
 @proposing
 def propose_publish(edition: Path, output: Path, earlier: Path | None) -> None:
     """Publish an edition of the catalogue; a published edition never changes."""
@@ -374,11 +380,11 @@ def propose_publish(edition: Path, output: Path, earlier: Path | None) -> None:
 
 
 @propose.command("renew")
-@click.argument("roles", nargs=-1)
+@click.argument("roles", nargs=-1, help="Names as `registry show` lists them, e.g. targets or region-31.")
 @click.option("-o", "--output", required=True, type=NEW_FILE, help="File to write the proposal to.")
 @options
 def propose_renew(roles: tuple[str, ...], output: Path) -> None:
-    """Sign ROLES anew before they expire, all of them when none is named; see `registry show`."""
+    """Sign roles anew before they expire, all of them when none is named; see `registry show`."""
     store = opened()
     state = store.founded()
     known = [repository.ROOT, *sorted(state.roles)]
@@ -398,7 +404,7 @@ def _read(path: Path) -> Proposal:
 
 
 @registry.command("sign")
-@click.argument("proposal", type=FILE)
+@click.argument("proposal", type=FILE, help="The proposal file.")
 @click.option("--key", required=True, type=FILE, help="Your private key.")
 @click.option("-o", "--output", type=NEW_FILE, help="Write the signed copy here instead of into the same file.")
 @click.option("--root-fingerprint", help="Sign only for the network with this root fingerprint.")
@@ -415,7 +421,9 @@ def sign(
     replace: bool,
     passphrase_file: Path | None,
 ) -> None:
-    """Show in plain words what PROPOSAL does, ask, and sign it. Needs no network and no registry.
+    """Show in plain words what a proposal does, ask, and sign it.
+
+    Needs no network and no registry.
 
     The words are read off what is signed. If any of it has no words here, nothing is signed.
     """
@@ -457,11 +465,11 @@ def _check_root(proposal: Proposal, expected: str | None) -> None:
 
 
 @registry.command("submit")
-@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.argument("files", nargs=-1, required=True, type=FILE, help="Signed proposal files.")
 @passphrase_option(REGISTRY_PASSPHRASE)
 @options
 def submit(files: tuple[Path, ...], passphrase_file: Path | None) -> None:
-    """Gather signatures from proposal FILES, several copies of one proposal too; publish what has enough."""
+    """Gather the signatures of proposal files, of several copies too, and publish what has enough."""
     store = opened()
     online = authority.open_online_key(store, passphrase(passphrase_file, REGISTRY_PASSPHRASE))
     found = authority.submit(store, {str(path): _read(path) for path in files}, online, now_ms())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,12 +28,25 @@ class Command(click.Command):
             _print_error(XinqiaoError("FILE_ACCESS", file=error.filename, detail=error.strerror or error))
         return ctx.exit(1)
 
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - the list of commands is wrapped, never cut
+        """The first sentence of its help."""
+        return _first_sentence(self)
+
 
 class Group(click.Group):
     """A group of such commands."""
 
     command_class = Command
     group_class = type
+
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - likewise
+        """The first sentence of its help."""
+        return _first_sentence(self)
+
+
+def _first_sentence(command: click.Command) -> str:
+    paragraph = " ".join((command.help or "").split("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s", paragraph)[0]
 
 
 def options(command: F) -> F:
