@@ -1,7 +1,7 @@
 """Entries between real nodes over gRPC and mutual TLS: what arrives, what comes back, who is refused."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from node.core.audience import parse_audience
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
 from node.core.membership import Standing
+from node.node import Node
 from node.pb import envelope_pb2, registry_service_pb2_grpc
 from node.pb import exchange_service_pb2 as pb
 from node.ports import Lane
@@ -98,6 +99,40 @@ def test_links_bring_nodes_in_step_and_receipts_home() -> None:
             assert network.calls == []
 
     run(scenario())
+
+
+def test_running_links_push_at_once_what_is_appended() -> None:
+    async def scenario() -> None:
+        async with mtls_network("310000", "310115") as network:
+            a, b = await publish(network), network["310115"]
+            links = [asyncio.create_task(node.run()) for node in network.nodes.values()]
+            await until(lambda: held_size(b) == 2)
+            await a.publishing.publish(BASE, [row(99)])
+            await until(lambda: held_size(b) == 3)
+            await until(lambda: receipted_sizes(a) == [3])
+            for link in links:
+                link.cancel()
+            await asyncio.gather(*links, return_exceptions=True)
+
+    run(scenario())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return as soon as the condition holds; fails after five seconds."""
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen")
+
+
+def held_size(node: Node) -> int:
+    held = node.world.store.channel(BASE)
+    return held.log.size if held is not None else 0
+
+
+def receipted_sizes(node: Node) -> list[int]:
+    return [held.receipt.message.size for held in node.world.store.receipts(BASE)]
 
 
 # -- who may call -------------------------------------------------------------------------------------
