@@ -176,7 +176,13 @@ class Delivery:
         origins = [held.origin for held in channels]
         own = [held for held in channels if is_own(self._view, held.log.channel)]
         readers = [node for held in own for node in members.audience(held.origin, held.manifest.audience)]
-        return choose_links(members, self._view.me, origins, readers, self._links_further)
+        chosen = choose_links(members, self._view.me, origins, readers, self._links_further)
+        return tuple(node for node in chosen if not self._only_dials_out(node))
+
+    def _only_dials_out(self, node: str) -> bool:
+        """Whether a member has said that nobody can call it: it calls us, and fetches and sends what there is."""
+        address = self._store.address(node)
+        return address is not None and not address.record.exchange_endpoint
 
     async def _cancel(self, nodes: Sequence[str]) -> None:
         tasks = [task for node in nodes for task in self._tasks.pop(node, ())]
