@@ -1,11 +1,13 @@
-"""`xinqiao init | join | serve | config`: from nothing to a serving member."""
+"""`xinqiao init | join | serve | config`: from nothing to a serving member.
+
+The app brings storage and servers with it, half a second of start-up: only commands that need it load it.
+"""
 
 import asyncio
 from pathlib import Path
 
 import click
 
-from node import app
 from node.cli.evidence import parse_fingerprint
 from node.cli.terminal import Command, Group, admin, grouped, home, is_json, loaded, options, passphrase_of, result, say
 from node.config import Config, Endpoint, check, document, render
@@ -68,6 +70,8 @@ def init(
 
     Prints the fingerprint that the officers compare before they admit the node.
     """
+    from node import app
+
     config = Config(
         id=node_id,
         name=name,
@@ -113,6 +117,8 @@ def join_command(registry_endpoint: Endpoint | None, root_fingerprint: str | Non
 
     Interrupted, it is simply run again, then without options. A rejection arrives with its reason.
     """
+    from node import app
+
     found, config = loaded()
     endpoint = registry_endpoint or config.registry
     fingerprint = root_fingerprint or config.root_fingerprint
@@ -146,6 +152,8 @@ def serve() -> None:
 
     Prints the addresses it serves at; logs to stderr.
     """
+    from node import app
+
     found, config = loaded()
     app.serve(found, config, passphrase_of(found, config), _started)
 

@@ -1,15 +1,36 @@
 """`xinqiao`: the group of all commands, and the place where other packages add theirs."""
 
-from importlib.metadata import entry_points, version
+from importlib.metadata import entry_points
 
 import click
 
 from node.cli import channels, evidence, keys, lifecycle, publishing, reading
 from node.cli.terminal import Group, options
 
+ELSEWHERE = "xinqiao.commands"
+"""The entry points under which other packages add commands; node itself imports none of them."""
 
-@click.group(cls=Group, context_settings={"max_content_width": 110})
-@click.version_option(version("xinqiao"), prog_name="xinqiao")
+
+class Root(Group):
+    """The group of all commands; those of other packages are loaded only when they are called or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, sorted."""
+        return sorted({*super().list_commands(ctx), *entry_points(group=ELSEWHERE).names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, None where there is none."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        found: click.Command | None = None
+        for point in entry_points(group=ELSEWHERE, name=cmd_name):
+            found = point.load()
+        return found
+
+
+@click.group(cls=Root, context_settings={"max_content_width": 110})
+@click.version_option(package_name="xinqiao", prog_name="xinqiao")
 @options
 def main() -> None:
     """Exchange signed public credit records with other platforms, with proof and without a central database.
@@ -28,6 +49,3 @@ def main() -> None:
 for group in (lifecycle, channels, publishing, reading, evidence, keys):
     for command in group.COMMANDS:
         main.add_command(command)
-
-for found in sorted(entry_points(group="xinqiao.commands"), key=lambda point: point.name):
-    main.add_command(found.load(), found.name)
