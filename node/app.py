@@ -402,13 +402,25 @@ def _limits(config: Config) -> Limits:
 
 
 def _logged(name: str, tick: Tick) -> Tick:
-    """A tick whose refusals are logged, since nobody waits for it; anything else is a fault of ours and shows."""
+    """A tick whose refusals are logged, since nobody waits for it; anything else is a fault of ours and shows.
+
+    A refusal that stays the same is said once: a node may be suspended or without a registry for days.
+    """
+    said = ""
 
     async def run() -> None:
+        nonlocal said
         try:
             await tick()
         except XinqiaoError as error:
-            log.warning("a tick failed", tick=name, code=error.code, text=error.text, next=error.next)
+            found = f"{error.code}: {error.text}"
+            if found != said:
+                log.warning("a tick failed", tick=name, code=error.code, text=error.text, next=error.next)
+            said = found
+            return
+        if said:
+            log.info("a tick works again", tick=name, after=said)
+        said = ""
 
     return run
 
@@ -433,3 +445,5 @@ def configure_logging(config: Config) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    # It warns of every tick left out because the one before still runs, which is how ticks are meant to be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -77,7 +77,8 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             # The caller learns that it failed and nothing more.
             log.exception("exchange.failed", peer=peer)
             await context.abort(grpc.StatusCode.INTERNAL, "internal error")
-        log.info("exchange.refused", peer=peer, code=failure.code)
+        # Whoever is not admitted is named by the refusal, if it is known at all.
+        log.info("exchange.refused", peer=failure.parameters.get("node", peer), code=failure.code)
         await refuse(context, failure)
 
     # -- calls with one answer ------------------------------------------------------------------------

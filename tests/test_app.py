@@ -1,0 +1,33 @@
+"""The app, in what can be seen without a network: what its ticks tell the log."""
+
+import asyncio
+from collections.abc import Iterator
+
+from structlog.testing import capture_logs
+
+from node.app import _logged
+from node.core.errors import XinqiaoError
+
+
+def test_a_tick_that_goes_on_failing_says_so_once_and_says_when_it_works_again() -> None:
+    suspended = XinqiaoError("MEMBER_SUSPENDED", node="320500", reason="example")
+    removed = XinqiaoError("MEMBER_REMOVED", node="320500", reason="example")
+    outcomes: Iterator[XinqiaoError | None] = iter([suspended, suspended, removed, None, None, suspended])
+
+    async def tick() -> None:
+        if (outcome := next(outcomes)) is not None:
+            raise outcome
+
+    async def run() -> None:
+        for _ in range(6):
+            await logged()
+
+    logged = _logged("addresses", tick)
+    with capture_logs() as lines:
+        asyncio.run(run())
+    assert [(line["event"], line.get("code")) for line in lines] == [
+        ("a tick failed", "MEMBER_SUSPENDED"),
+        ("a tick failed", "MEMBER_REMOVED"),
+        ("a tick works again", None),
+        ("a tick failed", "MEMBER_SUSPENDED"),
+    ]
