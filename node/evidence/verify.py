@@ -7,7 +7,7 @@ What a passed verification says: the origin signed this record at this place of 
 (or the officers have cut it above the record); the registry's files of that time name them all. It does not say
 that the record still holds: later corrections, repairs and erasures are not part of a bundle.
 
-No bit of a bundle is free (docs/decisions/0005-evidence-without-a-free-bit.md).
+No bit of a bundle is free (docs/decisions/0003-evidence-without-a-free-bit.md).
 """
 
 from collections.abc import Iterator, Mapping

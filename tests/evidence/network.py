@@ -254,6 +254,13 @@ class Network:
     async def report_heads(self, report: envelope_pb2.Envelope) -> None:  # noqa: ARG002 - a port
         raise XinqiaoError("WIRE_UNREACHABLE", peer="the registry", address="-", detail="not here")
 
+    async def share_addresses(
+        self,
+        address: envelope_pb2.Envelope,  # noqa: ARG002 - a port
+        known_digest: bytes,  # noqa: ARG002
+    ) -> Sequence[envelope_pb2.Envelope]:
+        return ()
+
     @property
     def state(self) -> RegistryState:
         return load(self.officers.served)

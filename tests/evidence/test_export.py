@@ -11,6 +11,7 @@ from node.core.membership import Member
 from node.core.merkle import check_inclusion, leaf_hash
 from node.evidence.export import SIGNATURE_TYPE, checkpoint_body, open_checkpoint, to_checkpoint, to_tlog_proof
 from node.pb import channel_pb2, evidence_pb2
+from node.ports import RegistryState
 from tests.evidence.network import CHANNEL, ORIGIN, WITNESS, Network
 
 
@@ -27,8 +28,13 @@ def bundle(index: int = 3) -> evidence_pb2.EvidenceBundle:
     return network().bundle(index)
 
 
+@cache
+def state() -> RegistryState:
+    return network().state
+
+
 def origin(node: str = ORIGIN) -> Member:
-    return network().state.members.by_id[node]
+    return state().members.by_id[node]
 
 
 @pytest.mark.parametrize("index", [1, 2, 3, 4])
@@ -50,7 +56,7 @@ def test_a_checkpoint_is_a_note_of_three_lines_and_one_signature() -> None:
     note = to_checkpoint(bundle())
     body, _, signature = note.partition("\n\n")
     head = network().head()
-    line = f"xinqiao/{network().state.network}/{CHANNEL}/0"
+    line = f"xinqiao/{state().network}/{CHANNEL}/0"
     assert f"{body}\n" == checkpoint_body(bundle())
     assert body.split("\n") == [line, str(head.size), base64.b64encode(head.root).decode()]
     assert " " not in line
@@ -66,12 +72,12 @@ def test_a_checkpoint_is_a_note_of_three_lines_and_one_signature() -> None:
 
 def test_a_checkpoint_is_believed_for_the_heartbeat_it_carries() -> None:
     note = to_checkpoint(bundle())
-    assert open_checkpoint(note, origin(), network().state.network) == network().head()
+    assert open_checkpoint(note, origin(), state().network) == network().head()
 
 
 def test_a_checkpoint_of_another_node_is_not_believed() -> None:
     with pytest.raises(XinqiaoError, match="SIGNATURE"):
-        open_checkpoint(to_checkpoint(bundle()), origin(WITNESS), network().state.network)
+        open_checkpoint(to_checkpoint(bundle()), origin(WITNESS), state().network)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +87,13 @@ def test_a_checkpoint_that_says_more_than_its_heartbeat_is_not_believed(before: 
     note = to_checkpoint(bundle())
     assert before in note
     with pytest.raises(XinqiaoError, match="HEARTBEAT"):
-        open_checkpoint(note.replace(before, after, 1), origin(), network().state.network)
+        open_checkpoint(note.replace(before, after, 1), origin(), state().network)
 
 
 @pytest.mark.parametrize("note", ["", "a\n1\nb\n", "a\n1\nb\n\n\u2014 a !!\n", "a\n1\nb\n\n\u2014 a AAAAAAAA\n"])
 def test_what_is_no_checkpoint_is_refused(note: str) -> None:
     with pytest.raises(XinqiaoError):
-        open_checkpoint(note, origin(), network().state.network)
+        open_checkpoint(note, origin(), state().network)
 
 
 def test_no_character_of_a_checkpoint_is_free() -> None:
@@ -95,4 +101,4 @@ def test_no_character_of_a_checkpoint_is_free() -> None:
     for at, character in enumerate(note):
         other = note[:at] + ("B" if character != "B" else "C") + note[at + 1 :]
         with pytest.raises(XinqiaoError):
-            open_checkpoint(other, origin(), network().state.network)
+            open_checkpoint(other, origin(), state().network)

@@ -21,7 +21,7 @@ from node.core.suites import ECDSA_P256, ED25519
 from node.evidence.bundle import serialize
 from node.evidence.verify import STEPS, explain, verify
 from node.pb import channel_pb2, evidence_pb2
-from tests.evidence.network import CHANNEL, DAY_MS, NATIONAL, ORIGIN, OTHER, WITNESS, Network
+from tests.evidence.network import CHANNEL, DAY_MS, EDITION_FILE, NATIONAL, ORIGIN, OTHER, WITNESS, Network
 
 ROOT = Path(__file__).resolve().parents[2]
 Bundle = evidence_pb2.EvidenceBundle
@@ -511,6 +511,36 @@ def test_a_bare_commitment_is_no_record() -> None:
     assert refusal(serialize(bundle))[0] == 6
 
 
+def resigned_entry(bundle: Bundle, **changes: object) -> None:
+    """Let the origin sign another header in place of the entry's."""
+    header = channel_pb2.EntryHeader.FromString(bundle.entry.payload)
+    for name, value in changes.items():
+        setattr(header, name, value)
+    signer = network().keys[ORIGIN].signer
+    bundle.entry.CopyFrom(envelopes.seal(header.SerializeToString(), envelopes.ENTRY_HEADER, signer))
+
+
+def test_slots_of_another_kind_are_no_records() -> None:
+    bundle = sound_bundle()
+    resigned_entry(bundle, kind=channel_pb2.ENTRY_KIND_STATUS)
+    assert refusal(serialize(bundle)) == (6, "its entry holds no records")
+
+
+def test_an_edition_published_under_another_version_is_refused() -> None:
+    made = Network()
+    made.officers.decide({"catalogue/x.json": EDITION_FILE.read_bytes()}, made.clock.at_ms)
+    made.follow()
+    made.publish()
+    bundle = made.bundle()
+    header = channel_pb2.EntryHeader.FromString(bundle.entry.payload)
+    header.catalogue_version = "x"
+    payload = header.SerializeToString()
+    bundle.entry.CopyFrom(envelopes.seal(payload, envelopes.ENTRY_HEADER, made.keys[ORIGIN].signer))
+    for file in bundle.registry_files:
+        file.name = file.name.replace(".2026.1.json", ".x.json")
+    assert refusal(serialize(bundle), made.fingerprint) == (6, "the catalogue edition is 2026.1")
+
+
 def test_a_manifest_is_no_record() -> None:
     def change(bundle: Bundle) -> None:
         entry = network().nodes[WITNESS].world.store.entry(CHANNEL, 0, 0)
@@ -543,6 +573,14 @@ def forged_heartbeat(node: str, head: HeadAt) -> channel_pb2.HeartbeatView:
 
 def test_the_heartbeat_of_another_node_is_refused() -> None:
     assert step_of(lambda bundle: bundle.heartbeat.CopyFrom(forged_heartbeat(WITNESS, network().head()))) == 8
+
+
+@pytest.mark.parametrize("changes", [{"channel": "310000/licences"}, {"epoch": 1}])
+def test_the_head_of_another_log_is_refused(changes: dict[str, object]) -> None:
+    bundle = sound_bundle()
+    for name, value in changes.items():
+        setattr(bundle.heartbeat.heads[0].head, name, value)
+    assert refusal(serialize(bundle)) == (1, "the heartbeat shows the head of another log")
 
 
 def test_a_head_that_the_heartbeat_does_not_contain_is_refused() -> None:
