@@ -283,6 +283,7 @@ def request_membership(store: Store, envelope: envelope_pb2.Envelope, now: int) 
     """File a request for the officers; raises JOIN_REQUEST, JOIN_ID_TAKEN, RATE_LIMITED, REGISTRY_UNSIGNED."""
     # (1) its maker has the keys it names
     descriptor = open_descriptor(envelope, store.limits)
+    decisions.check_own_keys(store.members(), descriptor)
     # (2) a listed id can only be continued by its own keys
     present = decisions.listed(store.founded().files, descriptor.message.id)
     if present is not None:

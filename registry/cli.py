@@ -311,6 +311,7 @@ def propose_approve(id: str, fingerprint: str, output: Path, earlier: Path | Non
     """Admit a node, or list its changed descriptor, by the fingerprint you were told."""
     store, state, before = _start(earlier)
     request = authority.pending(store, id, _fingerprint(fingerprint))
+    decisions.check_own_keys(store.members(), request.descriptor)
     _write(store, decisions.approve(state.files, request.descriptor, now_ms()), before, output)
 
 

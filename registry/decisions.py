@@ -13,7 +13,7 @@ from node.core import registry_targets as paths
 from node.core.catalogue import parse_edition
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
-from node.core.membership import Standing, VerifiedDescriptor
+from node.core.membership import Members, Standing, VerifiedDescriptor
 from node.core.registry_targets import NodeTarget, Rejection
 from node.pb import registry_pb2
 
@@ -62,6 +62,18 @@ def approve(files: Files, descriptor: VerifiedDescriptor, now: int) -> dict[str,
     if kept != lines:
         changed[paths.rejections_path(node)] = paths.encode_rejections(node, kept)
     return changed
+
+
+def check_own_keys(members: Members, offered: VerifiedDescriptor) -> None:
+    """Raise JOIN_REQUEST where a descriptor shows a key of another member: callers are told apart by their keys."""
+    node = offered.message.id
+    signing = {key.public.key_id for key in offered.signing_keys}
+    for other in members.by_id.values():
+        theirs = {key.public.key_id for key in other.descriptor.signing_keys}
+        if other.id != node and (
+            signing & theirs or set(offered.tls_spki_hashes) & set(other.descriptor.tls_spki_hashes)
+        ):
+            raise XinqiaoError("JOIN_REQUEST", detail="it shows a key that another member has")
 
 
 def check_succession(present: VerifiedDescriptor, offered: VerifiedDescriptor) -> None:

@@ -9,7 +9,7 @@ class Limits:
 
     # Wire
     max_frame_bytes: int = 256 * 1024
-    max_message_bytes: int = 1024 * 1024
+    max_message_bytes: int = 4 * 1024 * 1024
     max_registry_file_bytes: int = 2 * 1024 * 1024
     max_registry_chunk_bytes: int = 64 * 1024
     max_in_flight_bytes_per_peer: int = 32 * 1024 * 1024

@@ -53,7 +53,7 @@ def make_certificate(node_id: str, network: str, signer: SoftwareSigner, now_ms:
     row = profile("node_tls")
     start = datetime.fromtimestamp(now_ms // 1000, UTC) - timedelta(seconds=row["backdate_s"])
     subject = _subject(node_id)
-    uri = row["uri"].format(id=node_id, network=network or row["network_before_join"])
+    uri = row["uri"].format(id=node_id, network=network.replace(":", ".") or row["network_before_join"])
     names = [x509.DNSName(target_name(node_id)), x509.UniformResourceIdentifier(uri)]
     certificate = (
         x509.CertificateBuilder(subject, subject, signer.private.public_key(), x509.random_serial_number())

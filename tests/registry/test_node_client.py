@@ -42,3 +42,12 @@ def test_a_refusal_reaches_the_node_as_the_error_it_is(member: tuple[Town, Node]
     town, _ = member
     with serving(town.store) as caller, pytest.raises(XinqiaoError, match="JOIN_ID_TAKEN"):
         asyncio.run(registry_client.request_membership(caller.address, Node("310115").request()))
+
+
+def test_nobody_is_listed_with_a_key_of_another_member(member: tuple[Town, Node]) -> None:
+    town, listed = member
+    theirs = listed.descriptor().tls_certificates[0]
+    thief = Node("330100")
+    with serving(town.store) as caller, pytest.raises(XinqiaoError, match="JOIN_REQUEST") as refused:
+        asyncio.run(registry_client.request_membership(caller.address, thief.request(tls_certificates=[theirs])))
+    assert "another member" in refused.value.text

@@ -64,9 +64,6 @@ def certificate() -> bytes:
     return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
-CERTIFICATE = certificate()
-
-
 @dataclass
 class Node:
     """Somebody who asks to be listed."""
@@ -75,6 +72,7 @@ class Node:
     name: str = "浦东新区"
     level: str = "district"
     key: NodeKey = field(default_factory=NodeKey)
+    certificate: bytes = field(default_factory=certificate)
 
     def descriptor(self, version: int = 1, **changes: Any) -> registry_pb2.NodeDescriptor:
         described = registry_pb2.NodeDescriptor(
@@ -85,7 +83,7 @@ class Node:
             parent="310000",
             authorities=[registry_pb2.Authority(uscc="11310115MB000000X0")],
             signing_keys=[self.key.record()],
-            tls_certificates=[registry_pb2.TlsCertificate(certificate=CERTIFICATE)],
+            tls_certificates=[registry_pb2.TlsCertificate(certificate=self.certificate)],
             created_at_unix_ms=1,
         )
         for name, value in changes.items():
