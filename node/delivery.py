@@ -242,7 +242,8 @@ class Delivery:
     async def _wait_for_backoff(self, link: Link) -> None:
         while True:
             remaining_ms = self._store.link(link.node).retry_at_ms - self._clock.now_ms()
-            if remaining_ms <= 0:
+            # A pause longer than any we make was noted by a clock that has been set back since.
+            if not 0 < remaining_ms <= self._retry_cap_s * 1000:
                 return
             await self._wait(link.control_wanted, min(remaining_ms / 1000, self._retry_cap_s))
             link.control_wanted.clear()
