@@ -13,8 +13,9 @@ from node.cli.terminal import Command, Group, admin, grouped, home, is_json, loa
 from node.config import Config, Endpoint, check, document, render
 from node.core.errors import XinqiaoError
 from node.core.membership import LEVELS, fingerprint_of
-from node.home import init_home
+from node.home import Home, init_home
 from node.joining import Waiting, join
+from node.pb import envelope_pb2
 
 
 class EndpointType(click.ParamType[Endpoint]):
@@ -46,7 +47,13 @@ ENDPOINT = EndpointType()
 )
 @click.option("--listen", type=ENDPOINT, default=None, help="Where peers call; none for a node that only dials out.")
 @click.option("--registry-listen", type=ENDPOINT, default=None, help="Where it serves the registry's files.")
-@click.option("--advertise", type=ENDPOINT, default=None, help="The address peers are told, if another.")
+@click.option("--advertise", type=ENDPOINT, default=None, help="The address peers are told, if not that of --listen.")
+@click.option(
+    "--registry-advertise",
+    type=ENDPOINT,
+    default=None,
+    help="The address peers are told, if not that of --registry-listen.",
+)
 @click.option(
     "--suite",
     type=click.Choice(["ed25519", "ecdsa-p256-sha256"]),
@@ -64,14 +71,13 @@ def init(
     listen: Endpoint | None,
     registry_listen: Endpoint | None,
     advertise: Endpoint | None,
+    registry_advertise: Endpoint | None,
     suite: str | None,
 ) -> None:
     """Create a node in --home: its keys, its settings, its descriptor.
 
     Prints the fingerprint that the officers compare before they admit the node.
     """
-    from node import app
-
     config = Config(
         id=node_id,
         name=name,
@@ -82,15 +88,31 @@ def init(
         listen=listen,
         registry_listen=registry_listen,
         advertise=advertise,
+        registry_advertise=registry_advertise,
     )
     found = home()
-    fingerprint = fingerprint_of(init_home(found.path, config, app.now_ms(), passphrase_of(found, None), suite))
+    descriptor = _created(found, config, suite)
+    fingerprint = fingerprint_of(descriptor)
     say(
         f"node {node_id} {name} created in {found.path}",
         f"fingerprint: {grouped(fingerprint)}",
         "next: xinqiao join --registry HOST:PORT --root-fingerprint HEX",
     )
     result({"id": node_id, "fingerprint": fingerprint, "home": str(found.path)})
+
+
+def _created(found: Home, config: Config, suite: str | None) -> envelope_pb2.Envelope:
+    """Create the node; a setting that cannot be is named by the option it came from."""
+    from node import app
+
+    try:
+        return init_home(found.path, config, app.now_ms(), passphrase_of(found, None), suite)
+    except XinqiaoError as error:
+        if error.code != "CONFIG_INVALID":
+            raise
+        key = error.parameters["key"]
+        option = {"authorities": "--authority"}.get(key, f"--{key.replace('_', '-')}")
+        raise XinqiaoError("ARGUMENT_INVALID", argument=option, detail=error.parameters["detail"]) from error
 
 
 @click.command("join", cls=Command)
