@@ -7,8 +7,9 @@
 (5) the finished bundle is verified as a stranger would verify it
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from node.core import envelope as envelopes
 from node.core import merkle
@@ -20,7 +21,16 @@ from node.core.membership import Member
 from node.core.registry_targets import root_fingerprint
 from node.core.state import Place
 from node.core.suites import PublicKey
-from node.evidence.registry_chain import REFUSALS, NamedFiles, Word, in_permitted_form, read_word, walk_roots
+from node.evidence.registry_chain import (
+    FIRST_ROOT_NAME,
+    REFUSALS,
+    TIMESTAMP_NAME,
+    NamedFiles,
+    Word,
+    in_permitted_form,
+    read_word,
+    walk_roots,
+)
 from node.evidence.verify import Confirmation, as_of, confirm, is_closed, verify
 from node.pb import channel_pb2, envelope_pb2, evidence_pb2, record_pb2
 from node.ports import HeldChannel, HeldEntry, RegistryState, StoreReader
@@ -85,7 +95,7 @@ class _Maker:
         self._add_entry(bundle, origin, statement)
         # (3) who else holds it
         self._add_cut(bundle, origin, statement.head)
-        confirmations = self._add_receipts(bundle, statement.head, me)
+        confirmations = self._add_receipts(bundle, statement.head, now_ms, me)
         # (4) the registry's files as of the latest signed time
         self._add_files(bundle, statement, confirmations, now_ms)
         # (5) through the same door as a stranger's
@@ -179,26 +189,25 @@ class _Maker:
         bundle.cut.size, bundle.cut.root = cut.size, cut.root
         bundle.cut.consistency_proof.extend(self._consistency(cut.size, head.size))
 
-    def _add_receipts(self, bundle: evidence_pb2.EvidenceBundle, head: HeadAt, me: str) -> tuple[Confirmation, ...]:
-        sound = self._receipts(head)
-        sound = [found for found in sound if found[1].node != me] or sound
-        if not sound and not bundle.HasField("cut"):
+    def _add_receipts(
+        self, bundle: evidence_pb2.EvidenceBundle, head: HeadAt, now_ms: int, me: str
+    ) -> tuple[Confirmation, ...]:
+        found = list(islice(self._receipts(head, now_ms, me), MAX_RECEIPTS))
+        if not found and not bundle.HasField("cut"):
             raise self._unavailable("no other node has confirmed its entry by a receipt yet")
-        # Who has applied the entry says more than who only holds it; the id decides between equals.
-        sound.sort(key=lambda found: (not found[1].applied, found[1].node))
-        chosen = sorted(sound[:MAX_RECEIPTS], key=lambda found: found[1].node)
+        # The own one, which comes last, says nothing more where others speak.
+        chosen = [each for each in found if each[1].node != me] or found
+        chosen.sort(key=lambda each: each[1].node)
         bundle.receipts.extend(evidence for evidence, _ in chosen)
         return tuple(confirmation for _, confirmation in chosen)
 
-    def _receipts(self, head: HeadAt) -> list[tuple[evidence_pb2.ReceiptEvidence, Confirmation]]:
-        """The receipts held here that a verifier will accept, with what they confirm."""
-        found = []
-        for held in self._store.receipts(self._ref.channel):
-            message = held.receipt.message
-            if message.epoch != self._place.epoch or not self._place.index < message.size <= self._held.log.size:
-                continue
+    def _receipts(
+        self, head: HeadAt, now_ms: int, me: str
+    ) -> Iterator[tuple[evidence_pb2.ReceiptEvidence, Confirmation]]:
+        """The receipts held here that a verifier will accept, with what they confirm, the best first."""
+        for message, envelope in self._candidates(now_ms, me):
             evidence = evidence_pb2.ReceiptEvidence(
-                receipt=self._trimmed(held.receipt.envelope, message.subscriber),
+                receipt=self._trimmed(envelope, message.subscriber),
                 consistency_proof=self._consistency(message.size, head.size),
             )
             try:
@@ -207,8 +216,23 @@ class _Maker:
                 )
             except (XinqiaoError, ValueError):
                 continue  # of a stopped member, a key that no longer counts, or another history: others may do
-            found.append((evidence, confirmation))
-        return found
+            yield evidence, confirmation
+
+    def _candidates(self, now_ms: int, me: str) -> list[tuple[channel_pb2.Receipt, envelope_pb2.Envelope]]:
+        """The receipts that cover the entry; one dated in the future would spoil the date of the whole bundle."""
+        index, latest_ms = self._place.index, now_ms + self._limits.max_clock_skew_ms
+        held = [each.receipt for each in self._store.receipts(self._ref.channel)]
+        covering = [
+            (receipt.message, receipt.envelope)
+            for receipt in held
+            if receipt.message.epoch == self._place.epoch
+            and index < receipt.message.size <= self._held.log.size
+            and receipt.message.observed_at_unix_ms <= latest_ms
+        ]
+        # Who has applied the entry says more than who only holds it; the id decides between equals.
+        return sorted(
+            covering, key=lambda each: (each[0].subscriber == me, each[0].applied_size <= index, each[0].subscriber)
+        )
 
     def _trimmed(self, envelope: envelope_pb2.Envelope, node: str) -> envelope_pb2.Envelope:
         member = self._state.members.get(node)
@@ -231,7 +255,7 @@ class _Maker:
         confirmations: tuple[Confirmation, ...],
         now_ms: int,
     ) -> None:
-        published = in_permitted_form(self._state.files)
+        published = self._published()
         files = NamedFiles(published)
         subscribers = [confirmation.node for confirmation in confirmations]
         # The decisions are known only once the listings are read: the first reading is as of no date.
@@ -243,8 +267,13 @@ class _Maker:
             evidence_pb2.RegistryFile(name=name, content=published[name]) for name in sorted(files.taken)
         )
 
+    def _published(self) -> dict[str, bytes]:
+        if not {FIRST_ROOT_NAME, TIMESTAMP_NAME} <= self._state.files.keys():
+            raise self._unavailable("the registry's files are not held here")
+        return in_permitted_form(self._state.files)
+
     def _read(self, files: NamedFiles, as_of_ms: int, subscribers: Sequence[str]) -> Word:
-        fingerprint = root_fingerprint(files.take("1.root.json"))
+        fingerprint = root_fingerprint(files.take(FIRST_ROOT_NAME))
         try:
             root = walk_roots(files, fingerprint)
             version = self._header.catalogue_version
@@ -255,7 +284,7 @@ class _Maker:
     # --- (5) The check --------------------------------------------------------------------------------------
 
     def _check(self, bundle: evidence_pb2.EvidenceBundle) -> None:
-        fingerprint = root_fingerprint(self._state.files["1.root.json"])
+        fingerprint = root_fingerprint(self._state.files[FIRST_ROOT_NAME])
         try:
             verify(serialize(bundle), fingerprint, self._limits)
         except XinqiaoError as error:

@@ -22,6 +22,7 @@ from node.core import registry_targets as paths
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Members
 
+FIRST_ROOT_NAME = "1.root.json"
 TIMESTAMP_NAME = "timestamp.json"
 TARGETS = "targets"
 
@@ -79,7 +80,7 @@ def walk_roots(files: NamedFiles, fingerprint: bytes) -> Root:
 
     Raises what REFUSALS names, and REGISTRY_INVALID.
     """
-    content = files.take("1.root.json")
+    content = files.take(FIRST_ROOT_NAME)
     found = paths.root_fingerprint(content)
     if found != fingerprint:
         raise ValueError(f"the first root has the fingerprint {found.hex()}, you gave {fingerprint.hex()}")

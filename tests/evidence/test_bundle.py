@@ -1,5 +1,7 @@
 """What a node can prove, what it cannot yet, and what it never can any more."""
 
+from dataclasses import replace
+
 import pytest
 
 from node.core.entry import SignedEntry, commitment
@@ -174,11 +176,41 @@ def test_evidence_of_a_quiet_channel_can_be_made_with_newer_files() -> None:
 
 def test_what_is_dated_in_the_future_is_not_used() -> None:
     network = Network()
-    network.publish()
+    network.append()
+    network.carry(WITNESS, OTHER)
+    hour_ago = network.clock.at_ms
+    network.clock.at_ms += 3_600_000
+    network.beat()
     node = network.nodes[WITNESS]
-    hour_ago = network.clock.at_ms - 3_600_000
     with pytest.raises(XinqiaoError, match="dated in the future"):
         build(node.world.store, node.membership.state, CHANNEL, Place(0, 1, 0), hour_ago, me=WITNESS)
+
+
+def test_a_receipt_dated_in_the_future_spoils_nothing() -> None:
+    network = Network((ORIGIN, WITNESS, OTHER))
+    network.append()
+    network.clock.at_ms += DAY_MS
+    network.carry(OTHER)
+    network.clock.at_ms -= DAY_MS
+    network.carry(WITNESS)
+    network.beat()
+    assert confirmed_by(network, network.bundle(at=ORIGIN)) == [WITNESS]
+    assert confirmed_by(network, network.bundle(at=WITNESS)) == [WITNESS]
+
+
+def test_a_node_without_the_registrys_files_says_so() -> None:
+    network = Network()
+    network.publish()
+    node = network.nodes[WITNESS]
+    state = replace(node.membership.state, files={})
+    with pytest.raises(XinqiaoError, match="the registry's files are not held here"):
+        build(node.world.store, state, CHANNEL, Place(0, 1, 0), network.clock.at_ms, me=WITNESS)
+
+
+def test_not_more_than_three_receipts_go_along() -> None:
+    network = Network((ORIGIN, WITNESS, OTHER, NATIONAL, "110000", "440000"))
+    network.publish()
+    assert confirmed_by(network, network.bundle(at=ORIGIN)) == ["110000", OTHER, WITNESS]
 
 
 @pytest.mark.parametrize("place", [(1, 3, 0), (0, 0, 0), (9, 0, 0), (1, 0, 1)])
