@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 
 from node.core import envelope as envelopes
 from node.core.errors import XinqiaoError
@@ -51,13 +53,17 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedDescriptor:
-    """A descriptor whose possession proof was checked; only open_descriptor makes one."""
+    """A descriptor whose possession proof was checked; only open_descriptor makes one.
+
+    own_spki_hashes are those of its TLS keys that this node has shown to hold: who shows one of them is this node.
+    """
 
     message: registry_pb2.NodeDescriptor
     fingerprint: str
     signing_keys: tuple[MemberKey, ...]
     tls_spki_hashes: tuple[bytes, ...]
     tls_certificates: tuple[bytes, ...]
+    own_spki_hashes: frozenset[bytes]
     envelope: envelope_pb2.Envelope
 
 
@@ -123,9 +129,9 @@ class Members:
         return member
 
     def by_tls_spki(self, spki_sha256: bytes) -> Member | None:
-        """The member that shows a certificate with this public key."""
+        """The member that holds the TLS key with this hash; whoever else lists it is not meant."""
         for member in self.by_id.values():
-            if spki_sha256 in member.descriptor.tls_spki_hashes:
+            if spki_sha256 in member.descriptor.own_spki_hashes:
                 return member
         return None
 
@@ -184,6 +190,7 @@ def open_descriptor(envelope: envelope_pb2.Envelope, limits: Limits = DEFAULT_LI
         signing_keys=keys,
         tls_spki_hashes=tuple(spki_hash(certificate) for certificate in certificates),
         tls_certificates=certificates,
+        own_spki_hashes=frozenset(spki_hash(each) for each in certificates if _is_own(each, message.id)),
         envelope=envelope,
     )
 
@@ -204,6 +211,22 @@ def _load_key(key: registry_pb2.SigningKey) -> MemberKey:
     if public is None or public.key_id != key.key_id:
         raise XinqiaoError("JOIN_REQUEST", detail=f"the signing key {key.key_id[:16]!r} cannot be read")
     return MemberKey(public, key.state, key.not_before_unix_ms, key.not_after_unix_ms)
+
+
+def _is_own(certificate: bytes, node: str) -> bool:
+    """Whether a DER certificate names the node and is signed with its own key.
+
+    Anybody can list the certificate of another node. Only who holds its key can make one in another name.
+    """
+    parsed = x509.load_der_x509_certificate(certificate)
+    names = [str(attribute.value) for attribute in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if len(names) != 1 or not names[0].startswith(f"{node}."):
+        return False
+    try:
+        parsed.verify_directly_issued_by(parsed)
+    except (InvalidSignature, TypeError, ValueError):
+        return False
+    return True
 
 
 def spki_hash(certificate: bytes) -> bytes:

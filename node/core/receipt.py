@@ -7,7 +7,8 @@ from node.core import merkle
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Member
-from node.pb import channel_pb2, envelope_pb2
+from node.core.suites import PublicKey
+from node.pb import channel_pb2, envelope_pb2, registry_pb2
 
 Extent = tuple[int, int, int, int]
 
@@ -40,16 +41,24 @@ def subscriber_of(envelope: envelope_pb2.Envelope, limits: Limits = DEFAULT_LIMI
 def open_receipt(
     envelope: envelope_pb2.Envelope, subscriber: Member | None, network: str, limits: Limits = DEFAULT_LIMITS
 ) -> VerifiedReceipt:
-    """Verify a receipt; raises RECEIPT, SIGNATURE, ENVELOPE_TYPE, ENVELOPE_SHAPE."""
+    """Verify a receipt; raises RECEIPT, SIGNATURE, ENVELOPE_TYPE, ENVELOPE_SHAPE.
+
+    A retired key still speaks for what it signed; a revoked one for nothing, as no cut covers a receipt.
+    """
     if subscriber is None:
         raise XinqiaoError("RECEIPT", node="an unknown node", detail="it is not a member")
-    if not envelopes.signers(envelope, envelopes.RECEIPT, subscriber.all_keys, limits):
+    if not envelopes.signers(envelope, envelopes.RECEIPT, _unrevoked(subscriber), limits):
         raise XinqiaoError("SIGNATURE", signer=subscriber.id)
     message = envelopes.parse(channel_pb2.Receipt, envelope.payload)
     detail = _contradiction(message, subscriber, network, limits)
     if detail:
         raise XinqiaoError("RECEIPT", node=subscriber.id, detail=detail)
     return VerifiedReceipt(message, envelope)
+
+
+def _unrevoked(subscriber: Member) -> list[PublicKey]:
+    keys = subscriber.descriptor.signing_keys
+    return [key.public for key in keys if key.state != registry_pb2.KEY_STATE_REVOKED]
 
 
 def _contradiction(message: channel_pb2.Receipt, subscriber: Member, network: str, limits: Limits) -> str:
