@@ -187,9 +187,17 @@ class Publishing:
             return held
         manifest = channel_pb2.Manifest()
         manifest.CopyFrom(held.manifest)
-        cut = held.log.cut or HeadAt(0, Log(channel, 0).root)
+        cut = await self._closed_at(held)
         manifest.resumes.CopyFrom(channel_pb2.CutReference(epoch=held.log.epoch, size=cut.size, root=cut.root))
         return await self._append_manifest(Log(channel, self._open_epoch()), manifest)
+
+    async def _closed_at(self, held: HeldChannel) -> HeadAt:
+        """The cut of a log of ours; size 0 where the officers list no head of it, as nobody had reported any."""
+        if held.log.cut is not None:
+            return held.log.cut
+        nothing = HeadAt(0, Log(held.log.channel, held.log.epoch).root)
+        await self._writer.run(Lane.CONTROL, lambda tx: tx.set_cut(*held.key, nothing))
+        return nothing
 
     # -- records ------------------------------------------------------------------------------------
 

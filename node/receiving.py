@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from node.admission import Admission, is_own, lane_of, root_at
+from node.admission import Admission, header_of, is_own, lane_of, root_at
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core import merkle
@@ -115,7 +115,6 @@ class Receiving:
     async def _take_new(self, held: HeldChannel | None, run: Sequence[SignedEntry]) -> HeldChannel:
         first = run[0]
         log = self._store.log(first.channel, first.epoch)
-        self._check_epoch_order(log)
         verified, failure = await self._advance_run(log, run, held)
         if verified:
             now_ms = self._clock.now_ms()
@@ -138,6 +137,7 @@ class Receiving:
             try:
                 entry = advance(log, signed, origin, self._view.network, self._limits)
                 self._check_audience(entry, held, signed)
+                await self._close_epoch_before(entry)
             except XinqiaoError as error:
                 if error.code == "ENTRY_PREV_ROOT":
                     await self._prove_broken(log, last, signed)
@@ -176,13 +176,27 @@ class Receiving:
         sensible = not manifest_defect(header, self._limits)
         return same and sensible and self._names_us(entry.origin, header.manifest)
 
-    def _check_epoch_order(self, log: Log) -> None:
-        """An epoch begins only where every earlier one held here has its cut."""
-        before = self._store.channel(log.channel, log.epoch - 1) if log.epoch > 0 and log.size == 0 else None
-        if before is not None and before.log.cut is None:
-            raise XinqiaoError(
-                "ENTRY_EPOCH", channel=log.channel, epoch=log.epoch, detail="the cut of the epoch before is not known"
-            )
+    async def _close_epoch_before(self, entry: VerifiedEntry) -> None:
+        """An epoch begins only where the one held before it has its cut, found here or cited by the new epoch.
+
+        The officers list no head of a channel that nobody had reported: its origin cites size 0.
+        """
+        before = self._store.channel(entry.channel) if entry.header.index == 0 else None
+        if before is None or before.log.epoch >= entry.header.epoch or before.log.cut is not None:
+            return
+        if entry.manifest is not None and entry.manifest.HasField("resumes"):
+            await self._take_citation(before, entry.manifest.resumes)
+        if self._store.log(*before.key).cut is None:
+            detail = "the cut of the epoch before is not known"
+            raise XinqiaoError("ENTRY_EPOCH", channel=entry.channel, epoch=entry.header.epoch, detail=detail)
+
+    async def _take_citation(self, before: HeldChannel, cited: channel_pb2.CutReference) -> None:
+        if cited.epoch != before.log.epoch or self._cut_of(*before.key) is None:
+            return
+        await self._keep_cut(*before.key, [HeadAt(cited.size, cited.root)])
+        if cited.size == 0 and self._store.log(*before.key).cut is None:
+            nothing = HeadAt(0, merkle.EMPTY_ROOT)
+            await self._writer.run(Lane.CONTROL, lambda tx: tx.set_cut(*before.key, nothing))
 
     # -- two histories ------------------------------------------------------------------------------
 
@@ -332,7 +346,7 @@ class Receiving:
         receipt = open_receipt(envelope, subscriber, self._view.network, self._limits)
         message = receipt.message
         held = self._store.channel(message.channel, message.epoch)
-        if held is None or not self._belongs(message.subscriber, held):
+        if held is None or not self._belongs(message, held):
             return None
         before = self._store.receipt(message.channel, message.subscriber)
         if before is not None and before.receipt.extent >= receipt.extent:
@@ -342,10 +356,21 @@ class Receiving:
             raise XinqiaoError("RECEIPT", node=message.subscriber, detail="it is over another history than ours")
         return receipt
 
-    def _belongs(self, node: str, held: HeldChannel) -> bool:
-        """Whether a receipt of that node is kept: it reads the channel, or left it with its last manifest."""
-        reads = self._view.members.reads(node, held.origin, held.manifest.audience)
-        return reads or self._store.receipt(held.log.channel, node) is not None
+    def _belongs(self, receipt: channel_pb2.Receipt, held: HeldChannel) -> bool:
+        """Whether a receipt is kept: its signer reads the channel, or did so until a later manifest."""
+        node = receipt.subscriber
+        if self._view.members.reads(node, held.origin, held.manifest.audience):
+            return True
+        if self._store.receipt(held.log.channel, node) is not None:
+            return True
+        # Only who has read the log knows its roots: nobody else can make us search it.
+        knows = receipt.size > 0 and root_at(self._store, held.log, receipt.size) == receipt.root
+        return knows and self._once_read(node, held)
+
+    def _once_read(self, node: str, held: HeldChannel) -> bool:
+        earlier = self._store.entries(*held.key, 0, held.manifest_index, with_bodies=False)
+        manifests = (header.manifest for header in map(header_of, earlier) if header.HasField("manifest"))
+        return any(self._view.members.reads(node, held.origin, manifest.audience) for manifest in manifests)
 
     # -- heartbeats and addresses -------------------------------------------------------------------
 
