@@ -248,13 +248,14 @@ class SqlTransaction(SqlReader):
 
     def append(self, entry: VerifiedEntry, received_at_ms: int, complete: bool) -> HeldChannel:
         header = entry.header
-        channel_id = self._ensure_log(header.channel, header.epoch)
+        first = header.index == 0
+        channel_id = self._ensure_log(header.channel, header.epoch) if first else self._channel_id(header.channel)
         at = {"id": channel_id, "epoch": header.epoch, "index": header.index}
         # (1) the head; a manifest entry also becomes the manifest in force
         swapped = self._change(
             _SWAP_HEAD, **at, before=header.prev_root, after=entry.root, frontier=b"".join(entry.frontier)
         )
-        if swapped != 1:
+        if swapped != 1 or channel_id is None:
             raise _head_moved(header.channel, header.index, self.log(header.channel, header.epoch).size)
         if entry.manifest is not None:
             self._change(_SET_MANIFEST, **at, manifest=entry.manifest.SerializeToString())
@@ -269,8 +270,8 @@ class SqlTransaction(SqlReader):
             envelope=entry.envelope.SerializeToString(),
         )
         # (3) the hashes
-        first = stored_hash_count(header.index)
-        rows = [(channel_id, header.epoch, first + at, item) for at, item in enumerate(entry.hashes)]
+        stored = stored_hash_count(header.index)
+        rows = [(channel_id, header.epoch, stored + at, item) for at, item in enumerate(entry.hashes)]
         self._change_many(_ADD_HASH, rows)
         # (4) the body
         if entry.body is not None:

