@@ -4,6 +4,7 @@ The app brings storage and servers with it, half a second of start-up: only comm
 """
 
 import asyncio
+import time
 from pathlib import Path
 
 import click
@@ -16,6 +17,9 @@ from node.core.membership import LEVELS, fingerprint_of
 from node.home import Home, init_home
 from node.joining import Waiting, join
 from node.pb import envelope_pb2
+
+# Each listener gets its grace period (node/app.py) to finish what it has begun.
+STOP_LIMIT_S, STOP_POLL_S = 30.0, 0.1
 
 
 class EndpointType(click.ParamType[Endpoint]):
@@ -190,11 +194,25 @@ def _started(addresses: dict[str, str]) -> None:
 @click.command("stop", cls=Command)
 @options
 def stop() -> None:
-    """Ask the node that serves this home to drain and stop."""
+    """Ask the node that serves this home to drain and stop, and wait until it has."""
     with admin() as node:
         node.shutdown()
     say("the node drains and stops")
-    result({"stopping": True})
+    _wait_until_free(home())
+    say("stopped")
+    result({"stopped": True})
+
+
+def _wait_until_free(found: Home) -> None:
+    """Wait until nobody holds the home; raises HOME_LOCKED after the time that draining may take."""
+    for remaining in range(int(STOP_LIMIT_S / STOP_POLL_S), -1, -1):
+        try:
+            found.lock().release()
+            return
+        except XinqiaoError:
+            if not remaining:
+                raise
+        time.sleep(STOP_POLL_S)
 
 
 @click.group("config", cls=Group)
