@@ -163,7 +163,13 @@ class Membership:
         return Stage(ageing.stage(state.expires_ms, self._clock.now_ms(), self._grace_ms))
 
     async def _note_faults(self, news: RegistryNews, now_ms: int) -> None:
-        faults = [(source, from_refusal(refusal)) for source, refusal in news.faults]
+        named = [(source, from_refusal(refusal)) for source, refusal in news.faults]
+        # A member that is down is no fault of the registry's, as long as anybody shows its files.
+        faults = [
+            (source, error)
+            for source, error in named
+            if news.state is None or error.code != "REGISTRY_UNREACHABLE" or source not in self.members.by_id
+        ]
         standing = {(error.code, source) for source, error in faults}
 
         def note(tx: StoreTransaction) -> None:
