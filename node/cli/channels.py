@@ -45,7 +45,7 @@ def channel() -> None:
     "--staleness-limit",
     default=0,
     metavar="SECONDS",
-    help="Age past which answers are unconfirmed; unless given, as the protocol has it.",
+    help="Age past which answers are unconfirmed; one day unless given.",
 )
 @options
 def create(name: str, item: str, expression: str, disclosure: str, title: str, staleness_limit: int) -> None:
