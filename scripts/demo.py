@@ -16,10 +16,10 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from rich import box
 from rich.markup import escape
@@ -30,13 +30,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.xq_generate import Plan, write_file
 from scripts.xq_places import BY_ID, OFFICERS, PLACES, SIGNING, TOPICS, Place, Topic
-from scripts.xq_stage import XINQIAO, Document, Product, Screen, StageError, demand, free_ports
+from scripts.xq_stage import (
+    WAIT_LIMIT_S,
+    XINQIAO,
+    Crew,
+    Document,
+    Product,
+    Screen,
+    StageError,
+    demand,
+    edit_settings,
+    free_ports,
+)
 
-T = TypeVar("T")
-R = TypeVar("R")
-WAIT_LIMIT_S = 60.0
-POLL_S = 0.5
-SETTLE_S = 2.0  # twice the interval at which the nodes of the demonstration talk
+SETTLE_S = 2  # twice the interval at which the nodes of the demonstration talk
 DEFECTS = 0.02  # share of the rows with a planted mistake
 SETTINGS = {"heartbeat_interval_s": "1", "registry_refresh_s": "1", "key_settle_s": "3", "log_level": '"info"'}
 
@@ -44,6 +51,7 @@ SETTINGS = {"heartbeat_interval_s": "1", "registry_refresh_s": "1", "key_settle_
 SUSPENDED = "320500"
 PROVING = "310115"
 MANY_LINES = 8
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REASON = "示例：密钥保管不合规定，整改期间暂停"
 
 
@@ -56,7 +64,7 @@ class Demo:
     def __init__(self, work: Path, rows: int, seed: int, screen: Screen) -> None:
         self.work, self.rows, self.seed, self.screen = work, rows, seed, screen
         self.product = Product(work, screen)
-        self.pool = ThreadPoolExecutor(len(PLACES) + len(TOPICS))
+        self.crew = Crew(screen, len(PLACES) + len(TOPICS))
         self.ports = iter(free_ports(2 * len(PLACES) + 2))
         self.registry = f"127.0.0.1:{next(self.ports)}"
         self.metrics = f"127.0.0.1:{next(self.ports)}"
@@ -93,7 +101,7 @@ class Demo:
         """Make the officers' keys, found the registry by files, serve it."""
         for officer in OFFICERS:
             (self.work / officer).mkdir(mode=0o700)
-        keys = self._each("keys", OFFICERS, self._make_officer_key)
+        keys = self.crew.each("keys", OFFICERS, self._make_officer_key)
         chosen = [part for key in keys for part in ("--officer-key", key)]
         made = self.product.run(
             *("registry", "init", "--home", "registry", "--network", "delta", "--threshold", "2", *chosen), show=True
@@ -128,10 +136,11 @@ class Demo:
         if officer == SIGNING[0]:
             # Whatever is indented says the details of the line before it.
             heads = [line for line in signed["lines"] if not line.startswith(" ")]
+            rest = len(signed["lines"]) - len(heads)
             self.screen.say(
-                f"what {officer} reads before signing ({len(signed['lines']) - len(heads)} lines left out):"
+                f"what {officer} reads before signing" + (f" ({rest} lines of details left out)" if rest else "")
             )
-            self.screen.quote(*heads)
+            self.screen.quote(*heads, crop=len(heads) > MANY_LINES)
         back = Path("registry-inbox") / f"{name}-{officer}.proposal"
         (self.work / back).parent.mkdir(exist_ok=True)
         shutil.copyfile(self.work / copy, self.work / back)
@@ -141,7 +150,7 @@ class Demo:
 
     def create(self) -> None:
         """Create six homes, and set the intervals that suit a demonstration."""
-        self._each("homes", PLACES, self._create_one)
+        self.crew.each("homes", PLACES, self._create_one)
         self.screen.say(f"settings in xinqiao.toml: {', '.join(f'{k} = {v}' for k, v in SETTINGS.items())}")
         self.product.run("config", "check", "--home", BY_ID["national"].home, show=True)
 
@@ -156,28 +165,35 @@ class Demo:
         )
         self.fingerprints[place.id] = made["fingerprint"]
         metrics = {"metrics_listen": f'"{self.metrics}"'} if place.id == "national" else {}
-        _set(self.work / place.home / "xinqiao.toml", SETTINGS | metrics)
+        edit_settings(self.work / place.home / "xinqiao.toml", SETTINGS | metrics)
 
     def join(self) -> None:
         """Apply from six homes at once, decide on all of them with one file, wait until each is a member."""
-        joining = [self.pool.submit(self._join_one, place) for place in PLACES]
-        self._until("applications", len(PLACES), lambda: self._pending(joining))
-        earlier: list[str] = []
-        for place in PLACES:
-            output = f"registry-outbox-{place.id}.proposal"
-            self.product.run(
-                *("registry", "propose", "approve", place.id, "--home", "registry"),
-                *("--fingerprint", self.fingerprints[place.id], "-o", output, *earlier),
-                show=place in PLACES[:2],
-                more="and so on, each with those before it" if earlier else "",
-            )
-            earlier = ["--with", output]
-        self._decide(self.work / earlier[1], "admission")
+        joining = [self.crew.pool.submit(self._join_one, place) for place in PLACES]
+        self.crew.until("applications", len(PLACES), lambda: self._pending(joining))
+        proposal = self._propose_admission()
+        self._decide(self.work / proposal, "admission")
         with self.screen.progress("members", len(joining)) as advance:
             for done, future in enumerate(joining, 1):
                 demand(future.result()["member"], "an approved node is not a member", future.result())
                 advance(done)
         self.screen.good(f"{len(PLACES)} members")
+
+    def _propose_admission(self) -> str:
+        """One proposal that admits all six: each is made with those before it."""
+        earlier: list[str] = []
+        with self.screen.progress("proposals", len(PLACES)) as advance:
+            for done, place in enumerate(PLACES, 1):
+                output = f"admission-{done}.proposal"
+                self.product.run(
+                    *("registry", "propose", "approve", place.id, "--home", "registry"),
+                    *("--fingerprint", self.fingerprints[place.id], "-o", output, *earlier),
+                    show=done <= 2,
+                    more="and so on, each with those before it" if done == 2 else "",
+                )
+                earlier = ["--with", output]
+                advance(done)
+        return earlier[1]
 
     def _join_one(self, place: Place) -> Document:
         return self.product.run(
@@ -194,8 +210,8 @@ class Demo:
 
     def serve(self) -> None:
         """Start six processes and wait until each has exchanged with somebody."""
-        self._each("processes", PLACES, lambda place: self.product.serve(place.id, "serve", "--home", place.home))
-        self._until("nodes linked to a peer", len(PLACES), self._linked)
+        self.crew.each("processes", PLACES, lambda place: self.product.serve(place.id, "serve", "--home", place.home))
+        self.crew.until("nodes linked to a peer", len(PLACES), self._linked)
         self.screen.good("every node has exchanged with a peer")
         with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=WAIT_LIMIT_S) as answer:
             lines = answer.read().decode().splitlines()
@@ -204,16 +220,16 @@ class Demo:
         self.screen.good(f"national shows metrics at http://{self.metrics}/metrics; all {len(ready)} duties are ready")
 
     def _linked(self) -> int:
-        found = list(self.pool.map(lambda place: self.product.run("peers", "--home", place.home), PLACES))
+        found = list(self.crew.pool.map(lambda place: self.product.run("peers", "--home", place.home), PLACES))
         return sum(any(peer["last_success_unix_ms"] for peer in each["peers"]) for each in found)
 
     # (3) the exchange
 
     def exchange(self) -> None:
         """Create the channels, publish generated files, and show them arrive."""
-        self._each("channels", TOPICS, self._create_channel)
-        self._each("files", TOPICS, self._generate)
-        publishing = [self.pool.submit(self._publish, topic) for topic in TOPICS]
+        self.crew.each("channels", TOPICS, self._create_channel)
+        self.crew.each("files", TOPICS, self._generate)
+        publishing = [self.crew.pool.submit(self._publish, topic) for topic in TOPICS]
         with self.screen.live() as show:
             self._watch(publishing, lambda held: show(self._holdings_table(held)))
         for topic in TOPICS:
@@ -273,7 +289,7 @@ class Demo:
 
     def _holdings(self) -> Document:
         """What every node says it holds: {node: {channel: summary}}."""
-        lists = self.pool.map(lambda place: self.product.run("channel", "list", "--home", place.home), PLACES)
+        lists = self.crew.pool.map(lambda place: self.product.run("channel", "list", "--home", place.home), PLACES)
         return {
             place.id: {each["head"]["channel"]: each for each in found["channels"]}
             for place, found in zip(PLACES, lists, strict=True)
@@ -381,14 +397,22 @@ class Demo:
         )
         late = self._publish_late(topic)
         self._decide(self.work / "suspension.proposal", "suspension")
-        self._until("nodes have drawn the line", len(PLACES), lambda: self._count(PLACES, self._is_cut, topic, before))
+        self.crew.until(
+            "nodes have drawn the line", len(PLACES), lambda: self.crew.count(PLACES, self._is_cut, topic, before)
+        )
         self.screen.good(f"every node still answers {before:,} records of {topic.channel}, those up to the cut")
         refused = self._show_refusals(topic)
-        time.sleep(SETTLE_S)
+        with self.screen.progress("seconds for anybody to take it up", SETTLE_S) as advance:
+            for second in range(SETTLE_S):
+                time.sleep(1)
+                advance(second + 1)
         demand(
-            self._count(PLACES, self._is_cut, topic, before) == len(PLACES), "somebody took up what lies above the cut"
+            self.crew.count(PLACES, self._is_cut, topic, before) == len(PLACES),
+            "somebody took up what lies above the cut",
         )
-        self.screen.good(f"{late} rows sent after the line was drawn, and all since: accepted nowhere")
+        self.screen.good(
+            f"the {late} rows sent after the line was drawn are answered nowhere, and nothing more of it is accepted"
+        )
         self.summary["suspension"] = {"node": SUSPENDED, "kept": before, "late": late, "refused": refused}
 
     def _publish_late(self, topic: Topic) -> int:
@@ -427,49 +451,18 @@ class Demo:
     def close(self) -> list[str]:
         """Stop every process and every thread; returns what did not go as it should."""
         faults = self.product.stop()
-        self.pool.shutdown()
+        self.crew.pool.shutdown()
         return faults
 
-    def leave(self) -> None:
-        """Leave the servers running."""
-        self.product.let_go()
-        self.pool.shutdown()
-
-    # -- waiting and doing at once
-
-    def _each(self, label: str, items: Sequence[T], act: Callable[[T], R]) -> list[R]:
-        """Do something with each, all at once, with a progress bar; the results in order."""
-        futures = [self.pool.submit(act, item) for item in items]
-        with self.screen.progress(label, len(items)) as advance:
-            for done, _ in enumerate(as_completed(futures), 1):
-                advance(done)
-        return [future.result() for future in futures]
-
-    def _count(self, places: Sequence[Place], holds: Callable[..., bool], *more: object) -> int:
-        return sum(self.pool.map(lambda place: holds(place, *more), places))
-
-    def _until(self, label: str, expected: int, count: Callable[[], int]) -> None:
-        """Ask again and again until the count is as expected; raises StageError after WAIT_LIMIT_S."""
-        limit = time.monotonic() + WAIT_LIMIT_S
-        with self.screen.progress(label, expected) as advance:
-            while (found := count()) < expected:
-                advance(found)
-                demand(time.monotonic() < limit, f"{found} of {expected} {label} after {WAIT_LIMIT_S:.0f} s")
-                time.sleep(POLL_S)
+    def leave(self) -> Path:
+        """Leave the servers running; returns the script that stops them."""
+        self.crew.pool.shutdown()
+        return self.product.let_go()
 
 
 def _holding(summary: Document) -> tuple[int, str, int]:
     """Size, root and records of a channel as a node holds it."""
     return summary["head"]["size"], summary["head"]["root"], summary["records"]
-
-
-def _set(file: Path, settings: dict[str, str]) -> None:
-    """Change settings in place, as a person does with an editor."""
-    lines = file.read_text("utf-8").splitlines(keepends=True)
-    for name, value in settings.items():
-        (at,) = (number for number, line in enumerate(lines) if line.startswith(f"{name} ="))
-        lines[at] = f"{name} = {value}\n"
-    file.write_text("".join(lines), "utf-8")
 
 
 # --- The command line -----------------------------------------------------------------------------------------
@@ -502,7 +495,7 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     """Play the demonstration; returns the exit status."""
     arguments = parse()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, _interrupt)
     screen = Screen(on_stderr=arguments.json)
     work = arguments.dir.resolve() if arguments.dir else Path(tempfile.mkdtemp(prefix="xinqiao-demo-"))
@@ -518,12 +511,20 @@ def main() -> int:
         if status == 0 and arguments.dir is None:
             shutil.rmtree(work)
     if arguments.json:
-        print(json.dumps(demo.summary | {"status": status}, ensure_ascii=False))
+        pids = {server.name: server.process.pid for server in demo.product.servers.values()}
+        print(json.dumps(demo.summary | {"processes": pids, "status": status}, ensure_ascii=False))
     return status
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    """From now on everything is being stopped, which takes seconds and is all that a further signal could ask for."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _play(demo: Demo) -> int:
@@ -546,11 +547,7 @@ def _play(demo: Demo) -> int:
 
 def _keep(demo: Demo) -> None:
     """Say how to talk to the network, and leave the means to stop it."""
-    demo.leave()
-    pids = " ".join(str(server.process.pid) for server in demo.product.servers.values())
-    stop = demo.work / "stop"
-    stop.write_text(STOP.format(pids=pids), "utf-8")
-    stop.chmod(0o755)
+    stop = demo.leave()
     demo.screen.console.print(f"\n[bold]The network stays up.[/] Its root fingerprint: {demo.root_fingerprint}")
     for line in (
         f"export PATH={XINQIAO.parent}:$PATH XINQIAO_HOME={demo.work / 'nodes' / PROVING}",
@@ -561,17 +558,8 @@ def _keep(demo: Demo) -> None:
         demo.screen.console.print(f"   $ {escape(line)}", soft_wrap=True)
 
 
-STOP = """#!/bin/sh
-# Stops the processes of this demonstration, and waits until they are gone.
-kill {pids} 2>/dev/null
-while kill -0 {pids} 2>/dev/null; do sleep 0.2; done
-echo stopped
-"""
-
-
 def _stop(demo: Demo, status: int) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # stopping takes seconds, and is what was asked for
+    _ignore_signals()
     dead = demo.product.dead()
     faults = [f"{name} had ended by itself" for name in dead] + demo.close()
     console = demo.screen.console

@@ -10,10 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.live import Live
@@ -26,10 +27,23 @@ from rich.text import Text
 XINQIAO = Path(sys.executable).with_name("xinqiao")
 COMMAND_LIMIT_S = 120.0
 SERVE_LIMIT_S = 60.0
+WAIT_LIMIT_S = 120.0
+POLL_S = 0.5
 STOP_LIMIT_S = 20.0
 LOG_TAIL_LINES = 12
 
+STOP = """#!/bin/sh
+# Stops these processes, and waits until they are gone.
+kill {pids} 2>/dev/null
+for pid in {pids}; do
+    while kill -0 $pid 2>/dev/null; do sleep 0.2; done
+done
+echo stopped
+"""
+
 Document = dict[str, Any]
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class StageError(Exception):
@@ -80,7 +94,9 @@ class Screen:
     def quote(self, *lines: str, crop: bool = False) -> None:
         """Show lines as the product prints them, each cut to the width where asked."""
         for line in lines:
-            quoted = Padding(Text(line, style="yellow", no_wrap=crop, overflow="ellipsis"), (0, 0, 0, 5))
+            quoted = Padding(
+                Text(line, style="yellow", no_wrap=crop, overflow="ellipsis" if crop else "fold"), (0, 0, 0, 5)
+            )
             self.console.print(quoted)
 
     def good(self, text: str) -> None:
@@ -230,9 +246,13 @@ class Product:
         ended = [(server.name, server.process.returncode) for server in self.servers.values()]
         return faults + [f"{name} ended with exit status {status}" for name, status in ended if status != 0]
 
-    def let_go(self) -> None:
-        """Leave the servers running and start nothing more."""
+    def let_go(self) -> Path:
+        """Leave the servers running and start nothing more; returns a script that stops them."""
         self._stopping = True
+        script = self.work / "stop"
+        script.write_text(STOP.format(pids=" ".join(str(each.process.pid) for each in self.servers.values())), "utf-8")
+        script.chmod(0o755)
+        return script
 
     def dead(self) -> list[str]:
         """The servers that have ended although nobody asked them to."""
@@ -245,6 +265,35 @@ class Product:
             lines = server.log.read_text("utf-8", "replace").splitlines()[-LOG_TAIL_LINES:]
             parts.append("\n".join([f"--- {server.log}", *lines]))
         return "\n".join(parts)
+
+
+class Crew:
+    """Does the same with several things at once, and waits for what others do; progress bars for both."""
+
+    def __init__(self, screen: Screen, size: int) -> None:
+        self.screen = screen
+        self.pool = ThreadPoolExecutor(size)
+
+    def each(self, label: str, items: Sequence[T], act: Callable[[T], R]) -> list[R]:
+        """Do something with each, all at once, with a progress bar; the results in order."""
+        futures = [self.pool.submit(act, item) for item in items]
+        with self.screen.progress(label, len(items)) as advance:
+            for done, _ in enumerate(as_completed(futures), 1):
+                advance(done)
+        return [future.result() for future in futures]
+
+    def count(self, items: Sequence[T], holds: Callable[..., bool], *more: object) -> int:
+        """How many of the items it holds for."""
+        return sum(self.pool.map(lambda item: holds(item, *more), items))
+
+    def until(self, label: str, expected: int, count: Callable[[], int]) -> None:
+        """Ask again and again until the count is as expected; raises StageError after WAIT_LIMIT_S."""
+        limit = time.monotonic() + WAIT_LIMIT_S
+        with self.screen.progress(label, expected) as advance:
+            while (found := count()) < expected:
+                advance(found)
+                demand(time.monotonic() < limit, f"{found} of {expected} {label} after {WAIT_LIMIT_S:.0f} s")
+                time.sleep(POLL_S)
 
 
 def _parsed(arguments: Sequence[str], out: str, err: str) -> Document:
@@ -285,3 +334,12 @@ def free_ports(count: int) -> list[int]:
     finally:
         for each in sockets:
             each.close()
+
+
+def edit_settings(file: Path, settings: dict[str, str]) -> None:
+    """Change settings in place, as a person does with an editor."""
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    for name, value in settings.items():
+        (at,) = (number for number, line in enumerate(lines) if line.startswith(f"{name} ="))
+        lines[at] = f"{name} = {value}\n"
+    file.write_text("".join(lines), "utf-8")
