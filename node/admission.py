@@ -34,7 +34,8 @@ def root_at(store: StoreReader, log: Log, size: int) -> bytes | None:
     """The root over the first entries of a log, None beyond its end; headers sign the roots before them."""
     if size == log.size:
         return log.root
-    entry = store.entry(log.channel, log.epoch, size) if size < log.size else None
+    found = store.entries(log.channel, log.epoch, size, size + 1, with_bodies=False) if size < log.size else iter(())
+    entry = next(found, None)
     return header_of(entry).prev_root if entry is not None else None
 
 
