@@ -130,7 +130,12 @@ class Publishing:
         self._sidecar.write(self._store.incarnation(), self._signed)
 
     def _is_behind(self, floor: Mapping[ChannelEpoch, HeadAt]) -> bool:
-        return any(not self._reaches(key, head) for key, head in floor.items())
+        return any(not self._reaches(key, head) for key, head in floor.items() if self._is_writable(key[1]))
+
+    def _is_writable(self, epoch: int) -> bool:
+        """Whether this node may still append to logs of an epoch; what it lacks of closed ones it cannot fork."""
+        member = self._view.members.get(self._view.me)
+        return member is None or epoch >= member.open_epoch
 
     def _reaches(self, key: ChannelEpoch, head: HeadAt) -> bool:
         held = self._store.channel(*key)

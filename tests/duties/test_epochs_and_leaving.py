@@ -2,12 +2,16 @@
 
 import asyncio
 
+import pytest
+
 from node.core import envelope as envelopes
 from node.core.audience import parse_audience
 from node.core.channel import HeadAt
+from node.core.errors import XinqiaoError
 from node.core.membership import Standing
 from node.core.merkle import EMPTY_ROOT
 from node.pb import channel_pb2, envelope_pb2
+from node.storage.memory import MemoryStore
 from tests.builders import NETWORK, NOW_MS
 from tests.duties.rows import code_of, row
 from tests.duties.test_exchange import BASE, held_at, names_at, network_with_rows, suspended
@@ -93,5 +97,31 @@ def test_g8_the_receipt_of_a_stranger_is_not_kept_and_tells_it_nothing() -> None
             assert refusals == []
             assert network["310000"].world.store.receipt(BASE, "330100") is None
             assert network["310000"].sharing.heads("330100") == []
+
+    asyncio.run(scenario())
+
+
+def test_g7_what_nobody_can_give_back_blocks_a_restored_node_until_the_officers_open_a_new_epoch() -> None:
+    async def scenario() -> None:
+        network = await network_with_rows()
+        await network.settle()
+        log = held_at(network, "310000").log
+        backup = network["310000"].world.store
+        assert isinstance(backup, MemoryStore)
+        backup = backup.copy()
+        network.down.update(("310115", "330100"))
+        await network["310000"].publishing.publish(BASE, [row(11)])
+        network.start("310000", backup)
+        network.down.clear()
+        await network.settle()
+        with pytest.raises(XinqiaoError, match="RESTORED"):
+            await network["310000"].publishing.publish(BASE, [row(12)])
+        await network.relist("310000", **suspended(network, "310000", (BASE, 0, HeadAt(log.size, log.root))))
+        await network.relist("310000", standing=Standing.ACTIVE, reason="", open_epoch=1)
+        await network.settle()
+        await network["310000"].publishing.publish(BASE, [row(12)])
+        await network.settle()
+        for node in network.nodes.values():
+            assert node.answering.record_count(BASE) == 11
 
     asyncio.run(scenario())
