@@ -326,6 +326,12 @@ def refusal(command: Command) -> dict[str, str]:
     return error
 
 
+def outcomes(**counts: int) -> dict[str, int]:
+    """The counts of a publication, those not given being 0."""
+    found = dict.fromkeys(("accepted", "revised", "duplicate", "rejected"), 0) | counts
+    return {"rows": sum(found.values()), **found}
+
+
 def free_port() -> int:
     """A port of loopback that nobody listens on and that this run has not handed out."""
     while True:
