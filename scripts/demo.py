@@ -561,7 +561,7 @@ def _keep(demo: Demo) -> None:
 def _stop(demo: Demo, status: int) -> int:
     _ignore_signals()
     dead = demo.product.dead()
-    faults = [f"{name} had ended by itself" for name in dead] + demo.close()
+    faults = dead + demo.close()
     console = demo.screen.console
     if status == 0 and not faults:
         _summarise(demo)

@@ -256,7 +256,8 @@ class Product:
 
     def dead(self) -> list[str]:
         """The servers that have ended although nobody asked them to."""
-        return [server.name for server in self.servers.values() if server.process.poll() is not None]
+        ended = [(server.name, server.process.poll()) for server in self.servers.values()]
+        return [f"{name} had ended by itself, with status {status}" for name, status in ended if status is not None]
 
     def tails(self) -> str:
         """The last lines of every log."""
