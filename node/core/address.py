@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from node.core import envelope as envelopes
 from node.core.errors import XinqiaoError
-from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.membership import Members
 from node.pb import envelope_pb2, registry_pb2
 
@@ -22,6 +22,8 @@ def open_address(
         raise XinqiaoError("ADDRESS", node=claimed.node[:64], detail="it is not a member of this network")
     if not envelopes.signers(envelope, envelopes.ADDRESS, member.active_keys, limits):
         raise XinqiaoError("SIGNATURE", signer=member.id)
+    if claimed.sequence >= NUMBERS_END:
+        raise XinqiaoError("ADDRESS", node=member.id, detail="its sequence number is too large")
     return claimed
 
 

@@ -1,9 +1,11 @@
 """Audiences as an operator writes them, and manifests as a receiver judges them.
 
 expression := term ("," term)*            the union of its terms
-term       := "everyone" | condition ("&" condition)*
-condition  := node id | "level=" LEVEL | "parent=" ID | "region=" DIGITS
+term       := condition ("&" condition)*   the members for which all of them hold; each may stand once
+condition  := "everyone" | node id | "level=" LEVEL | "parent=" ID | "region=" DIGITS
 """
+
+import re
 
 from node.core.errors import XinqiaoError
 from node.core.identifiers import is_node_id
@@ -12,6 +14,12 @@ from node.core.membership import LEVELS
 from node.pb import channel_pb2
 
 DEFAULT_STALENESS_LIMIT_S = 86_400
+
+_CLASSES = frozenset(
+    {channel_pb2.DISCLOSURE_CLASS_A, channel_pb2.DISCLOSURE_CLASS_B, channel_pb2.DISCLOSURE_CLASS_C}
+)
+_CONDITIONS = frozenset({"everyone", "node_ids", "level", "parent", "region"})
+_REGION = re.compile(r"(?:[0-9]{2}){1,3}")
 
 
 def parse_audience(expression: str) -> channel_pb2.Audience:
@@ -29,13 +37,20 @@ def parse_audience(expression: str) -> channel_pb2.Audience:
 def _parse_term(expression: str, text: str) -> channel_pb2.AudienceTerm:
     term = channel_pb2.AudienceTerm()
     for condition in text.split("&"):
-        _set_condition(term, expression, condition.strip())
+        defect = _set_condition(term, condition.strip())
+        if defect:
+            raise XinqiaoError("AUDIENCE_EXPRESSION", expression=expression, detail=f"{condition!r} {defect}")
     return term
 
 
-def _set_condition(term: channel_pb2.AudienceTerm, expression: str, condition: str) -> None:
+def _set_condition(term: channel_pb2.AudienceTerm, condition: str) -> str:
+    """Set one more condition of a term; what is wrong with it, empty when nothing is."""
     name, equals, value = (part.strip() for part in condition.partition("="))
-    if name == "everyone":
+    field = name if equals or name == "everyone" else "node_ids"
+    if field in _CONDITIONS and getattr(term, field):
+        # A member cannot be two nodes, nor of two levels: taken for an alternative, it would reach too many.
+        return "is a second condition of its kind; separate alternatives by commas"
+    if condition == "everyone":
         term.everyone = True
     elif not equals and is_node_id(name):
         term.node_ids.append(name)
@@ -43,10 +58,11 @@ def _set_condition(term: channel_pb2.AudienceTerm, expression: str, condition: s
         term.level = value
     elif name == "parent" and is_node_id(value):
         term.parent = value
-    elif name == "region" and value.isdigit() and len(value) in (2, 4, 6):
+    elif name == "region" and _REGION.fullmatch(value):
         term.region = value
     else:
-        raise XinqiaoError("AUDIENCE_EXPRESSION", expression=expression, detail=f"{condition!r} is no condition")
+        return "is no condition"
+    return ""
 
 
 def format_audience(audience: channel_pb2.Audience) -> str:
@@ -69,7 +85,7 @@ def manifest_defect(header: channel_pb2.EntryHeader, limits: Limits = DEFAULT_LI
         return "it is not a manifest"
     if header.record_count:
         return "a manifest has no records"
-    if manifest.disclosure == channel_pb2.DISCLOSURE_CLASS_UNSPECIFIED:
+    if manifest.disclosure not in _CLASSES:
         return "it states no disclosure class"
     if len(manifest.title) > limits.max_title_chars:
         return f"its title has more than {limits.max_title_chars} characters"

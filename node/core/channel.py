@@ -10,31 +10,30 @@ advance refuses for authenticity only, in this order:
     (4) continuity    index = size and prev_root = root
     (5) body          its commitments fold to records_root
 
+An entry by a key that is no longer active, or of a log that is cut, rests on a later head: whoever has an old key
+can sign another entry for the same place. It may be kept only where its log is shown to reach that head, or to be
+continued by a key active now: see confirmed and reaches.
+
 An authentic entry that makes no sense is advanced all the same; what it means is judged elsewhere.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from node.core import envelope as envelopes
 from node.core import merkle
-from node.core.entry import _SEAL, SignedEntry, VerifiedEntry, open_body, origin_of
+from node.core.entry import _SEAL, HeadAt, SignedEntry, VerifiedEntry, open_body, origin_of
 from node.core.errors import XinqiaoError
-from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.identifiers import is_node_id
+from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.membership import Cut, Member, MemberKey, Standing
 from node.core.suites import PublicKey
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 
+__all__ = ["HeadAt", "Log", "advance", "head_leaf"]
+
 _NAME = re.compile(r"[a-z][a-z0-9-]*(?:/[a-z0-9][a-z0-9-]*)*")
-
-
-@dataclass(frozen=True, slots=True)
-class HeadAt:
-    """A size of a log and the root over that many entries."""
-
-    size: int
-    root: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,15 @@ class Log:
 
 def check_channel_name(channel: str, limits: Limits = DEFAULT_LIMITS) -> str:
     """The channel's own name after its origin; raises CHANNEL_NAME."""
-    _, _, name = channel.partition("/")
-    if len(name) > limits.max_channel_name_chars or not _NAME.fullmatch(name):
+    if not is_channel_name(channel, limits):
         raise XinqiaoError("CHANNEL_NAME", name=channel[:200])
-    return name
+    return channel.partition("/")[2]
+
+
+def is_channel_name(channel: str, limits: Limits = DEFAULT_LIMITS) -> bool:
+    """Whether this can be the name of a channel: "<origin id>/<name>"."""
+    origin, _, name = channel.partition("/")
+    return is_node_id(origin) and len(name) <= limits.max_channel_name_chars and _NAME.fullmatch(name) is not None
 
 
 def head_leaf(channel: str, epoch: int, head: HeadAt) -> bytes:
@@ -78,19 +82,21 @@ def advance(
 ) -> VerifiedEntry:
     """Verify that a signed entry is the next one of its log.
 
-    Raises ENTRY_SIZE, ENTRY_ORIGIN, ENTRY_EPOCH, ENTRY_TOO_EARLY, ENTRY_ABOVE_CUT, EQUIVOCATION,
-    ENTRY_SIGNATURE, ENTRY_NETWORK, ENTRY_HEADER, ENTRY_INDEX, ENTRY_PREV_ROOT, ENTRY_BODY.
+    Raises ENTRY_SIZE, ENTRY_ORIGIN, CHANNEL_NAME, ENTRY_EPOCH, ENTRY_TOO_EARLY, ENTRY_ABOVE_CUT, EQUIVOCATION,
+    ENVELOPE_TYPE, ENVELOPE_SHAPE, ENTRY_SIGNATURE, ENTRY_NETWORK, ENTRY_HEADER, ENTRY_INDEX, ENTRY_PREV_ROOT,
+    ENTRY_OTHER_HEAD, ENTRY_BODY.
     """
     # (1) size
     _check_size(signed, limits)
     # (2) standing
-    member = _check_standing(log, signed, origin)
+    member = _check_standing(log, signed, origin, limits)
     # (3) signature; only now are the bytes parsed
     header, key = open_header(signed, member, network, log, limits)
+    rests_on = _rests_on(log, header, member, key)
     # (4) continuity
     _check_continuity(log, header)
     hashes, frontier, root = _append(log, signed.envelope.payload)
-    _check_bounds(log, header, HeadAt(log.size + 1, root))
+    _check_bounds(log, HeadAt(log.size + 1, root))
     # (5) body
     body = open_body(header, signed.body, limits) if signed.body is not None else None
     return VerifiedEntry(
@@ -102,8 +108,36 @@ def advance(
         frontier=frontier,
         root=root,
         signed_by=key.key_id,
+        rests_on=rests_on,
         seal=_SEAL,
     )
+
+
+def _rests_on(log: Log, header: channel_pb2.EntryHeader, origin: Member, key: PublicKey) -> HeadAt | None:
+    if log.cut is not None and header.index < log.cut.size:
+        return log.cut
+    active = {each.key_id for each in origin.active_keys}
+    return None if key.key_id in active else log.covered
+
+
+def confirmed(run: Sequence[VerifiedEntry]) -> int:
+    """How many of these consecutive entries may be kept on their own evidence.
+
+    Those up to the last one that rests on nothing, as its prev_root covers all before it, or that reaches the very
+    head it rests on. The rest takes a proof, see reaches.
+    """
+    certain = [at + 1 for at, entry in enumerate(run) if entry.rests_on in (None, _head_after(entry))]
+    return max(certain, default=0)
+
+
+def reaches(last: VerifiedEntry, proof: Sequence[bytes]) -> bool:
+    """Whether a consistency proof shows that the head an entry rests on continues the log up to that entry."""
+    bound, after = last.rests_on, _head_after(last)
+    return bound is None or merkle.check_consistency(after.size, bound.size, after.root, bound.root, proof)
+
+
+def _head_after(entry: VerifiedEntry) -> HeadAt:
+    return HeadAt(entry.header.index + 1, entry.root)
 
 
 def _check_size(signed: SignedEntry, limits: Limits) -> None:
@@ -115,11 +149,11 @@ def _check_size(signed: SignedEntry, limits: Limits) -> None:
             raise XinqiaoError("ENTRY_SIZE", what=what, found=f"{found} bytes", limit=limit)
 
 
-def _check_standing(log: Log, signed: SignedEntry, origin: Member | None) -> Member:
+def _check_standing(log: Log, signed: SignedEntry, origin: Member | None, limits: Limits) -> Member:
+    check_channel_name(signed.channel, limits)
     writer = origin_of(signed.channel)
     if origin is None or origin.id != writer:
         raise XinqiaoError("ENTRY_ORIGIN", origin=writer, channel=signed.channel, detail="it is not a member")
-    check_channel_name(signed.channel)
     if (signed.channel, signed.epoch) != (log.channel, log.epoch) or signed.epoch > origin.open_epoch:
         raise XinqiaoError(
             "ENTRY_EPOCH", channel=signed.channel, epoch=signed.epoch, detail=f"epoch {origin.open_epoch} is open"
@@ -203,13 +237,10 @@ def _check_continuity(log: Log, header: channel_pb2.EntryHeader) -> None:
     if header.index != log.size:
         raise XinqiaoError("ENTRY_INDEX", channel=log.channel, epoch=log.epoch, index=header.index, size=log.size)
     if header.prev_root != log.root:
-        raise _other_history(log, header.index)
-
-
-def _other_history(log: Log, index: int) -> XinqiaoError:
-    return XinqiaoError(
-        "ENTRY_PREV_ROOT", channel=log.channel, epoch=log.epoch, index=index, origin=origin_of(log.channel)
-    )
+        origin = origin_of(log.channel)
+        raise XinqiaoError(
+            "ENTRY_PREV_ROOT", channel=log.channel, epoch=log.epoch, index=header.index, origin=origin
+        )
 
 
 def _append(log: Log, payload: bytes) -> tuple[list[bytes], tuple[bytes, ...], bytes]:
@@ -217,11 +248,12 @@ def _append(log: Log, payload: bytes) -> tuple[list[bytes], tuple[bytes, ...], b
     return hashes, frontier, merkle.frontier_root(frontier)
 
 
-def _check_bounds(log: Log, header: channel_pb2.EntryHeader, after: HeadAt) -> None:
-    """A log that reaches a signed head or its cut must reach exactly that root."""
-    for bound in (log.covered, log.cut):
-        if bound is not None and bound.size == after.size and bound.root != after.root:
-            raise _other_history(log, header.index)
+def _check_bounds(log: Log, after: HeadAt) -> None:
+    """A log that reaches its cut, or without one a signed head, must reach exactly that root."""
+    bound = log.cut or log.covered
+    if bound is not None and bound.size == after.size and bound.root != after.root:
+        origin = origin_of(log.channel)
+        raise XinqiaoError("ENTRY_OTHER_HEAD", channel=log.channel, epoch=log.epoch, size=bound.size, origin=origin)
 
 
 def conflict(held: envelope_pb2.Envelope, other: envelope_pb2.Envelope) -> channel_pb2.Equivocation | None:
@@ -244,9 +276,10 @@ def broken_continuation(
 def check_equivocation(
     proof: channel_pb2.Equivocation, origin: Member, network: str, limits: Limits = DEFAULT_LIMITS
 ) -> tuple[str, int, int]:
-    """Verify a proof of two histories; returns (channel, epoch, index). Raises EQUIVOCATION_UNPROVEN.
+    """Verify a proof of two histories; returns (channel, epoch, index). Raises EQUIVOCATION_UNPROVEN, ENVELOPE_*.
 
-    Only payloads signed by the origin's own keys are compared, so nobody else can frame it.
+    Only payloads signed by keys the origin may sign with now are compared, so nobody else can frame it, not even
+    who got hold of a key that was retired or revoked.
     """
     first = _authentic(proof.first, origin, network, limits)
     second = _authentic(proof.second, origin, network, limits)
@@ -265,11 +298,13 @@ def _authentic(
 ) -> channel_pb2.EntryHeader:
     if len(envelope.payload) > limits.max_header_bytes:
         raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="a header is too large")
-    if not envelopes.signers(envelope, envelopes.ENTRY_HEADER, origin.all_keys, limits):
-        raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail=f"a header is not signed by {origin.id}")
+    if not envelopes.signers(envelope, envelopes.ENTRY_HEADER, origin.active_keys, limits):
+        raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail=f"a header is not signed by an active key of {origin.id}")
     header = envelopes.parse(channel_pb2.EntryHeader, envelope.payload)
     if header.network != network:
         raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="a header belongs to another network")
+    if not is_channel_name(header.channel, limits) or max(header.epoch, header.index) >= NUMBERS_END:
+        raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="a header names a log that cannot be")
     return header
 
 

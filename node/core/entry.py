@@ -25,6 +25,14 @@ _SEAL = object()
 
 
 @dataclass(frozen=True, slots=True)
+class HeadAt:
+    """A size of a log and the root over that many entries."""
+
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SignedEntry:
     """An entry as it arrives: nothing of it is verified, channel, epoch and index are routing claims.
 
@@ -66,7 +74,8 @@ class VerifiedEntry:
     """An authentic entry that continues its log; only core.channel.advance makes one.
 
     leaf is its leaf hash, hashes what the log stores for it, frontier and root the log after it.
-    body is None where it was not sent.
+    body is None where it was not sent. rests_on is the later head that its log must be shown to reach before it is
+    kept, None where its own signature is enough.
     """
 
     header: channel_pb2.EntryHeader
@@ -77,6 +86,7 @@ class VerifiedEntry:
     frontier: tuple[bytes, ...]
     root: bytes
     signed_by: str
+    rests_on: HeadAt | None
     seal: object
 
     def __post_init__(self) -> None:

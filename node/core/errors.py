@@ -39,6 +39,10 @@ class ErrorSpec:
     next: str
 
 
+# What is taken over of a refusal that somebody sent.
+MAX_PARAMETERS = 32
+MAX_PARAMETER_CHARS = 2000
+
 _O, _P, _W, _L, _R = Family.OPERATOR, Family.PEER, Family.WIRE, Family.LOCAL, Family.RULE
 
 CODES: dict[str, ErrorSpec] = {
@@ -89,7 +93,7 @@ CODES: dict[str, ErrorSpec] = {
     "HOME_LOCKED": ErrorSpec(
         _O,
         "FAILED_PRECONDITION",
-        "another process (pid {pid}) serves the home {home}",
+        "another process (pid {pid}) works in the home {home}",
         "you",
         "stop that process, or choose another --home",
     ),
@@ -230,6 +234,13 @@ CODES: dict[str, ErrorSpec] = {
         "{origin}",
         "{origin} must ask the officers of the registry",
     ),
+    "ENTRY_OTHER_HEAD": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{channel} epoch {epoch}: these {size} entries are not those that {origin} or its cut stands for",
+        "the sender",
+        "the entries are fetched from another holder; where all hold these, {origin} must explain them",
+    ),
     "ENTRY_PREV_ROOT": ErrorSpec(
         _P,
         "FAILED_PRECONDITION",
@@ -257,6 +268,14 @@ CODES: dict[str, ErrorSpec] = {
         "{channel} has no cut yet; {origin} is {status}",
         "the registry's officers",
         "the officers must publish a cut",
+    ),
+    "ENTRY_UNCONFIRMED": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{channel} {epoch}/{index} bears a key no longer active, and nothing shows that it belongs to the history up"
+        " to {size}",
+        "nobody",
+        "it is fetched together with the proof",
     ),
     "EQUIVOCATION": ErrorSpec(
         _P,
@@ -469,7 +488,7 @@ CODES: dict[str, ErrorSpec] = {
         "PERMISSION_DENIED",
         "the officers rejected {id}: {reason}",
         "you",
-        "clear up the reason with the officers, then run `xinqiao join` again",
+        "clear up the reason with the officers, then run `xinqiao join --renew`",
     ),
     "JOIN_REQUEST": ErrorSpec(
         _P,
@@ -552,7 +571,10 @@ def to_refusal(error: XinqiaoError) -> envelope_pb2.Refusal:
 
 
 def from_refusal(refusal: envelope_pb2.Refusal) -> XinqiaoError:
-    """The error a refusal stands for; an unknown code stays readable."""
-    error = XinqiaoError(refusal.code)
-    error.parameters = {name: refusal.parameters[name] for name in sorted(refusal.parameters)}
+    """The error a refusal stands for; an unknown code stays readable, what is too long is cut."""
+    error = XinqiaoError(refusal.code[:MAX_PARAMETER_CHARS])
+    names = sorted(refusal.parameters)[:MAX_PARAMETERS]
+    error.parameters = {
+        name[:MAX_PARAMETER_CHARS]: refusal.parameters[name][:MAX_PARAMETER_CHARS] for name in names
+    }
     return error

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from node.core import envelope as envelopes
 from node.core import merkle
-from node.core.channel import HeadAt, head_leaf
+from node.core.channel import HeadAt, head_leaf, is_channel_name
 from node.core.entry import origin_of
 from node.core.errors import XinqiaoError
-from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.membership import Member
 from node.pb import channel_pb2, envelope_pb2
 
@@ -25,7 +25,7 @@ ChannelEpoch = tuple[str, int]
 class VerifiedHeartbeat:
     """A heartbeat view whose signature and heads were checked; only open_view makes one.
 
-    time_ms is the signer's clock, capped at now + the accepted skew.
+    time_ms is the signer's clock, at most the accepted skew ahead of ours when it came.
     """
 
     node: str
@@ -73,7 +73,8 @@ def open_view(
 ) -> VerifiedHeartbeat:
     """Verify a heartbeat and the heads it shows; raises HEARTBEAT, SIGNATURE, ENVELOPE_TYPE, ENVELOPE_SHAPE.
 
-    signer is the member the caller takes for its author, by node_of. Only a key active now can sign one.
+    signer is the member the caller takes for its author, by node_of. Only a key active now can sign one. One
+    from the future is refused: kept under an earlier time, it could be played again as news when that time comes.
     """
     if signer is None:
         raise XinqiaoError("HEARTBEAT", node="an unknown node", detail="it is not a member")
@@ -82,9 +83,11 @@ def open_view(
     heartbeat = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
     if heartbeat.network != network or heartbeat.node != signer.id or heartbeat.time_unix_ms <= 0:
         raise XinqiaoError("HEARTBEAT", node=signer.id, detail="network, node or time do not fit")
+    if heartbeat.time_unix_ms > now_ms + limits.max_clock_skew_ms:
+        raise XinqiaoError("HEARTBEAT", node=signer.id, detail="it is dated in the future")
     return VerifiedHeartbeat(
         node=signer.id,
-        time_ms=min(heartbeat.time_unix_ms, now_ms + limits.max_clock_skew_ms),
+        time_ms=heartbeat.time_unix_ms,
         heads=_open_heads(view, heartbeat, limits),
         view=view,
     )
@@ -106,12 +109,24 @@ def _open_heads(
     rebuilt = merkle.subset_root(heartbeat.head_count, known, list(view.hashes))
     if len(known) != len(view.heads) or rebuilt != heartbeat.heads_root:
         raise XinqiaoError("HEARTBEAT", node=heartbeat.node, detail="its heads do not fold to heads_root")
-    heads = {}
-    for item in view.heads:
-        if origin_of(item.head.channel) != heartbeat.node:
-            raise XinqiaoError("HEARTBEAT", node=heartbeat.node, detail="it speaks for another origin")
+    heads: dict[ChannelEpoch, HeadAt] = {}
+    for item in sorted(view.heads, key=lambda item: item.position):
+        defect = _head_defect(item.head, heartbeat.node, max(heads, default=("", 0)), limits)
+        if defect:
+            raise XinqiaoError("HEARTBEAT", node=heartbeat.node, detail=defect)
         heads[item.head.channel, item.head.epoch] = HeadAt(item.head.size, item.head.root)
     return heads
+
+
+def _head_defect(head: channel_pb2.Head, node: str, before: ChannelEpoch, limits: Limits) -> str:
+    """Why a head that is under heads_root makes no sense; before is the one shown before it."""
+    if origin_of(head.channel) != node:
+        return "it speaks for another origin"
+    if not is_channel_name(head.channel, limits) or max(head.epoch, head.size) >= NUMBERS_END:
+        return "it names a log that cannot be"
+    if len(head.root) != merkle.HASH_BYTES or (head.channel, head.epoch) <= before:
+        return "a root is not 32 bytes, or its heads are not sorted, each once"
+    return ""
 
 
 def _leaf(head: channel_pb2.Head) -> bytes:

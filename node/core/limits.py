@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+NUMBERS_END = 1 << 63
+"""No number of a message may reach it: whoever keeps one keeps it as a signed 64-bit integer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -15,7 +15,7 @@ from node.core import envelope as envelopes
 from node.core.catalogue import Edition, authority_of, natural_key, subject_of
 from node.core.entry import VerifiedBody
 from node.core.errors import XinqiaoError
-from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.membership import Member
 from node.core.merkle import HASH_BYTES
 from node.core.record import content_hash, parse_record
@@ -161,8 +161,9 @@ def _fold_records(entry: Unfolded, edition: Edition, find_keys: FindKeys, limits
                 barred.append(position)
         else:
             judged.append(verdict)
-    in_force = _take_effect(judged, find_keys([record.key for record in judged]), counts)
     header = entry.header
+    held = find_keys([record.key for record in judged])
+    in_force = _take_effect((header.epoch, header.index), judged, held, counts)
     return Applied(header.channel, header.epoch, header.index, in_force, barred, dict(counts))
 
 
@@ -196,13 +197,19 @@ def _judge_for(entry: Unfolded, edition: Edition) -> Callable[[int, bytes, Limit
 
 
 def _take_effect(
-    judged: Sequence[_Judged], held: Mapping[bytes, HeldKey], counts: "Counter[OutcomeKey]"
+    at: tuple[int, int], judged: Sequence[_Judged], held: Mapping[bytes, HeldKey], counts: "Counter[OutcomeKey]"
 ) -> list[RecordInForce]:
-    """The last of equal keys takes effect; one whose content is in force already is a duplicate."""
+    """The last of equal keys takes effect; one whose content is in force already is a duplicate.
+
+    An earlier epoch may be folded after a later one: what the later one put in force stays.
+    """
     latest: dict[bytes, _Judged] = {}
     for record in judged:
         before = latest.get(record.key)
         known = held.get(record.key)
+        if known is not None and (known.place.epoch, known.place.index) > at:
+            counts[SUPERSEDED, ""] += 1
+            continue
         current = before.content_hash if before else known.content_hash if known else None
         if record.content_hash == current:
             counts[DUPLICATE, ""] += 1
@@ -295,6 +302,6 @@ def _erasure(header: channel_pb2.EntryHeader, op: record_pb2.StatusOp) -> Erasur
     earlier = (target.epoch, target.index) < (header.epoch, header.index)
     if op.kind != record_pb2.STATUS_KIND_ERASE or target.channel != header.channel or not earlier:
         return None
-    if len(op.commitment) != HASH_BYTES:
+    if len(op.commitment) != HASH_BYTES or target.index >= NUMBERS_END:
         return None
     return Erasure(Place(target.epoch, target.index, target.position), op.commitment)
