@@ -7,14 +7,12 @@ import click
 
 from node.cli.channels import CHANNEL_HELP
 from node.cli.evidence import EPOCH_HELP, INDEX_HELP, POSITION_HELP
-from node.cli.terminal import Command, Group, admin, options, plain, progress, result, say
+from node.cli.terminal import Command, Group, admin, as_document, options, plain, progress, result, say, show_error
 from node.core.errors import XinqiaoError
 from node.ingest.rejections import RejectionFile
 from node.pb import admin_service_pb2 as pb
 from node.pb import record_pb2
 from node.rpc.admin_client import AdminClient
-
-SHOWN_REJECTIONS = 5
 
 
 @click.command("publish", cls=Command)
@@ -35,16 +33,25 @@ def publish(channel: str, files: Sequence[Path]) -> None:
     with the reason and what to do; corrected, they are themselves valid input. A row published before is a
     duplicate, so an interrupted command is simply run again.
     """
+    documents: list[dict[str, object]] = []
+    failed: XinqiaoError | None = None
     with admin() as node:
-        outcomes = [_publish_file(node, channel, file) for file in files]
-    result({"files": outcomes})
-    if any("error" in outcome for outcome in outcomes):
+        for file in files:
+            document, error = _publish_file(node, channel, file)
+            documents.append(document)
+            failed = failed or error
+            # What is wrong with one file is no reason to leave the next one; anything else would meet it too.
+            if error is not None and not error.code.startswith("FILE_"):
+                break
+    result({"files": documents, "error": as_document(failed)} if failed is not None else {"files": documents})
+    if failed is not None:
         raise click.exceptions.Exit(1)
 
 
-def _publish_file(node: AdminClient, channel: str, file: Path) -> dict[str, object]:
+def _publish_file(node: AdminClient, channel: str, file: Path) -> tuple[dict[str, object], XinqiaoError | None]:
     last = pb.PublishResponse()
     rejected: RejectionFile | None = None
+    failed: XinqiaoError | None = None
     with progress(file.name, file.stat().st_size) as advance:
         try:
             for answer in node.publish(channel, file):
@@ -54,24 +61,34 @@ def _publish_file(node: AdminClient, channel: str, file: Path) -> dict[str, obje
                     rejected.write(row.row, row.reason.code, row.column, row.message, row.remedy, row.values)
                 last = answer
                 advance(answer.read_bytes, f"{answer.counts.rows} rows")
+        except XinqiaoError as error:
+            failed = error
         finally:
             if rejected is not None:
                 rejected.close()
-    return _report(file, last, rejected)
+    return _report(file, last, rejected, failed), failed
 
 
-def _report(file: Path, last: pb.PublishResponse, rejected: RejectionFile | None) -> dict[str, object]:
+def _report(
+    file: Path, last: pb.PublishResponse, rejected: RejectionFile | None, failed: XinqiaoError | None
+) -> dict[str, object]:
     counts = last.counts
-    say(
-        f"{file.name}: {counts.rows} rows: {counts.accepted} accepted, {counts.revised} revised, "
-        f"{counts.duplicate} duplicate, {counts.rejected} rejected"
-    )
-    if rejected is not None and rejected.path is not None:
-        say(f"  rejected rows with reasons: {rejected.path}")
-        say("  next: correct them there and publish that file")
-    say(f"  {last.head.channel} now has {last.head.size} entries, root {last.head.root.hex()}")
+    if failed is None or counts.rows:
+        say(
+            f"{file.name}: {counts.rows} rows: {counts.accepted} accepted, {counts.revised} revised, "
+            f"{counts.duplicate} duplicate, {counts.rejected} rejected"
+        )
     path = str(rejected.path) if rejected is not None and rejected.path is not None else None
-    return {"file": str(file), "counts": plain(counts), "rejected_file": path, "head": plain(last.head)}
+    if path is not None:
+        say(f"  rejected rows with reasons: {path}")
+        say("  next: correct them there and publish that file")
+    if failed is None:
+        say(f"  {last.head.channel} now has {last.head.size} entries, root {last.head.root.hex()}")
+    else:
+        say(f"{file.name} broke off:" if counts.rows else f"{file.name} was not published:")
+        show_error(failed)
+    found = {"file": str(file), "counts": plain(counts), "rejected_file": path, "head": plain(last.head)}
+    return found | {"error": as_document(failed) if failed is not None else None}
 
 
 @click.group("record", cls=Group)

@@ -140,8 +140,18 @@ def result(document: Any) -> None:
 
 
 def print_error(error: XinqiaoError) -> None:
-    """Print a refusal: what failed, who must act, the next step."""
-    result({"error": {"code": error.code, "text": error.text, "who": error.who, "next": error.next}})
+    """Print a refusal as the command's one document, and to people."""
+    result({"error": as_document(error)})
+    show_error(error)
+
+
+def as_document(error: XinqiaoError) -> dict[str, str]:
+    """A refusal as JSON."""
+    return {"code": error.code, "text": error.text, "who": error.who, "next": error.next}
+
+
+def show_error(error: XinqiaoError) -> None:
+    """Tell people of a refusal: what failed, who must act, the next step."""
     click.echo(f"{error.code}: {error.text}", err=True)
     click.echo(f"  who must act: {error.who}", err=True)
     click.echo(f"  next: {error.next}", err=True)

@@ -1,0 +1,160 @@
+"""Files that are wrong in part or as a whole: outcomes and exit statuses of `xinqiao publish`."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.processes.commands import wait_until
+from tests.processes.files import COLUMNS, penalties, registrations
+from tests.processes.network import SHANGHAI, Town, done, outcomes
+
+CHANNEL = "310000/base"
+
+
+@pytest.fixture
+def node(town: Town) -> Town:
+    """One node with a channel of registrations."""
+    town.serve(SHANGHAI.id)
+    town.create(CHANNEL, "registration.base", "everyone")
+    return town
+
+
+def size_of(town: Town) -> int:
+    head = town.head(SHANGHAI.id, CHANNEL)
+    assert head is not None
+    return head[1]
+
+
+def test_10000_wrong_rows_are_each_returned_with_code_column_and_remedy(node: Town, tmp_path: Path) -> None:
+    wrong = [(f"{serial:018d}", f"示例{serial}", "存续", "示例登记机关", "示例路") for serial in range(10_000)]
+    file = written(tmp_path / "wrong.csv", wrong)
+    publishing = node.start(SHANGHAI.id, "publish", CHANNEL, file)
+    document = done(publishing)["files"][0]
+    assert document["counts"] == outcomes(rejected=10_000)
+    with Path(document["rejected_file"]).open(encoding="utf-8-sig", newline="") as opened:
+        returned = list(csv.DictReader(opened))
+    assert [row["uni_social_crd_cd"] for row in returned] == [row[0] for row in wrong]
+    assert [int(row["xq_row"]) for row in returned] == list(range(2, 10_002))
+    assert all(row["xq_code"].startswith("FIELD_USCC") for row in returned)
+    assert all(row["xq_column"] == "uni_social_crd_cd" for row in returned)
+    assert all(row["xq_reason"] and row["xq_remedy"] for row in returned)
+    assert size_of(node) == 1, "an entry without a record was published"
+
+
+def written(path: Path, rows: list[tuple[str, ...]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([COLUMNS, *rows])
+    return path
+
+
+def test_planted_mistakes_are_returned_and_what_is_corrected_is_published(node: Town, tmp_path: Path) -> None:
+    node.create("310000/penalties", "penalty.2018", "everyone")
+    file = tmp_path / "decisions.csv"
+    planted = penalties(file, 500, SHANGHAI.authority, defects=0.2)
+    document = node.run(SHANGHAI.id, "publish", "310000/penalties", file)["files"][0]
+    assert document["counts"] == outcomes(accepted=500 - planted, rejected=planted)
+    with (tmp_path / "decisions.expected.csv").open(encoding="utf-8", newline="") as opened:
+        expected = [(row["row"], row["code"], row["column"]) for row in csv.DictReader(opened)]
+    with Path(document["rejected_file"]).open(encoding="utf-8-sig", newline="") as opened:
+        found = [(row["xq_row"], row["xq_code"], row["xq_column"]) for row in csv.DictReader(opened)]
+    assert found == expected
+    # The rejected rows are an input themselves: uncorrected they are rejected again, and nothing else happens.
+    again = node.publish("310000/penalties", Path(document["rejected_file"]))
+    assert again == outcomes(rejected=planted)
+
+
+def test_rows_of_an_authority_of_another_node_are_rejected_at_the_door(node: Town, tmp_path: Path) -> None:
+    node.create("310000/penalties", "penalty.2018", "everyone")
+    file = tmp_path / "decisions.csv"
+    penalties(file, 20, node.plans["330100"].authority)
+    document = node.run(SHANGHAI.id, "publish", "310000/penalties", file)["files"][0]
+    assert document["counts"] == outcomes(rejected=20)
+    with Path(document["rejected_file"]).open(encoding="utf-8-sig", newline="") as opened:
+        assert {row["xq_code"] for row in csv.DictReader(opened)} == {"VERDICT_AUTHORITY"}
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "FILE_EMPTY"),
+        (b"\xef\xbb\xbf", "FILE_EMPTY"),
+        (",".join(COLUMNS).encode() + b"\n", "FILE_EMPTY"),
+        ("一,二\n".encode("utf-16"), "FILE_ENCODING"),
+        (b"\xff\xfe\x00\x01\x80\x81" * 100, "FILE_ENCODING"),
+        (b"PK\x03\x04" + bytes(2000), "FILE_FORMAT"),
+        (b"uni_social_crd_cd,comp_nm\n1,2\n", "FILE_COLUMNS_MISSING"),
+        (",".join((*COLUMNS, "comp_name")).encode() + b"\n1,2,3,4,5,6\n", "FILE_COLUMNS_UNKNOWN"),
+    ],
+)
+def test_a_file_that_is_wrong_as_a_whole_publishes_nothing(
+    node: Town, tmp_path: Path, content: bytes, code: str
+) -> None:
+    file = tmp_path / "file.csv"
+    file.write_bytes(content)
+    error = node.refused(SHANGHAI.id, "publish", CHANNEL, file)
+    assert error["code"] == code
+    assert "file.csv" in error["text"]
+    assert size_of(node) == 1
+    assert [path.name for path in tmp_path.glob("file*")] == ["file.csv"]
+
+
+def test_a_wrong_encoding_in_the_middle_rejects_those_rows_alone(node: Town, tmp_path: Path) -> None:
+    lines = registrations(tmp_path / "rows.csv", range(1, 2001)).read_bytes().splitlines(keepends=True)
+    for number in (700, 1500):
+        lines[number] = lines[number].decode().encode("gb18030")
+    (tmp_path / "rows.csv").write_bytes(b"".join(lines))
+    document = node.run(SHANGHAI.id, "publish", CHANNEL, tmp_path / "rows.csv")["files"][0]
+    assert document["counts"] == outcomes(accepted=1998, rejected=2)
+    with Path(document["rejected_file"]).open(encoding="utf-8-sig", newline="") as opened:
+        found = [(row["xq_row"], row["xq_code"]) for row in csv.DictReader(opened)]
+    assert found == [("701", "ROW_ENCODING"), ("1501", "ROW_ENCODING")]
+
+
+def test_gb18030_and_json_lines_hold_the_same_records_as_utf_8(node: Town, tmp_path: Path) -> None:
+    rows = registrations(tmp_path / "utf-8.csv", range(1, 51))
+    (tmp_path / "gb18030.csv").write_bytes(rows.read_text("utf-8").encode("gb18030"))
+    assert node.publish(CHANNEL, rows) == outcomes(accepted=50)
+    assert node.publish(CHANNEL, tmp_path / "gb18030.csv") == outcomes(duplicate=50)
+
+
+def test_one_wrong_file_holds_up_no_other_and_the_exit_status_tells(node: Town, tmp_path: Path) -> None:
+    good = registrations(tmp_path / "good.csv", range(1, 11))
+    (tmp_path / "empty.csv").write_bytes(b"")
+    more = registrations(tmp_path / "more.csv", range(11, 31))
+    publishing = node.start(SHANGHAI.id, "publish", CHANNEL, good, tmp_path / "empty.csv", more)
+    assert publishing.wait() == 1
+    (document,) = publishing.documents()
+    assert [each["counts"]["accepted"] for each in document["files"]] == [10, 0, 20]
+    assert [each["error"]["code"] if each["error"] else "" for each in document["files"]] == ["", "FILE_EMPTY", ""]
+    assert document["error"]["code"] == "FILE_EMPTY"
+    assert "good.csv: 10 rows" in publishing.stderr
+    assert "FILE_EMPTY" in publishing.stderr
+
+
+def test_a_publication_that_breaks_off_tells_what_was_acknowledged(node: Town, tmp_path: Path) -> None:
+    node.stop(SHANGHAI.id)
+    node.set(SHANGHAI.id, max_records_per_entry=5)
+    node.serve(SHANGHAI.id)
+    file = registrations(tmp_path / "rows.csv", range(1, 3001))
+    second = registrations(tmp_path / "second.csv", range(4001, 4011))
+    publishing = node.start(SHANGHAI.id, "publish", CHANNEL, file, second)
+    wait_until(lambda: node.status(SHANGHAI.id)["records"] >= 50, "the publication is under way")
+    node.kill(SHANGHAI.id)
+    assert publishing.wait() == 1
+    (document,) = publishing.documents()
+    assert document["error"]["code"] == "ADMIN_UNREACHABLE"
+    (told,) = document["files"]  # the second file is not tried where nobody serves
+    assert 0 < told["counts"]["accepted"] < 3000
+    assert "broke off" in publishing.stderr
+    node.serve(SHANGHAI.id)
+    kept = node.status(SHANGHAI.id)["records"]
+    assert kept >= told["counts"]["accepted"]
+    assert node.publish(CHANNEL, file) == outcomes(accepted=3000 - kept, duplicate=kept)
+
+
+def test_a_file_that_is_missing_is_a_usage_error(node: Town, tmp_path: Path) -> None:
+    publishing = node.start(SHANGHAI.id, "publish", CHANNEL, tmp_path / "missing.csv")
+    assert publishing.wait() == 2
+    assert node.start(SHANGHAI.id, "publish", CHANNEL).wait() == 2
+    assert node.refused(SHANGHAI.id, "publish", "310000/unknown", __file__)["code"] == "CHANNEL_UNKNOWN"
