@@ -87,7 +87,12 @@ def _report(
     else:
         say(f"{file.name} broke off:" if counts.rows else f"{file.name} was not published:")
         show_error(failed)
-    found = {"file": str(file), "counts": plain(counts), "rejected_file": path, "head": plain(last.head)}
+    found: dict[str, object] = {
+        "file": str(file),
+        "counts": plain(counts),
+        "rejected_file": path,
+        "head": plain(last.head),
+    }
     return found | {"error": as_document(failed) if failed is not None else None}
 
 

@@ -1,6 +1,7 @@
 """Files that are wrong in part or as a whole: outcomes and exit statuses of `xinqiao publish`."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_10000_wrong_rows_are_each_returned_with_code_column_and_remedy(node: To
     assert size_of(node) == 1, "an entry without a record was published"
 
 
-def written(path: Path, rows: list[tuple[str, ...]]) -> Path:
+def written(path: Path, rows: Sequence[tuple[str, ...]]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as out:
         csv.writer(out).writerows([COLUMNS, *rows])
     return path
