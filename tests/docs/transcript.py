@@ -1,0 +1,153 @@
+"""Console transcripts in the documentation: read, replayed with the real program, and compared in shape.
+
+A transcript is a fenced block of the kind `console`. A line `MACHINE$ COMMAND` is typed on that machine, what follows
+is what it printed:
+
+    pudong$ xinqiao init --id 310115 ...
+    node 310115 浦东新区 created in /var/lib/xinqiao
+    fingerprint: 00a7 91c2 ...
+
+Each machine is a folder: its /var, /etc, /home and so on lie in it, and /media/stick is one for all. HOST.example
+is that machine. Hashes, keys, times and addresses may differ from run to run: they are compared by shape, and what the
+page calls 00a7... is remembered, so that a later command that names it gets the real one. A line `…` stands for any
+lines, `…` in a line for any text.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+FENCE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PROMPT = re.compile(r"^(?P<machine>[a-z0-9-]+)\$ (?P<command>.*)$")
+
+# What differs from run to run; the first that fits counts. The first three are learnt.
+_LEARNT = 3
+_SHAPES = (
+    (r"(?:[0-9a-f]{4} ){15}[0-9a-f]{4}", r"(?:[0-9a-f]{4} ){15}[0-9a-f]{4}"),
+    (r"(?:ed25519|ecdsa-p256-sha256):[A-Za-z0-9+/]{20,}=*", r"[a-z0-9-]+:[A-Za-z0-9+/]{20,}=*"),
+    (r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{16,64}\b", r"[0-9a-f]{16,64}"),
+    (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+Z)?", r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+Z)?"),
+    (r"(?:[a-z0-9-]+\.example|127\.0\.0\.1|0\.0\.0\.0):\d+", r"(?:[a-z0-9-]+\.example|127\.0\.0\.1|0\.0\.0\.0):\d+"),
+    (r"pid \d+", r"pid \d+"),
+    (r"\d+ bytes", r"\d+ bytes"),
+    (r"…", r".*?"),
+    (r"─+", r"─+"),
+    (r"\s+", r"\s+"),
+)
+_TOKEN = re.compile("|".join(f"(?P<t{place}>{found})" for place, (found, _) in enumerate(_SHAPES)))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of a transcript and what the page says it printed."""
+
+    page: str
+    line: int
+    machine: str
+    command: str
+    output: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}: {self.machine}$ {self.command}"
+
+
+def steps(path: Path, heading: str = "") -> list[Step]:
+    """Every step of a page, or of the section under one heading, in order."""
+    text = path.read_text("utf-8")
+    start, end = _section(text, heading)
+    found = []
+    for fence in FENCE.finditer(text, start, end):
+        first = text.count("\n", 0, fence.start(1)) + 1
+        found += list(_steps(path.name, first, fence.group(1).splitlines()))
+    return found
+
+
+def _section(text: str, heading: str) -> tuple[int, int]:
+    if not heading:
+        return 0, len(text)
+    start = re.search(rf"^(#+) {re.escape(heading)}$", text, re.MULTILINE)
+    assert start is not None, f"there is no section {heading!r}"
+    after = re.compile(rf"^#{{1,{len(start.group(1))}}} ", re.MULTILINE).search(text, start.end())
+    return start.end(), after.start() if after else len(text)
+
+
+def _steps(page: str, first: int, lines: Sequence[str]) -> Iterator[Step]:
+    at = 0
+    while at < len(lines):
+        prompt = PROMPT.match(lines[at])
+        assert prompt is not None, f"{page}:{first + at}: output without a command"
+        begin, command = at, prompt["command"]
+        while command.endswith("\\"):
+            at += 1
+            command = f"{command[:-1].rstrip()} {lines[at].strip()}"
+        at += 1
+        output = []
+        while at < len(lines) and not PROMPT.match(lines[at]):
+            output.append(lines[at])
+            at += 1
+        yield Step(page, first + begin, prompt["machine"], command, tuple(output))
+
+
+class Names:
+    """What the page calls the hashes and keys that are others at every run."""
+
+    def __init__(self) -> None:
+        self._real: dict[str, str] = {}
+
+    def learn(self, written: str, real: str) -> None:
+        """Remember what the page's word stands for, as it is and, where it stands in groups, joined."""
+        self._real.setdefault(written, real)
+        self._real.setdefault(written.replace(" ", ""), real.replace(" ", ""))
+
+    def to_real(self, command: str) -> str:
+        """The command with the real values in it."""
+        for written in sorted(self._real, key=len, reverse=True):
+            command = command.replace(written, self._real[written])
+        return command
+
+    def to_written(self, text: str) -> str:
+        """What was printed, with the page's words where they are known."""
+        for written, real in sorted(self._real.items(), key=lambda pair: -len(pair[1])):
+            text = text.replace(real, written)
+        return text
+
+
+def match(written: Sequence[str], printed: Sequence[str], names: Names, *, whole: bool = True) -> str:
+    """Compare what the page says with what was printed; what differs, empty where nothing does.
+
+    whole: whether nothing else may have been printed after it.
+    """
+    expected = [line for line in written if line.strip()]
+    lines = [line for line in printed if line.strip()]
+    at = 0
+    for place, line in enumerate(expected):
+        if line.strip() == "…":
+            if place + 1 == len(expected):
+                return ""
+            at = next(
+                (n for n in range(at, len(lines)) if _fits(expected[place + 1], lines[n]) is not None), len(lines)
+            )
+            continue
+        if at >= len(lines):
+            return f"nothing like {line!r} was printed"
+        fit = _fits(line, lines[at])
+        if fit is None:
+            return f"the page says {line!r}, but {lines[at]!r} was printed"
+        for word, real in fit:
+            names.learn(word, real)
+        at += 1
+    return f"the page does not say {lines[at]!r}" if whole and at < len(lines) else ""
+
+
+def _fits(written: str, printed: str) -> list[tuple[str, str]] | None:
+    """The pairs of what the page says and what was printed for all that varies; None where the lines differ."""
+    text, pattern, words, at = written.strip(), "", [], 0
+    for token in _TOKEN.finditer(text):
+        shape = int(str(token.lastgroup)[1:])
+        is_learnt = shape < _LEARNT
+        pattern += re.escape(text[at : token.start()]) + (f"({_SHAPES[shape][1]})" if is_learnt else _SHAPES[shape][1])
+        words += [token.group()] if is_learnt else []
+        at = token.end()
+    found = re.fullmatch(pattern + re.escape(text[at:]), printed.strip())
+    return None if found is None else list(zip(words, found.groups(), strict=True))
