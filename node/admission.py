@@ -6,7 +6,7 @@ Publishing and receiving both end here, inside one transaction:
     (2) the entry is appended (compare-and-swap on the head), without slots that are erased already
     (3) what it erases is erased, in whatever order target and erasure arrived
     (4) a manifest that drops this node from the audience erases its copy
-    (5) the fold goes on as far as complete entries reach
+    (5) the fold goes on as far as complete entries reach, a step at a time
     (6) freshness follows what is applied
 
 A crash before the commit leaves nothing of it; after the commit everything.
@@ -15,6 +15,7 @@ A crash before the commit leaves nothing of it; after the commit everything.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from node.core.audience import manifest_defect
 from node.core.channel import HeadAt, Log
 from node.core.entry import VerifiedBody, VerifiedEntry, fill_slots, open_body, origin_of
 from node.core.envelope import parse
@@ -23,6 +24,11 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.state import Unfolded, erasures_in, fold
 from node.pb import channel_pb2
 from node.ports import HeldChannel, HeldEntry, Lane, StoreReader, StoreTransaction, View
+
+FOLD_STEP_RECORDS = 4096
+FOLD_ENTRY_WEIGHT = 16
+"""What an entry costs beside its records, in records."""
+HEADERS_READ_BACK = 256
 
 
 def header_of(entry: HeldEntry) -> channel_pb2.EntryHeader:
@@ -48,6 +54,12 @@ class Admission:
 
     def admit(self, tx: StoreTransaction, entry: VerifiedEntry, now_ms: int) -> HeldChannel:
         """Append an entry and let it take effect; raises HEAD_MOVED."""
+        self.enter(tx, entry, now_ms)
+        # (5) fold, (6) freshness
+        return self.fold_on(tx, entry.channel, entry.header.epoch)
+
+    def enter(self, tx: StoreTransaction, entry: VerifiedEntry, now_ms: int) -> None:
+        """Append an entry, with all that does not wait for the fold; raises HEAD_MOVED."""
         header = entry.header
         before = tx.channel(header.channel, header.epoch)
         # (1) outside the audience nothing but the header is kept
@@ -61,8 +73,6 @@ class Admission:
         # (4) audience
         if entry.manifest is not None:
             self._follow_audience(tx, held, header.index)
-        # (5) fold, (6) freshness
-        return self.fold_on(tx, header.channel, header.epoch)
 
     def supply(self, tx: StoreTransaction, channel: str, epoch: int, index: int, serialized: bytes) -> HeldChannel:
         """Complete the body of a stored entry from another copy; raises ENTRY_SIZE, ENTRY_BODY."""
@@ -78,29 +88,49 @@ class Admission:
         return self.fold_on(tx, channel, epoch)
 
     def fold_on(self, tx: StoreTransaction, channel: str, epoch: int) -> HeldChannel:
-        """Apply entries in order until one is incomplete or waits for its catalogue edition."""
+        """Apply entries in order until one is incomplete or waits for its catalogue edition, or a step is done.
+
+        A step is short, so that no removal waits long for the writer: who has more to fold calls again.
+        """
         held = tx.channel(channel, epoch)
         assert held is not None
         if held.left_at is not None:
             return held
+        manifest, weight = self._manifest_at(tx, held, held.applied_size), 0
         for entry in tx.entries(channel, epoch, held.applied_size):
-            if not entry.complete:
+            header = header_of(entry)
+            if not entry.complete or weight >= FOLD_STEP_RECORDS:
                 break
-            applied = fold(self._unfolded(held, entry), lambda keys: tx.find_keys(channel, keys), self._limits)
+            manifest = manifest if manifest_defect(header, self._limits) else header.manifest
+            unfolded = self._unfolded(held.origin, manifest, header, entry)
+            applied = fold(unfolded, lambda keys: tx.find_keys(channel, keys), self._limits)
             if applied is None:
                 break
             held = tx.apply(applied)
+            weight += FOLD_ENTRY_WEIGHT + header.record_count
         self._refresh(tx, held)
         return held
 
-    def _unfolded(self, held: HeldChannel, entry: HeldEntry) -> Unfolded:
-        header = header_of(entry)
-        origin = self._view.members.get(held.origin)
+    def _manifest_at(self, tx: StoreTransaction, held: HeldChannel, index: int) -> channel_pb2.Manifest:
+        """The manifest in force before an entry, which may be an earlier one than that at the head."""
+        if held.manifest_index < index or held.applied_size == held.log.size:
+            return held.manifest
+        for end in range(index, 0, -HEADERS_READ_BACK):
+            entries = tx.entries(*held.key, max(end - HEADERS_READ_BACK, 0), end, with_bodies=False)
+            found = [header.manifest for header in map(header_of, entries) if not manifest_defect(header, self._limits)]
+            if found:
+                return found[-1]
+        return channel_pb2.Manifest()
+
+    def _unfolded(
+        self, origin_id: str, manifest: channel_pb2.Manifest, header: channel_pb2.EntryHeader, entry: HeldEntry
+    ) -> Unfolded:
+        origin = self._view.members.get(origin_id)
         assert origin is not None
         return Unfolded(
             header=header,
             body=open_body(header, entry.body, self._limits) if entry.body is not None else None,
-            manifest=held.manifest,
+            manifest=manifest,
             origin=origin,
             editions=self._view.editions,
             settled=self._view.read_at_ms > entry.received_at_ms,

@@ -5,11 +5,11 @@ goes through core.channel.advance into one transaction, and only after the commi
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
-from node.admission import Admission, header_of, is_own, lane_of, root_at
+from node.admission import Admission, header_of, heartbeat_head, is_own, lane_of, root_at
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core import merkle
@@ -21,8 +21,10 @@ from node.core.channel import (
     advance,
     broken_continuation,
     check_equivocation,
+    confirmed,
     conflict,
     open_header,
+    reaches,
     resolve_cut,
 )
 from node.core.entry import SignedEntry, VerifiedEntry, origin_of
@@ -35,6 +37,10 @@ from node.ports import Clock, HeldChannel, Lane, Signer, Store, StoreTransaction
 
 RUN_ENTRIES = 64
 RUN_BYTES = 2 * 1024 * 1024
+HEAD_MOVED_TRIES = 3
+
+Prove = Callable[[int, int], Awaitable[Sequence[bytes]]]
+"""Asks whoever brings entries for the proof that one size of their log is a prefix of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +74,46 @@ class Receiving:
         self._own_entry_returned = own_entry_returned
         self._limits = limits
         self._admission = Admission(view, limits)
-        self._locks: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._searched: dict[tuple[str, int], tuple[int, Cut]] = {}
+        # A lock lives as long as somebody holds it or waits for it, whatever names peers may invent.
+        self._locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
 
     # -- entries ------------------------------------------------------------------------------------
 
-    async def receive(self, run: Sequence[SignedEntry]) -> Taken:
+    async def receive(self, run: Sequence[SignedEntry], prove: Prove | None = None) -> Taken:
         """Take consecutive entries of one log; what was taken before a refusal stays taken.
 
-        Raises what core.channel.advance raises, AUDIENCE, EQUIVOCATION and DISK_FULL.
+        Raises what core.channel.advance raises, AUDIENCE, CHANNELS_LIMIT, ENTRY_UNCONFIRMED, EQUIVOCATION and
+        DISK_FULL.
         """
         first = run[0]
-        async with self._locks[first.channel, first.epoch]:
-            held = self._store.channel(first.channel, first.epoch)
-            held, rest = await self._take_known(held, run)
-            if rest:
-                held = await self._take_new(held, rest)
-        assert held is not None
+        _check_consecutive(run)
+        async with self._lock(first.channel, first.epoch):
+            held = await self._take(run, prove)
+            held = await self._fold_rest(held)
         receipt = None if is_own(self._view, first.channel) else await self._receipt(held)
         return Taken(held.log.size, held.applied_size, receipt)
+
+    def _lock(self, channel: str, epoch: int) -> asyncio.Lock:
+        return self._locks.setdefault((channel, epoch), asyncio.Lock())
+
+    async def _take(self, run: Sequence[SignedEntry], prove: Prove | None) -> HeldChannel:
+        """Take a run; again from the start where this node itself appended meanwhile."""
+        tries = 0
+        while True:
+            try:
+                return await self._take_once(run, prove)
+            except XinqiaoError as error:
+                tries += 1
+                if error.code != "HEAD_MOVED" or tries == HEAD_MOVED_TRIES:
+                    raise
+
+    async def _take_once(self, run: Sequence[SignedEntry], prove: Prove | None) -> HeldChannel:
+        held, rest = await self._take_known(self._store.channel(run[0].channel, run[0].epoch), run)
+        if rest:
+            held = await self._take_new(held, rest, prove)
+        assert held is not None
+        return held
 
     async def _take_known(
         self, held: HeldChannel | None, run: Sequence[SignedEntry]
@@ -112,10 +140,14 @@ class Receiving:
             lambda tx: self._admission.supply(tx, signed.channel, signed.epoch, signed.index, body),
         )
 
-    async def _take_new(self, held: HeldChannel | None, run: Sequence[SignedEntry]) -> HeldChannel:
+    async def _take_new(
+        self, held: HeldChannel | None, run: Sequence[SignedEntry], prove: Prove | None
+    ) -> HeldChannel:
         first = run[0]
-        log = self._store.log(first.channel, first.epoch)
-        verified, failure = await self._advance_run(log, run, held)
+        if held is None:
+            self._check_room(first.channel)
+        verified, failure = await self._advance_run(self._known_log(first.channel, first.epoch), run, held)
+        verified, failure = await self._confirmed(verified, failure, prove)
         if verified:
             now_ms = self._clock.now_ms()
             lane = self._lane(held, verified[0])
@@ -126,6 +158,42 @@ class Receiving:
             raise failure
         assert held is not None
         return held
+
+    def _check_room(self, channel: str) -> None:
+        """A member writes as many logs here as the limit allows, whatever names it invents."""
+        origin, limit = origin_of(channel), self._limits.max_channels_per_origin
+        if sum(held.origin == origin for held in self._store.channels()) >= limit:
+            raise XinqiaoError("CHANNELS_LIMIT", origin=origin, channel=channel[:200], limit=limit)
+
+    def _known_log(self, channel: str, epoch: int) -> Log:
+        """The log to advance; before its first entry the newest heartbeat of its origin says how far it reaches."""
+        log = self._store.log(channel, epoch)
+        origin = self._view.members.get(origin_of(channel))
+        beat = self._store.heartbeat(origin.id) if origin is not None and log.covered is None else None
+        if origin is None or beat is None:
+            return log
+        signed = envelopes.signers(beat.view.heartbeat, envelopes.HEARTBEAT, origin.active_keys, self._limits)
+        return replace(log, covered=heartbeat_head(beat.view, (channel, epoch)) if signed else None)
+
+    async def _confirmed(
+        self, verified: list[VerifiedEntry], failure: XinqiaoError | None, prove: Prove | None
+    ) -> tuple[list[VerifiedEntry], XinqiaoError | None]:
+        """Drop the end of a run that rests on a later head without a proof that its log gets there."""
+        certain = confirmed(verified)
+        if certain == len(verified) or await self._is_proven(verified[-1], prove):
+            return verified, failure
+        header, bound = verified[certain].header, verified[certain].rests_on
+        assert bound is not None
+        unconfirmed = XinqiaoError(
+            "ENTRY_UNCONFIRMED", channel=header.channel, epoch=header.epoch, index=header.index, size=bound.size
+        )
+        return verified[:certain], failure or unconfirmed
+
+    async def _is_proven(self, last: VerifiedEntry, prove: Prove | None) -> bool:
+        bound = last.rests_on
+        if bound is None or prove is None or bound.size <= last.header.index + 1:
+            return False
+        return reaches(last, await prove(last.header.index + 1, bound.size))
 
     async def _advance_run(
         self, log: Log, run: Sequence[SignedEntry], held: HeldChannel | None
@@ -140,7 +208,7 @@ class Receiving:
                 await self._close_epoch_before(entry)
             except XinqiaoError as error:
                 if error.code == "ENTRY_PREV_ROOT":
-                    await self._prove_broken(log, last, signed)
+                    return verified, await self._prove_broken(log, last, signed) or error
                 return verified, error
             verified.append(entry)
             last = (entry.envelope, log.frontier)
@@ -148,7 +216,9 @@ class Receiving:
         return verified, None
 
     def _admit_run(self, tx: StoreTransaction, run: Sequence[VerifiedEntry], now_ms: int) -> HeldChannel:
-        return [self._admission.admit(tx, entry, now_ms) for entry in run][-1]
+        for entry in run:
+            self._admission.enter(tx, entry, now_ms)
+        return self._admission.fold_on(tx, run[0].channel, run[0].header.epoch)
 
     def _lane(self, held: HeldChannel | None, first: VerifiedEntry) -> Lane:
         if held is not None:
@@ -169,7 +239,7 @@ class Receiving:
         origin = self._view.members.get(entry.origin)
         if signed.invitation is None or origin is None:
             return False
-        if not envelopes.signers(signed.invitation, envelopes.ENTRY_HEADER, origin.all_keys, self._limits):
+        if not envelopes.signers(signed.invitation, envelopes.ENTRY_HEADER, origin.unrevoked_keys, self._limits):
             return False
         header = envelopes.parse(channel_pb2.EntryHeader, signed.invitation.payload)
         same = (header.network, header.channel, header.epoch) == (self._view.network, entry.channel, entry.header.epoch)
@@ -202,15 +272,22 @@ class Receiving:
 
     async def _prove_broken(
         self, log: Log, last: tuple[envelope_pb2.Envelope, tuple[bytes, ...]] | None, signed: SignedEntry
-    ) -> None:
-        """An authentic entry over another history, together with the one we hold, is proof of two."""
+    ) -> XinqiaoError | None:
+        """An authentic entry over another history, together with the one we hold, is proof of two.
+
+        The accusation, None where the two prove nothing to others.
+        """
         if last is None:
             entry = self._store.entry(log.channel, log.epoch, log.size - 1) if log.size else None
             if entry is None:
-                return
+                return None
             reader = self._store.hashes(log.channel, log.epoch)
             last = (entry.envelope, tuple(merkle.read_frontier(log.size - 1, reader)))
-        await self._accuse(log, signed, broken_continuation(last[0], last[1], signed.envelope))
+        try:
+            await self._accuse(log, signed, broken_continuation(last[0], last[1], signed.envelope))
+        except XinqiaoError as error:
+            return None if error.code == "EQUIVOCATION_UNPROVEN" else error
+        return None
 
     async def _accuse(self, log: Log, signed: SignedEntry, proof: channel_pb2.Equivocation) -> None:
         """Keep a proof that holds and raise EQUIVOCATION; one that does not is the sender's fault alone."""
@@ -232,7 +309,11 @@ class Receiving:
         closes = epoch >= origin.open_epoch and origin.standing is Standing.ACTIVE
 
         def keep(tx: StoreTransaction) -> None:
-            if tx.put_equivocation(channel, epoch, index, proof) and closes:
+            # One origin cannot fill the room for the proofs against others.
+            kept = sum(origin_of(held.channel) == origin.id for held in tx.equivocations_since(0))
+            if kept < self._limits.max_equivocations_per_origin:
+                tx.put_equivocation(channel, epoch, index, proof)
+            if closes and not tx.log(channel, epoch).quarantined:
                 tx.set_quarantined(origin.id, True)
                 found = {"origin": origin.id, "channel": channel, "epoch": str(epoch), "index": str(index)}
                 tx.raise_alarm("EQUIVOCATION", origin.id, found, now_ms)
@@ -247,10 +328,13 @@ class Receiving:
         A claimed head counts only where the registry's cut lists it, so a false claim finds nothing.
         """
         for head in claimed:
-            await self._keep_cut(head.channel, head.epoch, [HeadAt(head.size, head.root)])
+            if self._cut_of(head.channel, head.epoch) is not None:
+                await self._keep_cut(head.channel, head.epoch, [HeadAt(head.size, head.root)])
         for held in self._store.channels():
-            if held.log.cut is None and self._cut_of(*held.key) is not None:
+            cut = self._cut_of(*held.key) if held.log.cut is None else None
+            if cut is not None and self._searched.get(held.key) != (held.log.size, cut):
                 await self._keep_cut(*held.key, self._own_roots(held.log))
+                self._searched[held.key] = (held.log.size, cut)
 
     def _cut_of(self, channel: str, epoch: int) -> Cut | None:
         """The registry's cut for a log, None while the log is open or has no cut."""
@@ -271,9 +355,28 @@ class Receiving:
         """Note the largest candidate that the registry's cut lists, also before the log's first entry is here."""
         cut = self._cut_of(channel, epoch)
         found = resolve_cut(channel, epoch, cut, candidates) if cut is not None else None
-        known = self._store.log(channel, epoch).cut
-        if found is not None and (known is None or known.size < found.size):
+        if cut is None or found is None:
+            return
+        log = self._store.log(channel, epoch)
+        if root_at(self._store, log, found.size) not in (None, found.root):
+            # They have cut another history. Ours stands only where they list a head of it, too.
+            found = resolve_cut(channel, epoch, cut, self._own_roots(log))
+        if found is None:
+            await self._disown(log)
+        elif log.cut is None or log.cut.size < found.size:
             await self._writer.run(Lane.CONTROL, lambda tx: tx.set_cut(channel, epoch, found))
+
+    async def _disown(self, log: Log) -> None:
+        """Answer nothing from a copy that is another history than the one the officers have cut."""
+        nothing, now_ms = HeadAt(0, merkle.EMPTY_ROOT), self._clock.now_ms()
+        found = {"origin": origin_of(log.channel), "channel": log.channel, "epoch": str(log.epoch)}
+
+        def note(tx: StoreTransaction) -> None:
+            tx.set_cut(log.channel, log.epoch, nothing)
+            tx.raise_alarm("HISTORY_DISOWNED", f"{log.channel} {log.epoch}", found, now_ms)
+
+        if log.cut != nothing:
+            await self._writer.run(Lane.CONTROL, note)
 
     # -- bodies and editions that arrive later ------------------------------------------------------
 
@@ -284,13 +387,24 @@ class Receiving:
                 await self._fold_waiting(held)
 
     async def _fold_waiting(self, waiting: HeldChannel) -> None:
-        channel, epoch = waiting.key
-        async with self._locks[channel, epoch]:
-            held = await self._writer.run(
-                lane_of(waiting.manifest), lambda tx: self._admission.fold_on(tx, channel, epoch)
-            )
-        if not is_own(self._view, channel):
+        async with self._lock(*waiting.key):
+            held = await self._fold_rest(waiting)
+        if not is_own(self._view, held.log.channel):
             await self._receipt(held)
+
+    async def _fold_rest(self, held: HeldChannel) -> HeldChannel:
+        """Fold step by step as far as complete entries reach, so that others get their turn with the writer."""
+        channel, epoch = held.key
+        before = -1
+        while before < held.applied_size < held.log.size and held.left_at is None:
+            following = self._store.entry(channel, epoch, held.applied_size)
+            if following is None or not following.complete:
+                break
+            before = held.applied_size
+            held = await self._writer.run(
+                lane_of(held.manifest), lambda tx: self._admission.fold_on(tx, channel, epoch)
+            )
+        return held
 
     # -- receipts -----------------------------------------------------------------------------------
 
@@ -348,6 +462,8 @@ class Receiving:
         held = self._store.channel(message.channel, message.epoch)
         if held is None or not self._belongs(message, held):
             return None
+        if is_own(self._view, message.channel) and message.size > held.log.size:
+            raise XinqiaoError("RECEIPT", node=message.subscriber, detail="it is for more than was written")
         before = self._store.receipt(message.channel, message.subscriber)
         if before is not None and before.receipt.extent >= receipt.extent:
             return None
@@ -393,7 +509,7 @@ class Receiving:
         for key, head in verified.heads.items():
             held = tx.channel(*key)
             if held is None:
-                tx.set_covered(*key, head)
+                # The heartbeat is kept and says it again when the log begins: a name alone takes no room.
                 continue
             known = root_at(tx, held.log, head.size)
             if known is not None and known != head.root:
@@ -408,6 +524,15 @@ class Receiving:
         """Verify and keep where a member can be reached; raises ADDRESS, SIGNATURE."""
         record = open_address(envelope, self._view.members, self._limits)
         await self._writer.run(Lane.CONTROL, lambda tx: tx.put_address(record, envelope))
+
+
+def _check_consecutive(run: Sequence[SignedEntry]) -> None:
+    first = run[0]
+    for at, signed in enumerate(run):
+        due = (first.channel, first.epoch, first.index + at)
+        if (signed.channel, signed.epoch, signed.index) != due:
+            found = f"{signed.channel[:200]} {signed.epoch}/{signed.index}"
+            raise XinqiaoError("FRAME", detail=f"{found} arrives where entry {due[2]} of one log is due")
 
 
 def _shows_no_more(view: channel_pb2.HeartbeatView, held: channel_pb2.HeartbeatView) -> bool:

@@ -185,6 +185,13 @@ CODES: dict[str, ErrorSpec] = {
         "{signer} must sign with a key the registry lists as active",
     ),
     # -- entries
+    "CHANNELS_LIMIT": ErrorSpec(
+        _P,
+        "RESOURCE_EXHAUSTED",
+        "{origin} writes {limit} logs here, which is the limit; {channel} is not begun",
+        "{origin}",
+        "{origin} must write into the channels it has",
+    ),
     "ENTRY_ABOVE_CUT": ErrorSpec(
         _P,
         "FAILED_PRECONDITION",
@@ -290,6 +297,13 @@ CODES: dict[str, ErrorSpec] = {
         "the alleged equivocation proves nothing: {detail}",
         "the sender",
         "the sender must correct its software",
+    ),
+    "HISTORY_DISOWNED": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "what this node holds of {channel} epoch {epoch} is not what the officers have cut; it is not answered",
+        "{origin}",
+        "{origin} publishes it again in its next epoch",
     ),
     # -- what an authentic entry may say that has no effect (verdicts, receipted)
     "VERDICT_AUTHORITY": ErrorSpec(

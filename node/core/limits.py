@@ -52,6 +52,7 @@ class Limits:
 
     # What is kept
     max_equivocations_kept: int = 1_000
+    max_equivocations_per_origin: int = 16
     max_alarms_kept: int = 1_000
     max_channels_per_origin: int = 10_000
     max_address_bytes: int = 4 * 1024

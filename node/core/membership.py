@@ -98,6 +98,12 @@ class Member:
         """Every key it ever signed with."""
         return [key.public for key in self.descriptor.signing_keys]
 
+    @property
+    def unrevoked_keys(self) -> list[PublicKey]:
+        """The keys whose word of earlier still counts where nothing covers it."""
+        keys = self.descriptor.signing_keys
+        return [key.public for key in keys if key.state != registry_pb2.KEY_STATE_REVOKED]
+
     def may_speak_for(self, authority: str, at_ms: int) -> bool:
         """Whether the descriptor lists the authority at that time."""
         return any(

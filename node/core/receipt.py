@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from node.core import envelope as envelopes
 from node.core import merkle
 from node.core.errors import XinqiaoError
-from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.membership import Member
-from node.core.suites import PublicKey
-from node.pb import channel_pb2, envelope_pb2, registry_pb2
+from node.pb import channel_pb2, envelope_pb2
 
 Extent = tuple[int, int, int, int]
 
@@ -47,7 +46,7 @@ def open_receipt(
     """
     if subscriber is None:
         raise XinqiaoError("RECEIPT", node="an unknown node", detail="it is not a member")
-    if not envelopes.signers(envelope, envelopes.RECEIPT, _unrevoked(subscriber), limits):
+    if not envelopes.signers(envelope, envelopes.RECEIPT, subscriber.unrevoked_keys, limits):
         raise XinqiaoError("SIGNATURE", signer=subscriber.id)
     message = envelopes.parse(channel_pb2.Receipt, envelope.payload)
     detail = _contradiction(message, subscriber, network, limits)
@@ -56,16 +55,13 @@ def open_receipt(
     return VerifiedReceipt(message, envelope)
 
 
-def _unrevoked(subscriber: Member) -> list[PublicKey]:
-    keys = subscriber.descriptor.signing_keys
-    return [key.public for key in keys if key.state != registry_pb2.KEY_STATE_REVOKED]
-
-
 def _contradiction(message: channel_pb2.Receipt, subscriber: Member, network: str, limits: Limits) -> str:
     if message.network != network:
         return "it belongs to another network"
     if message.subscriber != subscriber.id:
         return f"it is signed for {message.subscriber}"
+    if max(message.epoch, message.size) >= NUMBERS_END:
+        return "its numbers are too large"
     if message.applied_size > message.size or len(message.root) != merkle.HASH_BYTES:
         return "applied_size exceeds size, or the root is not 32 bytes"
     if len(message.withheld) > limits.max_withheld_per_receipt:
