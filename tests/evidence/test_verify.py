@@ -20,7 +20,7 @@ from node.core.membership import Standing
 from node.core.suites import ECDSA_P256, ED25519
 from node.evidence.bundle import serialize
 from node.evidence.verify import STEPS, explain, verify
-from node.pb import channel_pb2, evidence_pb2
+from node.pb import channel_pb2, evidence_pb2, registry_pb2
 from tests.evidence.network import CHANNEL, DAY_MS, EDITION_FILE, NATIONAL, ORIGIN, OTHER, WITNESS, Network
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -620,6 +620,27 @@ def test_a_receipt_signed_by_another_node_is_refused() -> None:
 def test_a_receipt_over_another_history_is_refused() -> None:
     step, detail = receipt_refusal(OTHER, root=bytes(32))
     assert (step, detail) == (9, "the receipt of 320500 is of another history than the heartbeat")
+
+
+@pytest.mark.parametrize(("late_ms", "holds"), [(-1, True), (0, False)])
+def test_a_retired_key_confirms_nothing_after_its_life(late_ms: int, holds: bool) -> None:
+    made = Network((ORIGIN, WITNESS))
+    made.publish()
+    retired = made.keys[WITNESS].signer
+    made.clock.at_ms += 60_000
+    made.change_key(WITNESS, registry_pb2.KEY_STATE_RETIRED)
+    ended_ms = made.clock.at_ms
+    made.beat()
+    bundle = made.bundle(at=ORIGIN)
+    message = channel_pb2.Receipt.FromString(bundle.receipts[0].receipt.payload)
+    message.observed_at_unix_ms = ended_ms + late_ms
+    envelope = envelopes.seal(message.SerializeToString(), envelopes.RECEIPT, retired)
+    bundle.receipts[0].receipt.CopyFrom(envelope)
+    if holds:
+        assert verify(serialize(bundle), made.fingerprint).confirmations[0].observed_at_ms == ended_ms - 1
+    else:
+        found = refusal(serialize(bundle), made.fingerprint)
+        assert found == (9, "the key of 330100 was not in force when it signed")
 
 
 @pytest.mark.parametrize("changes", [{"size": 3, "applied_size": 3}, {"epoch": 1}, {"channel": "310000/licences"}])
