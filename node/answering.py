@@ -113,6 +113,7 @@ class Answering:
             audience_nodes=self.audience(held),
             outcomes=outcome_messages(self.outcomes(held)),
             missing_bodies=held.incomplete_bodies,
+            cut=_cut(held),
         )
 
     def is_own(self, held: HeldChannel) -> bool:
@@ -134,6 +135,11 @@ class Answering:
         if held is None or not 0 <= index < size <= held.log.size:
             raise XinqiaoError("ARGUMENT_INVALID", argument="index", detail="0 <= index < size <= size held")
         return merkle.prove_inclusion(index, size, self._store.hashes(channel, epoch))
+
+
+def _cut(held: HeldChannel) -> channel_pb2.CutReference | None:
+    cut = held.log.cut
+    return channel_pb2.CutReference(epoch=held.log.epoch, size=cut.size, root=cut.root) if cut is not None else None
 
 
 def outcome_messages(counts: Mapping[tuple[int, str], int]) -> list[channel_pb2.OutcomeCount]:

@@ -93,12 +93,17 @@ def list_() -> None:
 
 def _row(summary: pb.ChannelSummary) -> list[object]:
     head = summary.head
-    state = summary.state if not summary.missing_bodies else f"{summary.state}, {summary.missing_bodies} bodies missing"
     root = head.root.hex()[:16]
     return [
         *(head.channel, head.epoch, head.size, summary.applied_size, summary.records),
-        *(state, when(summary.fresh_at_unix_ms), summary.manifest.item, root),
+        *(_state(summary), when(summary.fresh_at_unix_ms), summary.manifest.item, root),
     ]
+
+
+def _state(summary: pb.ChannelSummary) -> str:
+    cut = f" at {summary.cut.size}" if summary.HasField("cut") else ""
+    missing = f", {summary.missing_bodies} bodies missing" if summary.missing_bodies else ""
+    return f"{summary.state}{cut}{missing}"
 
 
 @channel.command("show")

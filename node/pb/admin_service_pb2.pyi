@@ -159,7 +159,7 @@ class ListChannelsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ChannelSummary(_message.Message):
-    __slots__ = ("head", "applied_size", "manifest", "records", "state", "fresh_at_unix_ms", "audience_nodes", "outcomes", "missing_bodies")
+    __slots__ = ("head", "applied_size", "manifest", "records", "state", "fresh_at_unix_ms", "audience_nodes", "outcomes", "missing_bodies", "cut")
     HEAD_FIELD_NUMBER: _ClassVar[int]
     APPLIED_SIZE_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
@@ -169,6 +169,7 @@ class ChannelSummary(_message.Message):
     AUDIENCE_NODES_FIELD_NUMBER: _ClassVar[int]
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     MISSING_BODIES_FIELD_NUMBER: _ClassVar[int]
+    CUT_FIELD_NUMBER: _ClassVar[int]
     head: _channel_pb2.Head
     applied_size: int
     manifest: _channel_pb2.Manifest
@@ -178,7 +179,8 @@ class ChannelSummary(_message.Message):
     audience_nodes: _containers.RepeatedScalarFieldContainer[str]
     outcomes: _containers.RepeatedCompositeFieldContainer[_channel_pb2.OutcomeCount]
     missing_bodies: int
-    def __init__(self, head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., applied_size: _Optional[int] = ..., manifest: _Optional[_Union[_channel_pb2.Manifest, _Mapping]] = ..., records: _Optional[int] = ..., state: _Optional[str] = ..., fresh_at_unix_ms: _Optional[int] = ..., audience_nodes: _Optional[_Iterable[str]] = ..., outcomes: _Optional[_Iterable[_Union[_channel_pb2.OutcomeCount, _Mapping]]] = ..., missing_bodies: _Optional[int] = ...) -> None: ...
+    cut: _channel_pb2.CutReference
+    def __init__(self, head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., applied_size: _Optional[int] = ..., manifest: _Optional[_Union[_channel_pb2.Manifest, _Mapping]] = ..., records: _Optional[int] = ..., state: _Optional[str] = ..., fresh_at_unix_ms: _Optional[int] = ..., audience_nodes: _Optional[_Iterable[str]] = ..., outcomes: _Optional[_Iterable[_Union[_channel_pb2.OutcomeCount, _Mapping]]] = ..., missing_bodies: _Optional[int] = ..., cut: _Optional[_Union[_channel_pb2.CutReference, _Mapping]] = ...) -> None: ...
 
 class ListChannelsResponse(_message.Message):
     __slots__ = ("channels",)
