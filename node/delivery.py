@@ -11,30 +11,39 @@ peer claims in Hello only says what to fetch; nothing unsigned is ever stored or
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 from node.admission import is_own, lane_of, root_at
-from node.core.channel import HeadAt
-from node.core.delivery import choose_links, retry_delay_s
-from node.core.entry import SignedEntry
-from node.core.errors import XinqiaoError, from_refusal, to_refusal
+from node.core.channel import HeadAt, is_channel_name
+from node.core.delivery import choose_links
+from node.core.entry import SignedEntry, origin_of
+from node.core.errors import Family, XinqiaoError, from_refusal
 from node.core.heartbeat import ChannelEpoch, shared_digest
-from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
+from node.core.merkle import HASH_BYTES
+from node.links import Link, LinkStates, Work
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
-from node.ports import Clock, Entropy, Lane, LinkState, Peer, Peers, Store, View, Writer
+from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
 from node.sharing import Sharing, head_messages
 
 RUN_ENTRIES = 64
 RUN_BYTES = 2 * 1024 * 1024
 MISSING_BODIES_PER_SYNC = 4096
+ASK_AGAIN_MS = 600_000
+LOCAL_PAUSE_S = 1.0
+# What a peer says of itself or of us: the link rests. Anything else concerns one log only.
+LINK_CODES = ("CLOCK_SKEW", "DRAINING", "HELLO_NETWORK", "MEMBER_", "PEER_FAILED", "RATE_LIMITED", "WIRE_")
+
+
+Prove = Callable[[int, int], Awaitable[Sequence[bytes]]]
 
 
 class Receiver(Protocol):
     """What delivery hands over to the receiving duty."""
 
-    async def receive(self, run: Sequence[SignedEntry]) -> "TakenEntries": ...
+    async def receive(self, run: Sequence[SignedEntry], prove: "Prove | None" = None) -> "TakenEntries": ...
     async def take_heartbeat(self, view: channel_pb2.HeartbeatView) -> None: ...
     async def take_address(self, envelope: envelope_pb2.Envelope) -> None: ...
     async def take_equivocation(self, proof: channel_pb2.Equivocation) -> None: ...
@@ -47,29 +56,6 @@ class TakenEntries(Protocol):
 
     @property
     def size(self) -> int: ...
-
-
-@dataclass(slots=True)
-class Link:
-    """One link: what is known of the peer and what there is to do, all of it rebuilt by the next Hello."""
-
-    node: str
-    known: dict[ChannelEpoch, int] = field(default_factory=dict)
-    dirty: dict[ChannelEpoch, None] = field(default_factory=dict)
-    bulk: dict[ChannelEpoch, "Work"] = field(default_factory=dict)
-    told: exchange_service_pb2.Cursor = field(default_factory=exchange_service_pb2.Cursor)
-    heard: exchange_service_pb2.Cursor = field(default_factory=exchange_service_pb2.Cursor)
-    control_wanted: asyncio.Event = field(default_factory=asyncio.Event)
-    bulk_wanted: asyncio.Event = field(default_factory=asyncio.Event)
-    hello_due: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A log to pull from a peer, or to push to it, from an index on."""
-
-    pulls: bool
-    start: int
 
 
 class Delivery:
@@ -88,6 +74,7 @@ class Delivery:
         entropy: Entropy,
         registry_seen: Callable[[str, registry_pb2.RegistryVersions], Awaitable[None]],
         peer_answered: Callable[[str], None],
+        also_linked: Callable[[], Iterable[str]],
         interval_s: float,
         links_further: int = 8,
         retry_cap_s: float = 1800.0,
@@ -103,10 +90,11 @@ class Delivery:
         self._entropy = entropy
         self._registry_seen = registry_seen
         self._peer_answered = peer_answered
+        self._also_linked = also_linked
         self._interval_s = interval_s
         self._links_further = links_further
-        self._retry_cap_s = retry_cap_s
         self._limits = limits
+        self._states = LinkStates(store, writer, clock, entropy, retry_cap_s)
         self._links: dict[str, Link] = {}
         self._tasks: dict[str, tuple[asyncio.Task[None], ...]] = {}
         self._relink_wanted = asyncio.Event()
@@ -138,23 +126,22 @@ class Delivery:
         for link in list(self._links.values()):
             if self._sharing.extent(link.node, held).size:
                 link.dirty[held.key] = None
-                (link.control_wanted if lane_of(held.manifest) is Lane.CONTROL else link.bulk_wanted).set()
+                link.want(lane_of(held.manifest))
 
     def beat(self) -> None:
         """Compare with every peer now: a heartbeat was signed."""
         for link in list(self._links.values()):
-            link.hello_due = True
-            link.control_wanted.set()
+            link.want_hello()
+
+    def hear_again(self) -> None:
+        """Ask every peer for all its news once more: what an older registry refused may be good now."""
+        for link in list(self._links.values()):
+            link.heard = exchange_service_pb2.Cursor()
 
     async def peer_called(self, node: str) -> None:
-        """An authenticated call of a peer ends its backoff."""
-        state = self._store.link(node)
-        if state.retry_at_ms:
-            await self._keep(LinkState(node, 0, 0, state.last_success_ms, state.clock_skew_ms, b""))
-            link = self._links.get(node)
-            if link is not None:
-                link.hello_due = True
-                link.control_wanted.set()
+        """A call of a peer that was answered ends its backoff soon."""
+        if await self._states.called(node) and node in self._links:
+            self._links[node].want_hello()
 
     @property
     def linked(self) -> tuple[str, ...]:
@@ -167,8 +154,8 @@ class Delivery:
         for node in chosen:
             if node not in self._links:
                 link = self._links[node] = Link(node)
-                loops = (self._run_control(link), self._run_bulk(link))
-                self._tasks[node] = tuple(asyncio.create_task(loop) for loop in loops)
+                turns = (self._control_turn, self._bulk_turn)
+                self._tasks[node] = tuple(asyncio.create_task(self._keep_going(link, turn)) for turn in turns)
 
     def _choose(self) -> tuple[str, ...]:
         channels = self._store.channels()
@@ -176,7 +163,8 @@ class Delivery:
         origins = [held.origin for held in channels]
         own = [held for held in channels if is_own(self._view, held.log.channel)]
         readers = [node for held in own for node in members.audience(held.origin, held.manifest.audience)]
-        chosen = choose_links(members, self._view.me, origins, readers, self._links_further)
+        near = [*readers, *self._also_linked()]
+        chosen = choose_links(members, self._view.me, origins, near, self._links_further)
         return tuple(node for node in chosen if not self._only_dials_out(node))
 
     def _only_dials_out(self, node: str) -> bool:
@@ -194,37 +182,37 @@ class Delivery:
 
     # -- the two tasks of a link ----------------------------------------------------------------------
 
-    async def _run_control(self, link: Link) -> None:
+    async def _keep_going(self, link: Link, turn: Callable[[Link], Awaitable[None]]) -> None:
+        """Call the turns of a link one after another: whatever fails ends a turn, never the link."""
         while True:
-            await self._wait_for_backoff(link)
             try:
-                await self._control_round(link)
-                await self._note_success(link)
+                await self._wait_for_backoff(link)
+                await turn(link)
             except XinqiaoError as error:
-                await self._note_failure(link, error)
-                continue
-            if not link.control_wanted.is_set():
-                await self._wait(link.control_wanted, self._interval_s * self._entropy.uniform(0.8, 1.2))
-                link.hello_due = link.hello_due or not link.control_wanted.is_set()
-            link.control_wanted.clear()
+                await self._back_off(link, error)
+            except Exception as error:  # noqa: BLE001 - a fault of ours shows in log and status, and in no dead link
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": f"a turn of the link with {link.node} failed", "exception": error}
+                )
+                await self._back_off(link, XinqiaoError("LINK_FAULT", peer=link.node, detail=type(error).__name__))
 
-    async def _control_round(self, link: Link) -> None:
+    async def _control_turn(self, link: Link) -> None:
         if link.hello_due:
             link.hello_due = False
             await self.sync(link.node)
         await self._push_dirty(link, Lane.CONTROL)
+        await self._states.succeeded(link.node)
+        if not link.control_wanted.is_set():
+            await self._wait(link.control_wanted, self._interval_s * self._entropy.uniform(0.8, 1.2))
+            link.hello_due = link.hello_due or not link.control_wanted.is_set()
+        link.control_wanted.clear()
 
-    async def _run_bulk(self, link: Link) -> None:
-        while True:
-            if not link.bulk_wanted.is_set():
-                await link.bulk_wanted.wait()
-            link.bulk_wanted.clear()
+    async def _bulk_turn(self, link: Link) -> None:
+        if not link.bulk_wanted.is_set():
+            await link.bulk_wanted.wait()
             await self._wait_for_backoff(link)
-            try:
-                await self._bulk_round(link)
-            except XinqiaoError as error:
-                await self._note_failure(link, error)
-                link.hello_due = True
+        link.bulk_wanted.clear()
+        await self._bulk_round(link)
 
     async def _bulk_round(self, link: Link) -> None:
         while link.bulk:
@@ -232,6 +220,7 @@ class Delivery:
             work = link.bulk.pop(key)
             await self._do(link, Lane.BULK, key, work)
         await self._push_dirty(link, Lane.BULK)
+        await self._fetch_missing(link, Lane.BULK)
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         try:
@@ -240,32 +229,18 @@ class Delivery:
             return
 
     async def _wait_for_backoff(self, link: Link) -> None:
-        while True:
-            remaining_ms = self._store.link(link.node).retry_at_ms - self._clock.now_ms()
-            # A pause longer than any we make was noted by a clock that has been set back since.
-            if not 0 < remaining_ms <= self._retry_cap_s * 1000:
-                return
-            await self._wait(link.control_wanted, min(remaining_ms / 1000, self._retry_cap_s))
+        while (seconds := self._states.pause_s(link.node)) > 0:
+            await self._wait(link.control_wanted, seconds)
             link.control_wanted.clear()
 
-    async def _note_success(self, link: Link) -> None:
-        state = self._store.link(link.node)
-        await self._keep(LinkState(link.node, 0, 0, self._clock.now_ms(), state.clock_skew_ms, b""))
-
-    async def _note_failure(self, link: Link, error: XinqiaoError) -> None:
-        """Back off, longer each time; a peer that is only busy is not counted as down."""
-        error = await self._explained(link, error)
-        state = self._store.link(link.node)
-        busy = error.spec.status == "RESOURCE_EXHAUSTED"
-        failures = state.failures if busy else state.failures + 1
-        delay_s = retry_delay_s(max(failures, 1), self._entropy.uniform(0.0, 1.0), self._retry_cap_s)
-        retry_at_ms = self._clock.now_ms() + int(delay_s * 1000)
-        refusal = to_refusal(error).SerializeToString()
+    async def _back_off(self, link: Link, error: XinqiaoError) -> None:
+        """Note a failure; where even that fails, this machine is at fault and is given a moment."""
         link.hello_due = True
         link.known.clear()
-        await self._keep(
-            LinkState(link.node, failures, retry_at_ms, state.last_success_ms, state.clock_skew_ms, refusal)
-        )
+        try:
+            await self._states.failed(link.node, await self._explained(link, error))
+        except XinqiaoError:
+            await self._clock.sleep(LOCAL_PAUSE_S)
 
     async def _explained(self, link: Link, error: XinqiaoError) -> XinqiaoError:
         """A closed handshake says nothing: ask the peer's registry port how it sees this node."""
@@ -279,16 +254,12 @@ class Delivery:
         await self._registry_seen(link.node, answer.registry)
         return from_refusal(answer.refusal) if answer.refusal.code else error
 
-    async def _keep(self, state: LinkState) -> None:
-        await self._writer.run(Lane.CONTROL, lambda tx: tx.put_link(state))
-
     async def sync_once(self, node: str) -> None:
         """One whole round with a peer, both lanes, outside the links' own rhythm; raises WIRE_*, CLOCK_SKEW."""
         link = self._links.setdefault(node, Link(node))
         await self.sync(node)
         await self._push_dirty(link, Lane.CONTROL)
         await self._bulk_round(link)
-        await self._fetch_missing(link)
         await self._put_receipts(link)
 
     # -- one comparison -------------------------------------------------------------------------------
@@ -299,14 +270,19 @@ class Delivery:
         peer = self._reach(node)
         request, told = self._hello(link)
         response = await peer.hello(request)
-        await self._check_skew(node, response.time_unix_ms)
+        skew_ms = response.time_unix_ms - self._clock.now_ms()
+        await self._states.skewed(node, skew_ms)
+        check_skew(self._view.me, node, skew_ms, self._limits)
         await self._take_news(response.heartbeats, response.addresses, response.equivocations)
         await self._receiver.take_receipts(response.receipts)
         link.told, link.heard = told, response.cursor
         await self._registry_seen(node, response.registry)
+        if response.in_step:
+            link.known = {key: head.size for key, head in self._sharing.heads(node)}
         if response.in_step or await self._reconcile(link, response.heads):
             self._peer_answered(node)
-        await self._fetch_missing(link)
+        await self._fetch_missing(link, Lane.CONTROL)
+        link.bulk_wanted.set()
         await self._put_receipts(link)
 
     def _reach(self, node: str) -> Peer:
@@ -332,15 +308,6 @@ class Delivery:
         )
         return request, told
 
-    async def _check_skew(self, node: str, their_time_ms: int) -> None:
-        skew_ms = their_time_ms - self._clock.now_ms()
-        state = self._store.link(node)
-        if abs(skew_ms - state.clock_skew_ms) > 1000:
-            await self._keep(
-                LinkState(node, state.failures, state.retry_at_ms, state.last_success_ms, skew_ms, state.failure)
-            )
-        check_skew(self._view.me, node, skew_ms, self._limits)
-
     async def _take_news(
         self,
         beats: Sequence[channel_pb2.HeartbeatView],
@@ -363,24 +330,37 @@ class Delivery:
                 await self.peer_called(link.node)
 
     async def _reconcile(self, link: Link, heads: Sequence[channel_pb2.Head]) -> bool:
-        """Fetch and send what differs; whether the peer holds nothing of ours that we lack."""
-        claimed = heads[: self._limits.max_heads_per_hello]
+        """Fetch and send what differs; whether the peer gave all it claims to hold of our own logs."""
+        claimed = [head for head in heads[: self._limits.max_heads_per_hello] if self._can_be(head)]
         await self._receiver.resolve_cuts(claimed)
         theirs = {(head.channel, head.epoch): HeadAt(head.size, head.root) for head in claimed}
         ours = dict(self._sharing.heads(link.node))
-        lacks_nothing = True
-        for key in sorted(theirs.keys() | ours.keys()):
+        keys = sorted(theirs.keys() | ours.keys())
+        # What is known of the peer is what it says now, so that it cannot grow from one Hello to the next.
+        link.known = {key: theirs[key].size if key in theirs else 0 for key in keys}
+        link.bulk = {}
+        gave_all = True
+        for key in keys:
             work = self._compare(key, ours.get(key), theirs.get(key))
-            lacks_nothing = lacks_nothing and not (work and work.pulls and is_own(self._view, key[0]))
-            link.known[key] = theirs[key].size if key in theirs else 0
             if work is None:
                 continue
-            if self._lane(key) is Lane.CONTROL:
-                await self._do(link, Lane.CONTROL, key, work)
+            is_lost = work.pulls and is_own(self._view, key[0])
+            if is_lost or self._lane(key) is Lane.CONTROL:
+                gave_all = await self._do(link, Lane.CONTROL, key, work) and gave_all
             else:
                 link.bulk[key] = work
-                link.bulk_wanted.set()
-        return lacks_nothing
+        return gave_all
+
+    def _can_be(self, head: channel_pb2.Head) -> bool:
+        """Whether a claim names a log that a member may have written."""
+        origin = self._view.members.get(origin_of(head.channel))
+        numbers_fit = head.size < NUMBERS_END and len(head.root) == HASH_BYTES
+        return (
+            origin is not None
+            and numbers_fit
+            and head.epoch <= origin.open_epoch
+            and is_channel_name(head.channel, self._limits)
+        )
 
     def _compare(self, key: ChannelEpoch, ours: HeadAt | None, theirs: HeadAt | None) -> Work | None:
         if theirs is None:
@@ -402,35 +382,93 @@ class Delivery:
         held = self._store.channel(*key)
         return lane_of(held.manifest) if held is not None else Lane.BULK
 
-    async def _do(self, link: Link, lane: Lane, key: ChannelEpoch, work: Work) -> None:
-        if work.pulls:
-            await self._pull(link, lane, key, work.start, None)
-        else:
-            await self._push(link, lane, key, work.start)
+    async def _do(self, link: Link, lane: Lane, key: ChannelEpoch, work: Work) -> bool:
+        """Do what a comparison found; whether the peer gave what it claims, and we took it.
+
+        Time may have passed since: what has come or gone meanwhile does not move again.
+        """
+        if not work.pulls:
+            await self._push(link, lane, key, link.known.get(key, work.start))
+            return True
+        held = self._store.channel(*key)
+        start = work.start if work.probes or held is None else max(work.start, held.log.size)
+        given = await self._pull(link, lane, key, start, None)
+        if given == 0 and not work.probes and start == work.start:
+            await self._alarm(link, key, XinqiaoError("HEAD_FALSE", peer=link.node, channel=key[0], epoch=key[1]))
+        return given is not None
 
     # -- moving entries -------------------------------------------------------------------------------
 
-    async def _pull(self, link: Link, lane: Lane, key: ChannelEpoch, start: int, end: int | None) -> None:
-        """Take entries in runs, each one transaction; a refused entry ends this log's turn, not the link."""
+    async def _pull(self, link: Link, lane: Lane, key: ChannelEpoch, start: int, end: int | None) -> int | None:
+        """Take entries in runs, each one transaction; a refused entry ends this log's turn, not the link.
+
+        How many the peer gave, None where one of them or the call was refused.
+        """
+        said: list[XinqiaoError] = []
+        given = 0
+        async with aclosing(self._runs(link, lane, key, (start, end), said)) as runs:
+            async for run in runs:
+                given += len(run)
+                if not await self._hand_over(link, key, run):
+                    return None
+        if said:
+            await self._note_refusal(link, key, said[0])
+            return None
+        return given
+
+    async def _runs(
+        self, link: Link, lane: Lane, key: ChannelEpoch, span: tuple[int, int | None], said: list[XinqiaoError]
+    ) -> AsyncGenerator[list[SignedEntry], None]:
+        """What a peer gives, in runs; how it ended the call, if not well, goes to said."""
         run: list[SignedEntry] = []
         held_bytes = 0
         try:
-            async for signed in self._reach(link.node).pull(lane, key[0], key[1], start, end):
+            async for signed in self._reach(link.node).pull(lane, key[0], key[1], *span):
                 run.append(signed)
                 held_bytes += len(signed.body or b"")
                 if len(run) >= RUN_ENTRIES or held_bytes >= RUN_BYTES:
-                    await self._receiver.receive(run)
+                    yield run
                     run, held_bytes = [], 0
-            if run:
-                await self._receiver.receive(run)
         except XinqiaoError as error:
-            await self._note_refusal(link, key, error)
+            said.append(error)
+        if run:
+            yield run
+
+    async def _hand_over(self, link: Link, key: ChannelEpoch, run: Sequence[SignedEntry]) -> bool:
+        """Give a run to the receiving duty; False where it refused one of the entries."""
+
+        async def prove(old_size: int, new_size: int) -> Sequence[bytes]:
+            try:
+                return await self._reach(link.node).prove_consistency(key[0], key[1], old_size, new_size)
+            except XinqiaoError as error:
+                if error.family is Family.WIRE:
+                    raise
+                return ()
+
+        try:
+            await self._receiver.receive(run, prove)
+        except XinqiaoError as error:
+            if error.family in (Family.LOCAL, Family.WIRE):
+                raise
+            await self._alarm(link, key, error)
+            return False
+        return True
 
     async def _note_refusal(self, link: Link, key: ChannelEpoch, error: XinqiaoError) -> None:
-        if error.code.startswith(("WIRE_", "DISK_", "DATABASE", "MEMBER_", "RATE_")):
+        """What a peer says of one log is shown as its word; what it says of the link makes the link rest."""
+        if error.code.startswith(LINK_CODES):
             raise error
+        if error.family is Family.LOCAL:
+            raise XinqiaoError("PEER_FAILED", peer=link.node, address="-", status=error.code, detail=error.text)
+        if error.code != "ENTRY_UNCONFIRMED":
+            said = XinqiaoError("PEER_REFUSED", peer=link.node, channel=key[0], epoch=key[1], said=str(error))
+            await self._alarm(link, key, said)
+
+    async def _alarm(self, link: Link, key: ChannelEpoch, error: XinqiaoError) -> None:
+        """Note what a person should look at; logs that are not here share one line a peer, however many it names."""
+        held = self._store.channel(*key)
+        subject = f"{key[0]} {key[1]} from {link.node}" if held is not None else f"from {link.node}"
         now_ms = self._clock.now_ms()
-        subject = f"{key[0]} {key[1]} from {link.node}"
         await self._writer.run(Lane.CONTROL, lambda tx: tx.raise_alarm(error.code, subject, error.parameters, now_ms))
 
     async def _push_dirty(self, link: Link, lane: Lane) -> None:
@@ -460,17 +498,20 @@ class Delivery:
         for signed in self._sharing.entries(node, key[0], key[1], start, None):
             yield signed
 
-    async def _fetch_missing(self, link: Link) -> None:
-        """Ask this peer for bodies that others did not have."""
+    async def _fetch_missing(self, link: Link, lane: Lane) -> None:
+        """Ask this peer for bodies that others did not have; for the same ones again only after a while."""
         for held in self._store.channels():
-            if (
-                held.incomplete_bodies == 0
-                or held.left_at is not None
-                or not self._sharing.may_read(link.node, held.log.channel)
-            ):
+            incomplete = held.incomplete_bodies > 0 and held.left_at is None and lane_of(held.manifest) is lane
+            if not incomplete or not self._sharing.may_read(link.node, held.log.channel):
+                link.asked.pop(held.key, None)
                 continue
-            for start, end in _ranges(self._store.incomplete_entries(*held.key, MISSING_BODIES_PER_SYNC)):
-                await self._pull(link, lane_of(held.manifest), held.key, start, end)
+            indexes, now_ms = self._store.incomplete_entries(*held.key, MISSING_BODIES_PER_SYNC), self._clock.now_ms()
+            before, asked_at_ms = link.asked.get(held.key, ((), 0))
+            if tuple(indexes) == before and abs(now_ms - asked_at_ms) < ASK_AGAIN_MS:
+                continue
+            link.asked[held.key] = (tuple(indexes), now_ms)
+            for start, end in _ranges(indexes):
+                await self._pull(link, lane, held.key, start, end)
 
     async def _put_receipts(self, link: Link) -> None:
         while True:

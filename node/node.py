@@ -108,6 +108,7 @@ class Node:
             entropy=world.entropy,
             registry_seen=self._registry_seen,
             peer_answered=self.publishing.peer_answered,
+            also_linked=lambda: (),
             interval_s=settings.heartbeat_interval_s,
             links_further=settings.links_further,
             retry_cap_s=settings.retry_cap_s,
@@ -209,8 +210,9 @@ class Node:
 
     async def hello(self, peer: str, request: exchange_service_pb2.HelloRequest) -> exchange_service_pb2.HelloResponse:
         """Answer a comparison."""
+        answer = await self.delivery.answer_hello(peer, request)
         await self.delivery.peer_called(peer)
-        return await self.delivery.answer_hello(peer, request)
+        return answer
 
     async def pull(self, peer: str, request: exchange_service_pb2.PullRequest) -> AsyncIterator[SignedEntry]:
         """The entries a member asks for; raises AUDIENCE where it may not know of the channel."""
@@ -231,14 +233,15 @@ class Node:
 
     def consistency_proof(self, peer: str, channel: str, epoch: int, old_size: int, new_size: int) -> list[bytes]:
         """Prove to a reader that one size of a log is a prefix of another."""
-        self._check_reads(peer, channel)
+        self._check_given(peer, channel, epoch, new_size)
         return self.answering.consistency_proof(channel, epoch, old_size, new_size)
 
     def inclusion_proof(self, peer: str, channel: str, epoch: int, index: int, size: int) -> list[bytes]:
         """Prove to a reader that an entry stands in a log."""
-        self._check_reads(peer, channel)
+        self._check_given(peer, channel, epoch, size)
         return self.answering.inclusion_proof(channel, epoch, index, size)
 
-    def _check_reads(self, peer: str, channel: str) -> None:
-        if not self.sharing.may_read(peer, channel):
+    def _check_given(self, peer: str, channel: str, epoch: int, size: int) -> None:
+        held = self.world.store.channel(channel, epoch)
+        if held is None or self.sharing.extent(peer, held).size < size:
             raise XinqiaoError("AUDIENCE", node=peer)

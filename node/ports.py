@@ -481,6 +481,10 @@ class Peer(Protocol):
         """Hand receipts over; the refusals of those not taken."""
         ...
 
+    async def prove_consistency(self, channel: str, epoch: int, old_size: int, new_size: int) -> Sequence[bytes]:
+        """The proof that one size of a log is a prefix of another (RFC 6962 2.1.2), as the peer gives it."""
+        ...
+
     async def explain(self, node: str) -> registry_service_pb2.ExplainResponse:
         """Ask the peer's registry port how it sees a node."""
         ...

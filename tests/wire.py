@@ -143,6 +143,9 @@ class WirePeer:
     async def put_receipts(self, receipts: Sequence[envelope_pb2.Envelope]) -> Sequence[envelope_pb2.Refusal]:
         return await self._reach().take_receipts(receipts)
 
+    async def prove_consistency(self, channel: str, epoch: int, old_size: int, new_size: int) -> Sequence[bytes]:
+        return self._reach().consistency_proof(self._caller, channel, epoch, old_size, new_size)
+
     async def explain(self, node: str) -> registry_service_pb2.ExplainResponse:
         target = self._network.nodes[self._node]
         refusal = target.membership.explain(node)

@@ -130,3 +130,26 @@ CATALOGUE_DEFECTS: dict[str, tuple[str, str]] = {
         "correct the edition and have the officers publish it again",
     ),
 }
+
+# What an authentic entry may say that has no effect: (what is wrong, who must act, what to do). It is receipted.
+VERDICTS: dict[str, tuple[str, str, str]] = {
+    "VERDICT_AUTHORITY": (
+        "{origin} may not speak for the authority {authority}",
+        "{origin}",
+        "have the officers list the authority in the descriptor of {origin}",
+    ),
+    "VERDICT_CATALOGUE": (
+        "the catalogue edition {version} is not known here",
+        "you",
+        "wait for the registry's next refresh",
+    ),
+    "VERDICT_FUTURE": (
+        "the entry is dated after the time at which it arrived",
+        "its origin",
+        "its origin must correct its clock",
+    ),
+    "VERDICT_KIND": ("entries of this kind mean nothing to this version", "you", "install a newer version"),
+    "VERDICT_MANIFEST": ("the manifest makes no sense", "its origin", "its origin must write another manifest"),
+    "VERDICT_RECORD": ("the record cannot be read: {detail}", "its origin", "its origin must correct it"),
+    "VERDICT_STATUS": ("the status operation has no effect", "its origin", "its origin must correct it"),
+}

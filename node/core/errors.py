@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 
 from node.core.ceremony import CEREMONY_ERRORS
-from node.core.defects import CATALOGUE_DEFECTS, FILE_DEFECTS, RECORD_DEFECTS
+from node.core.defects import CATALOGUE_DEFECTS, FILE_DEFECTS, RECORD_DEFECTS, VERDICTS
 from node.pb import envelope_pb2
 
 
@@ -305,32 +305,6 @@ CODES: dict[str, ErrorSpec] = {
         "{origin}",
         "{origin} publishes it again in its next epoch",
     ),
-    # -- what an authentic entry may say that has no effect (verdicts, receipted)
-    "VERDICT_AUTHORITY": ErrorSpec(
-        _R,
-        "OK",
-        "{origin} may not speak for the authority {authority}",
-        "{origin}",
-        "have the officers list the authority in the descriptor of {origin}",
-    ),
-    "VERDICT_CATALOGUE": ErrorSpec(
-        _R, "OK", "the catalogue edition {version} is not known here", "you", "wait for the registry's next refresh"
-    ),
-    "VERDICT_FUTURE": ErrorSpec(
-        _R, "OK", "the entry is dated {issued_at}, after now", "{origin}", "{origin} must correct its clock"
-    ),
-    "VERDICT_KIND": ErrorSpec(
-        _R, "OK", "entries of kind {kind} mean nothing to this version", "you", "install a newer version"
-    ),
-    "VERDICT_MANIFEST": ErrorSpec(
-        _R, "OK", "the manifest makes no sense: {detail}", "{origin}", "{origin} must write another manifest"
-    ),
-    "VERDICT_RECORD": ErrorSpec(
-        _R, "OK", "the record cannot be read: {detail}", "{origin}", "{origin} must correct it"
-    ),
-    "VERDICT_STATUS": ErrorSpec(
-        _R, "OK", "the status operation has no effect: {detail}", "{origin}", "{origin} must correct it"
-    ),
     # -- membership and calls
     "AUDIENCE": ErrorSpec(
         _P,
@@ -366,6 +340,20 @@ CODES: dict[str, ErrorSpec] = {
     "ADDRESS": ErrorSpec(
         _P, "INVALID_ARGUMENT", "the address record of {node} is refused: {detail}", "{node}", "{node} must correct it"
     ),
+    "HEAD_FALSE": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{peer} claims more entries of {channel} epoch {epoch} than it gives",
+        "{peer}",
+        "{peer} must look into its log; the entries are fetched from whoever has them",
+    ),
+    "LINK_FAULT": ErrorSpec(
+        _L,
+        "INTERNAL",
+        "this node failed on the link with {peer}: {detail}",
+        "you",
+        "see the log and report it; the link is tried again",
+    ),
     "MEMBER_REMOVED": ErrorSpec(
         _P,
         "PERMISSION_DENIED",
@@ -393,6 +381,13 @@ CODES: dict[str, ErrorSpec] = {
         "{peer} at {address} failed with {status}: {detail}",
         "{peer}",
         "{peer} must look into its log; it is tried again",
+    ),
+    "PEER_REFUSED": ErrorSpec(
+        _P,
+        "FAILED_PRECONDITION",
+        "{peer} refuses {channel} epoch {epoch}; it says: {said}",
+        "{peer}",
+        "ask the operator of {peer}; what others hold goes on",
     ),
     "RATE_LIMITED": ErrorSpec(
         _P, "RESOURCE_EXHAUSTED", "too many calls: {what}", "the caller", "call again after {retry_s} s"
@@ -520,6 +515,7 @@ CODES: dict[str, ErrorSpec] = {
 }
 
 # What ingest and validation find stands in defects.py; looked up here like any other code.
+CODES |= {code: ErrorSpec(_R, "OK", *row) for code, row in VERDICTS.items()}
 CODES |= {code: ErrorSpec(_R, "OK", text, "the source unit", step) for code, (text, step) in RECORD_DEFECTS.items()}
 CODES |= {code: ErrorSpec(_O, "INVALID_ARGUMENT", text, "you", step) for code, (text, step) in FILE_DEFECTS.items()}
 CODES |= {

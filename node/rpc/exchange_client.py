@@ -238,6 +238,15 @@ class GrpcPeer:
         response: pb.PutReceiptsResponse = await self._unary(lambda stub: stub.PutReceipts(request, timeout=deadline_s))
         return list(response.refusals)
 
+    async def prove_consistency(self, channel: str, epoch: int, old_size: int, new_size: int) -> Sequence[bytes]:
+        """The proof that one size of a log is a prefix of another, unchecked."""
+        request = pb.GetConsistencyProofRequest(channel=channel, epoch=epoch, old_size=old_size, new_size=new_size)
+        deadline_s = self._limits.call_deadline_s
+        response: pb.GetConsistencyProofResponse = await self._unary(
+            lambda stub: stub.GetConsistencyProof(request, timeout=deadline_s)
+        )
+        return list(response.hashes)
+
     async def explain(self, node: str) -> registry_service_pb2.ExplainResponse:
         """Ask the peer's registry port, which needs no certificate, how it sees a node."""
         return await registry_client.explain(self._peers.registry_endpoint(self._node), node, limits=self._limits)

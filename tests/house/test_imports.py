@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ("node.core", "node.pb")
 PORTS = ("node.ports", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering")
-SHARED = ("node.admission", "node.sharing")
+SHARED = ("node.admission", "node.links", "node.sharing")
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
 
@@ -22,6 +22,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.ports": CORE,
     # what several duties share: how an entry gets in, and what may go out
     "node.admission": PORTS,
+    "node.links": PORTS,
     "node.sharing": ("node.admission", *PORTS),
     # the duties, which node.py joins: none knows another
     "node.publishing": (*SHARED, *PORTS),

@@ -1,0 +1,117 @@
+"""Links: what this node knows of each peer it keeps in step with, and when a link that failed is tried again.
+
+How a link stands is kept in the database, so that a restart does not storm peers that are down. Everything else is
+rebuilt by the next Hello.
+"""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from node.core.delivery import retry_delay_s
+from node.core.errors import XinqiaoError, to_refusal
+from node.core.heartbeat import ChannelEpoch
+from node.pb import envelope_pb2, exchange_service_pb2
+from node.ports import Clock, Entropy, Lane, LinkState, Store, Writer
+
+CALLED_RETRY_S = 2.0
+BUSY_STATUS = "RESOURCE_EXHAUSTED"
+_SKEW_END_MS = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A log to pull from a peer, or to push to it, from an index on.
+
+    probes: the entry before our head is asked for, to find out which of two histories is whose.
+    """
+
+    pulls: bool
+    start: int
+    probes: bool = False
+
+
+@dataclass(slots=True)
+class Link:
+    """One link: what is known of the peer and what there is to do, all of it rebuilt by the next Hello."""
+
+    node: str
+    known: dict[ChannelEpoch, int] = field(default_factory=dict)
+    dirty: dict[ChannelEpoch, None] = field(default_factory=dict)
+    bulk: dict[ChannelEpoch, Work] = field(default_factory=dict)
+    told: exchange_service_pb2.Cursor = field(default_factory=exchange_service_pb2.Cursor)
+    heard: exchange_service_pb2.Cursor = field(default_factory=exchange_service_pb2.Cursor)
+    control_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    bulk_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: dict[ChannelEpoch, tuple[tuple[int, ...], int]] = field(default_factory=dict)
+    hello_due: bool = True
+
+    def want_hello(self) -> None:
+        """Compare as soon as the link is free."""
+        self.hello_due = True
+        self.control_wanted.set()
+
+    def want(self, lane: Lane) -> None:
+        """Work has come for a lane."""
+        (self.control_wanted if lane is Lane.CONTROL else self.bulk_wanted).set()
+
+
+class LinkStates:
+    """Notes how each link goes, and says how long to wait before it is tried again."""
+
+    def __init__(self, store: Store, writer: Writer, clock: Clock, entropy: Entropy, retry_cap_s: float) -> None:
+        self._store = store
+        self._writer = writer
+        self._clock = clock
+        self._entropy = entropy
+        self._retry_cap_s = retry_cap_s
+
+    def pause_s(self, node: str) -> float:
+        """How long the link still rests, 0 when it may be tried."""
+        remaining_ms = self._store.link(node).retry_at_ms - self._clock.now_ms()
+        # A pause longer than any we make was noted by a clock that has been set back since.
+        return remaining_ms / 1000 if 0 < remaining_ms <= self._retry_cap_s * 1000 else 0.0
+
+    async def succeeded(self, node: str) -> None:
+        """A whole round went well."""
+        now_ms = self._clock.now_ms()
+        await self._keep(
+            replace(self._store.link(node), failures=0, retry_at_ms=0, last_success_ms=now_ms, failure=b"")
+        )
+
+    async def failed(self, node: str, error: XinqiaoError) -> None:
+        """Back off, longer each time; a peer that is only busy is not counted as down."""
+        state = self._store.link(node)
+        failures = state.failures if error.spec.status == BUSY_STATUS else state.failures + 1
+        delay_s = retry_delay_s(max(failures, 1), self._entropy.uniform(0.0, 1.0), self._retry_cap_s)
+        retry_at_ms = self._clock.now_ms() + int(delay_s * 1000)
+        failure = to_refusal(error).SerializeToString()
+        await self._keep(replace(state, failures=failures, retry_at_ms=retry_at_ms, failure=failure))
+
+    async def called(self, node: str) -> bool:
+        """The peer itself has called and was answered: whether its link rests no longer than a moment from now.
+
+        Not at once: of two nodes that both fail with each other, each would wake the other without end. Nor where
+        the peer is only busy: it has said so.
+        """
+        state, soon_ms = self._store.link(node), self._clock.now_ms() + int(CALLED_RETRY_S * 1000)
+        if not state.retry_at_ms or state.retry_at_ms <= soon_ms or _is_busy(state):
+            return False
+        await self._keep(replace(state, retry_at_ms=soon_ms))
+        return True
+
+    async def skewed(self, node: str, skew_ms: int) -> None:
+        """How far the peer's clock is from ours, where that has changed by more than a second."""
+        state = self._store.link(node)
+        bounded_ms = max(-_SKEW_END_MS, min(skew_ms, _SKEW_END_MS))
+        if abs(bounded_ms - state.clock_skew_ms) > 1000:
+            await self._keep(replace(state, clock_skew_ms=bounded_ms))
+
+    async def _keep(self, state: LinkState) -> None:
+        await self._writer.run(Lane.CONTROL, lambda tx: tx.put_link(state))
+
+
+def _is_busy(state: LinkState) -> bool:
+    if not state.failure:
+        return False
+    refusal = envelope_pb2.Refusal.FromString(state.failure)
+    return XinqiaoError(refusal.code).spec.status == BUSY_STATUS
