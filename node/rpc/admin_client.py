@@ -15,7 +15,7 @@ from node.rpc.refusals import from_rpc_error
 T = TypeVar("T")
 
 CALL_DEADLINE_S = 60.0
-PIECE_BYTES = 256 * 1024
+PIECE_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 

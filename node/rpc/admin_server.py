@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 from node.core.catalogue import Item
-from node.core.errors import XinqiaoError, to_refusal
+from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.core.membership import Standing
 from node.core.record import Batch, Outcome, Rejection
 from node.core.state import Place, day_of, disclosure_letter
@@ -21,7 +21,7 @@ from node.ports import HeldAlarm, HeldChannel, HeldReceipt, Stage
 from node.rpc.refusals import refuse
 
 Context = grpc.aio.ServicerContext[Any, Any]
-QUEUED_PIECES = 16
+QUEUED_PIECES = 4
 RECORDS_PER_MESSAGE = 200
 STATUS_DUTIES = ("publishing", "receiving", "delivery", "membership", "answering")
 
@@ -104,7 +104,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     def _failing_links(self) -> list[XinqiaoError]:
         states = [self._node.world.store.link(node) for node in self._node.delivery.linked]
         failed = [envelope_pb2.Refusal.FromString(state.failure) for state in states if state.failure]
-        return [XinqiaoError(refusal.code, **dict(refusal.parameters)) for refusal in failed]
+        return [from_refusal(refusal) for refusal in failed]
 
     async def ListPeers(self, _: pb.ListPeersRequest, context: Context) -> pb.ListPeersResponse:  # noqa: N802, ARG002
         """How each link stands."""

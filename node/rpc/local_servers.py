@@ -38,7 +38,12 @@ async def start_registry_port(
 
 async def start_admin_socket(servicer: AdminServicer, socket: Path) -> grpc.aio.Server:
     """Serve the admin service on a unix socket that only its owner can open; raises LISTEN_FAILED."""
-    server = grpc.aio.server(options=[("grpc.max_send_message_length", MAX_ADMIN_MESSAGE_BYTES)])
+    options = [
+        ("grpc.max_send_message_length", MAX_ADMIN_MESSAGE_BYTES),
+        # A file waits at its sender: on a socket of this machine there is no latency that a larger window would hide.
+        ("grpc.http2.bdp_probe", 0),
+    ]
+    server = grpc.aio.server(options=options)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server)
     before = os.umask(PRIVATE_UMASK)  # the socket is born with mode 0600
     try:
