@@ -745,6 +745,6 @@ def is_command(main: click.Group, line: str) -> bool:
     words = shlex.split(line)[1:]
     command: click.Command | None = main
     while words and isinstance(command, click.Group):
-        command = command.commands.get(words.pop(0))
+        command = command.get_command(click.Context(command), words.pop(0))
     named = {word for word in words if word.startswith("-")}
     return command is not None and named <= {text for each in command.params for text in each.opts}

@@ -13,6 +13,7 @@ import zstandard
 from node.core.audience import parse_audience
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
+from node.core.limits import DEFAULT_LIMITS
 from node.core.membership import Standing
 from node.node import Node
 from node.pb import envelope_pb2, registry_service_pb2_grpc
@@ -494,7 +495,7 @@ def test_a_message_above_the_limit_is_refused_by_the_wire() -> None:
             mtls_network("310000", "310115") as network,
             network.raw_channel("310115", "310000", max_send_message_length=-1) as channel,
         ):
-            call = stub_of(channel).Hello(pb.HelloRequest(network="n" * 1_100_000))
+            call = stub_of(channel).Hello(pb.HelloRequest(network="n" * (DEFAULT_LIMITS.max_message_bytes + 1)))
             assert (await rpc_refusal_of(call)).parameters["status"] == "RESOURCE_EXHAUSTED"
 
     run(scenario())

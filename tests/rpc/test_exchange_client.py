@@ -116,7 +116,7 @@ def test_a_pull_is_held_to_the_limits_of_frames() -> None:
     assert pulled(stream_of(large)).code == "ENTRY_SIZE"
     large.data = b""
     assert "the stream ends after 0 of 300000" in pulled(stream_of(large)).parameters["detail"]
-    oversized = pb.EntryFrame(data=bytes(1_200_000))
+    oversized = pb.EntryFrame(data=bytes(DEFAULT_LIMITS.max_message_bytes + 1))
     assert pulled(stream_of(oversized)).parameters["status"] == "RESOURCE_EXHAUSTED"
 
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from node.core.errors import XinqiaoError, from_refusal
-from node.core.limits import Limits
+from node.core.limits import DEFAULT_LIMITS, Limits
 from node.pb import registry_service_pb2 as pb
 from node.pb import registry_service_pb2_grpc
 from node.ports import RegistryNews, RegistryState
@@ -68,7 +68,7 @@ async def one_large_piece(content: bytes, _: Any) -> AsyncIterator[bytes]:
 
 
 async def one_huge_piece(_: bytes, __: Any) -> AsyncIterator[bytes]:
-    yield bytes(3 * KIB * KIB)
+    yield bytes(DEFAULT_LIMITS.max_message_bytes + KIB)
 
 
 async def broken_off(content: bytes, context: Any) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from node.core import merkle
 from node.core.channel import HeadAt, Log, conflict
 from node.core.entry import VerifiedEntry, erase_slots, open_body
 from node.core.errors import XinqiaoError
-from node.core.limits import Limits
+from node.core.limits import NUMBERS_END, Limits
 from node.core.record import content_hash
 from node.core.state import APPLIED, DUPLICATE, REJECTED, Applied, Erasure, HeldKey, Place
 from node.pb import channel_pb2
@@ -808,7 +808,8 @@ class StatementContract:
     def test_receipts_with_the_largest_numbers_are_kept(
         self, store: Store, writer: ChannelWriter, pudong: SigningNode
     ) -> None:
-        huge = make_receipt(pudong, replace(writer.log, epoch=HUGE, size=HUGE))
+        most = NUMBERS_END - 1
+        huge = make_receipt(pudong, replace(writer.log, epoch=most, size=most))
         with store.transaction() as tx:
             assert tx.put_receipt(huge)
         assert [held.receipt for held in store.receipts(CHANNEL)] == [huge]
