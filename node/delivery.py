@@ -533,7 +533,10 @@ class Delivery:
         check_skew(self._view.me, peer, request.time_unix_ms - self._clock.now_ms(), self._limits)
         await self._take_news(request.heartbeats, request.addresses, request.equivocations)
         await self._registry_seen(peer, request.registry)
-        return self._hello_answer(peer, request)
+        answer = self._hello_answer(peer, request)
+        if answer.in_step:
+            self._peer_answered(peer)
+        return answer
 
     def _hello_answer(
         self, peer: str, request: exchange_service_pb2.HelloRequest
@@ -541,7 +544,8 @@ class Delivery:
         heads = self._sharing.heads(peer)
         in_step = shared_digest(heads) == request.shared_digest
         incarnation = self._store.incarnation()
-        after = request.cursor if request.cursor.incarnation == incarnation else exchange_service_pb2.Cursor()
+        known = request.cursor.incarnation == incarnation and max(_positions(request.cursor)) < NUMBERS_END
+        after = request.cursor if known else exchange_service_pb2.Cursor()
         cursor = exchange_service_pb2.Cursor(incarnation=incarnation)
         beats, cursor.heartbeats = self._sharing.heartbeats_since(peer, after.heartbeats)
         addresses, cursor.addresses = self._sharing.addresses_since(peer, after.addresses)
@@ -559,6 +563,10 @@ class Delivery:
             registry=self._view.versions,
             cursor=cursor,
         )
+
+
+def _positions(cursor: exchange_service_pb2.Cursor) -> tuple[int, ...]:
+    return (cursor.heartbeats, cursor.addresses, cursor.receipts, cursor.equivocations)
 
 
 def _ranges(indexes: Sequence[int]) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from node.core import envelope as envelopes
 from node.core.catalogue import Edition, parse_edition
 from node.core.channel import HeadAt, head_leaf
 from node.core.errors import XinqiaoError, from_refusal
-from node.core.membership import Member, Members, Standing
+from node.core.membership import Member, Members, Standing, VerifiedDescriptor
 from node.pb import registry_pb2
 from node.ports import (
     Clock,
@@ -69,6 +69,7 @@ class Membership:
         self._reported: tuple[list[registry_pb2.OriginHeads], int] = ([], 0)
         self._editions = _read_editions(state)
         self._refreshing = asyncio.Lock()
+        self._narrowed = False
         self._stage_seen = self.stage
 
     # -- the view -----------------------------------------------------------------------------------
@@ -130,7 +131,8 @@ class Membership:
                 return await self._note_stage()
             self._read_at_ms = now_ms
             changed = news.state.versions != self._state.versions
-            if changed:
+            # A clock put right can make fresh what was narrowed as stale.
+            if changed or (self._narrowed and self._stage(news.state) is Stage.FRESH):
                 await self._take(news.state)
         if changed or await self._note_stage():
             await self._changed()
@@ -153,6 +155,7 @@ class Membership:
     async def _take(self, state: RegistryState) -> None:
         """Put a newer verified state in force, narrowed while it is not fresh; files are kept as verified."""
         fresh = self._stage(state) is Stage.FRESH
+        self._narrowed = not fresh
         members = state.members if fresh else _narrowed(self._state.members, state.members)
         records = [RegistryFileRecord(name, content) for name, content in sorted(state.files.items())]
         await self._writer.run(Lane.CONTROL, lambda tx: tx.replace_registry_files(records, keep=()))
@@ -230,7 +233,7 @@ def _read_editions(state: RegistryState) -> dict[str, Edition]:
 
 
 def _narrowed(held: Members, news: Members) -> Members:
-    """The members held, with only those changes that narrow: a lower standing, a cut, a revoked key."""
+    """The members held, with only those changes that narrow: a lower standing, a cut, a closed epoch, a revoked key."""
     return Members(held.network, {node: _narrower(member, news.get(node)) for node, member in held.by_id.items()})
 
 
@@ -240,7 +243,19 @@ _RANK = {Standing.ACTIVE: 0, Standing.SUSPENDED: 1, Standing.REMOVED: 2}
 def _narrower(held: Member, news: Member | None) -> Member:
     if news is None or _RANK[news.standing] < _RANK[held.standing]:
         return held
-    revoked = {key.public.key_id for key in news.descriptor.signing_keys if key.state == registry_pb2.KEY_STATE_REVOKED}
-    known = {key.public.key_id for key in held.descriptor.signing_keys}
-    descriptor = news.descriptor if revoked & known else held.descriptor
-    return replace(held, descriptor=descriptor, standing=news.standing, reason=news.reason, cut=news.cut)
+    return replace(
+        held,
+        descriptor=_without_revoked(held.descriptor, news.descriptor),
+        standing=news.standing,
+        reason=news.reason,
+        cut=news.cut or held.cut,
+        open_epoch=max(held.open_epoch, news.open_epoch),
+    )
+
+
+def _without_revoked(held: VerifiedDescriptor, news: VerifiedDescriptor) -> VerifiedDescriptor:
+    """The descriptor held, with those of its keys revoked that the news revokes; no key is added."""
+    state = registry_pb2.KEY_STATE_REVOKED
+    revoked = {key.public.key_id for key in news.signing_keys if key.state == state}
+    keys = tuple(replace(key, state=state) if key.public.key_id in revoked else key for key in held.signing_keys)
+    return replace(held, signing_keys=keys)

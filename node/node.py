@@ -1,6 +1,7 @@
 """Node: wires the five duties together, and is what every driving edge calls."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from node.ports import (
     Clock,
     Entropy,
     HeadsSidecar,
+    HeldAddress,
     Lane,
     Peers,
     Registry,
@@ -29,6 +31,8 @@ from node.ports import (
 from node.publishing import Publishing
 from node.receiving import Receiving, Taken
 from node.sharing import Sharing
+
+FOLLOW_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class Node:
         self.world = world
         self._limits = limits
         self._refresh_wanted = asyncio.Event()
+        self._endpoints: tuple[str, str] | None = None
+        self.refused_refreshes: Counter[str] = Counter()
         self.membership = Membership(
             me=settings.id,
             state=state,
@@ -76,7 +82,6 @@ class Node:
             changed=self._registry_changed,
         )
         view = self.membership
-        self.sharing = Sharing(view, world.store, limits)
         self.publishing = Publishing(
             view=view,
             store=world.store,
@@ -88,13 +93,14 @@ class Node:
             limits=limits,
             wake=self._woken,
         )
+        self.sharing = Sharing(view, world.store, self.publishing.released, limits)
         self.receiving = Receiving(
             view=view,
             store=world.store,
             writer=world.writer,
             signer=world.signer,
             clock=world.clock,
-            own_entry_returned=self.publishing.own_entry_returned,
+            own_entry_returned=self._own_entry_returned,
             limits=limits,
         )
         self.delivery = Delivery(
@@ -107,8 +113,8 @@ class Node:
             clock=world.clock,
             entropy=world.entropy,
             registry_seen=self._registry_seen,
-            peer_answered=self.publishing.peer_answered,
-            also_linked=lambda: (),
+            peer_answered=self._peer_answered,
+            also_linked=lambda: self.publishing.unanswered,
             interval_s=settings.heartbeat_interval_s,
             links_further=settings.links_further,
             retry_cap_s=settings.retry_cap_s,
@@ -124,7 +130,9 @@ class Node:
 
     async def run(self) -> None:
         """Keep the links and follow the registry when a peer knows more, until cancelled."""
-        await asyncio.gather(self.delivery.run(), self._follow_registry())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.delivery.run())
+            group.create_task(self._follow_registry())
 
     async def beat(self) -> None:
         """One tick of the heartbeat."""
@@ -132,9 +140,11 @@ class Node:
         self.delivery.beat()
 
     async def refresh_registry(self) -> None:
-        """One tick of the registry."""
+        """One tick of the registry, and of what waits for its word."""
         await self.membership.refresh()
+        await self.receiving.resolve_cuts()
         await self.receiving.fold_waiting()
+        await self._renew_address()
 
     async def report_heads(self) -> None:
         """One tick of the head report; a registry that is away is no fault."""
@@ -146,11 +156,16 @@ class Node:
 
     async def announce(self, exchange_endpoint: str, registry_endpoint: str) -> None:
         """Sign where this node can be reached, where that has changed."""
-        me = self.membership.me
+        self._endpoints = (exchange_endpoint, registry_endpoint)
+        await self._renew_address()
+
+    async def _renew_address(self) -> None:
+        """Sign the address again where it has changed, or where its key has: newcomers take only an active one."""
+        me, signer = self.membership.me, self.world.signer()
         held = self.world.store.address(me)
-        endpoints = (exchange_endpoint, registry_endpoint)
-        if held is not None and (held.record.exchange_endpoint, held.record.registry_endpoint) == endpoints:
+        if self._endpoints is None or (held is not None and _says(held, self._endpoints, signer)):
             return
+        exchange_endpoint, registry_endpoint = self._endpoints
         record = registry_pb2.AddressRecord(
             network=self.membership.network,
             node=me,
@@ -158,7 +173,7 @@ class Node:
             exchange_endpoint=exchange_endpoint,
             registry_endpoint=registry_endpoint,
         )
-        envelope = envelopes.seal(record.SerializeToString(), envelopes.ADDRESS, self.world.signer())
+        envelope = envelopes.seal(record.SerializeToString(), envelopes.ADDRESS, signer)
         await self.world.writer.run(Lane.CONTROL, lambda tx: tx.put_address(record, envelope))
 
     async def learn_addresses(self) -> None:
@@ -188,7 +203,13 @@ class Node:
         while True:
             await self._refresh_wanted.wait()
             self._refresh_wanted.clear()
-            await self.refresh_registry()
+            try:
+                await self.refresh_registry()
+            except XinqiaoError as error:
+                # The tick of the registry tries it again, and says so.
+                self.refused_refreshes[error.code] += 1
+            # Claims of peers alone do not make this node ask the registry without end.
+            await self.world.clock.sleep(FOLLOW_PAUSE_S)
 
     async def _registry_seen(self, peer: str, versions: registry_pb2.RegistryVersions) -> None:
         if self.membership.is_behind(versions):
@@ -197,6 +218,18 @@ class Node:
 
     async def _registry_changed(self) -> None:
         await self.receiving.resolve_cuts()
+        self.publishing.registry_changed()
+        self.delivery.hear_again()
+        self.delivery.relink()
+
+    def _peer_answered(self, peer: str) -> None:
+        before = self.publishing.blocked
+        self.publishing.peer_answered(peer)
+        if before is not None and self.publishing.blocked is None:
+            self.delivery.relink()
+
+    def _own_entry_returned(self) -> None:
+        self.publishing.own_entry_returned()
         self.delivery.relink()
 
     # -- what members call ----------------------------------------------------------------------------
@@ -245,3 +278,9 @@ class Node:
         held = self.world.store.channel(channel, epoch)
         if held is None or self.sharing.extent(peer, held).size < size:
             raise XinqiaoError("AUDIENCE", node=peer)
+
+
+def _says(held: HeldAddress, endpoints: tuple[str, str], signer: Signer) -> bool:
+    """Whether an address record names these endpoints under this key."""
+    keys = {signature.keyid for signature in held.envelope.signatures}
+    return (held.record.exchange_endpoint, held.record.registry_endpoint) == endpoints and signer.key_id in keys

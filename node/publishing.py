@@ -14,8 +14,8 @@ restored from a backup: nothing is appended until our peers have given our own h
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from weakref import WeakValueDictionary
 
 from node.admission import Admission, is_own, lane_of, root_at
 from node.core import envelope as envelopes
@@ -45,6 +45,8 @@ from node.ports import (
 )
 
 RULES_VERSION = "1"
+NAMED = 5
+"""How many members are named where more are waited for."""
 
 
 class Publishing:
@@ -73,7 +75,7 @@ class Publishing:
         self._limits = limits
         self._wake = wake
         self._admission = Admission(view, limits)
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._recovery: Recovery | None = None
         self._signed: dict[ChannelEpoch, HeadAt] = {}
 
@@ -84,13 +86,18 @@ class Publishing:
         held = self._own_heads()
         kept = self._sidecar.read()
         if kept is None:
-            self._recovery = Recovery({}, ask_all=True) if held else None
+            self._recovery = self._recover({}, ask_all=True) if held else None
         elif kept[0] != self._store.incarnation():
-            self._recovery = Recovery(kept[1], ask_all=True) if kept[1] else None
+            self._recovery = self._recover(kept[1], ask_all=True) if kept[1] else None
         elif self._is_behind(kept[1]):
-            self._recovery = Recovery(kept[1], ask_all=False)
+            self._recovery = self._recover(kept[1], ask_all=False)
         if self._recovery is None:
             self._trust(held)
+        else:
+            self._end_recovery()
+
+    def _recover(self, floor: Mapping[ChannelEpoch, HeadAt], *, ask_all: bool) -> "Recovery":
+        return Recovery(floor, self._epoch_listed(), ask_all=ask_all)
 
     @property
     def blocked(self) -> XinqiaoError | None:
@@ -101,8 +108,25 @@ class Publishing:
         if member.standing is not Standing.ACTIVE:
             return XinqiaoError(f"MEMBER_{member.standing.name}", node=member.id, reason=member.reason)
         if self._recovery is not None:
-            return XinqiaoError("RESTORED", detail=self._recovery.detail(self._own_heads()))
+            return XinqiaoError("RESTORED", detail=self._recovery.detail(self._own_heads(), self._active_others()))
         return None
+
+    @property
+    def unanswered(self) -> Sequence[str]:
+        """The members whose answer a recovery waits for, ascending."""
+        return () if self._recovery is None else self._recovery.unanswered(self._active_others())
+
+    def released(self, key: ChannelEpoch) -> int | None:
+        """How much of a log of ours may leave this node: what the sidecar knows. None while it is recovered."""
+        if self._recovery is not None:
+            return None
+        head = self._signed.get(key)
+        return head.size if head is not None else 0
+
+    def registry_changed(self) -> None:
+        """See whether the officers have ended a recovery: nothing was signed yet in an epoch they open now."""
+        if self._recovery is not None:
+            self._end_recovery()
 
     def peer_answered(self, peer: str) -> None:
         """Note that a peer holds nothing of ours that we lack, and end the recovery when nothing is missing."""
@@ -113,21 +137,32 @@ class Publishing:
     def own_entry_returned(self) -> None:
         """Note that a peer gave back an entry of ours that we did not hold: we have lost data."""
         if self._recovery is None:
-            self._recovery = Recovery(self._own_heads(), ask_all=True)
+            self._recovery = self._recover(self._own_heads(), ask_all=True)
         else:
             self._end_recovery()
 
     def _end_recovery(self) -> None:
         assert self._recovery is not None
-        wanted = {node for node in self._view.members.by_id if node != self._view.me}
-        active = {node for node in wanted if self._view.members.by_id[node].standing is Standing.ACTIVE}
-        if not self._is_behind(self._recovery.floor) and self._recovery.is_settled(active):
+        answered = not self._recovery.unanswered(self._active_others())
+        reopened = self._epoch_listed() > self._recovery.epoch
+        if not self._is_behind(self._recovery.floor) and (answered or reopened):
             self._recovery = None
             self._trust(self._own_heads())
 
+    def _active_others(self) -> list[str]:
+        members = self._view.members.by_id
+        return sorted(
+            node for node, member in members.items() if node != self._view.me and member.standing is Standing.ACTIVE
+        )
+
+    def _epoch_listed(self) -> int:
+        member = self._view.members.get(self._view.me)
+        return member.open_epoch if member is not None else 0
+
     def _trust(self, heads: Mapping[ChannelEpoch, HeadAt]) -> None:
+        """Let heads leave this node: durably noted first."""
+        self._sidecar.write(self._store.incarnation(), heads)
         self._signed = dict(heads)
-        self._sidecar.write(self._store.incarnation(), self._signed)
 
     def _is_behind(self, floor: Mapping[ChannelEpoch, HeadAt]) -> bool:
         return any(not self._reaches(key, head) for key, head in floor.items() if self._is_writable(key[1]))
@@ -147,6 +182,9 @@ class Publishing:
 
     # -- channels -----------------------------------------------------------------------------------
 
+    def _lock(self, channel: str) -> asyncio.Lock:
+        return self._locks.setdefault(channel, asyncio.Lock())
+
     async def create_channel(self, name: str, manifest: channel_pb2.Manifest) -> HeldChannel:
         """Write entry 0 of a new channel; raises CHANNEL_NAME, CHANNEL_EXISTS, CATALOGUE_DISCLOSURE and more."""
         channel = f"{self._view.me}/{name}"
@@ -158,14 +196,25 @@ class Publishing:
             allowed = ", ".join(item.disclosure)
             raise XinqiaoError("CATALOGUE_DISCLOSURE", item=item.id, disclosure=letter or "none", allowed=allowed)
         manifest.title = manifest.title or item.title_zh
-        async with self._locks[channel]:
+        async with self._lock(channel):
             if self._store.channel(channel) is not None:
                 raise XinqiaoError("CHANNEL_EXISTS", channel=channel)
-            return await self._append_manifest(Log(channel, self._open_epoch()), manifest)
+            epoch = self._open_epoch()
+            if epoch > 0:
+                nothing = channel_pb2.CutReference(epoch=epoch - 1, size=0, root=Log(channel, 0).root)
+                manifest.resumes.CopyFrom(nothing)
+            return await self._begin(Log(channel, epoch), manifest)
+
+    async def _begin(self, log: Log, manifest: channel_pb2.Manifest) -> HeldChannel:
+        """Write entry 0 of a log; raises CHANNELS_LIMIT before peers would."""
+        limit = self._limits.max_channels_per_origin
+        if len(self._own_heads()) >= limit:
+            raise XinqiaoError("CHANNELS_LIMIT", origin=self._view.me, channel=log.channel, limit=limit)
+        return await self._append_manifest(log, manifest)
 
     async def set_audience(self, channel: str, audience: channel_pb2.Audience) -> HeldChannel:
         """Write a manifest with another audience; raises CHANNEL_UNKNOWN, CHANNEL_NOT_OURS."""
-        async with self._locks[channel]:
+        async with self._lock(channel):
             held = await self._open_channel(channel)
             manifest = channel_pb2.Manifest()
             manifest.CopyFrom(held.manifest)
@@ -194,7 +243,7 @@ class Publishing:
         manifest.CopyFrom(held.manifest)
         cut = await self._closed_at(held)
         manifest.resumes.CopyFrom(channel_pb2.CutReference(epoch=held.log.epoch, size=cut.size, root=cut.root))
-        return await self._append_manifest(Log(channel, self._open_epoch()), manifest)
+        return await self._begin(Log(channel, self._open_epoch()), manifest)
 
     async def _closed_at(self, held: HeldChannel) -> HeadAt:
         """The cut of a log of ours; size 0 where the officers list no head of it, as nobody had reported any."""
@@ -221,7 +270,7 @@ class Publishing:
 
         At most limits.max_records_per_entry candidates, at most limits.max_body_bytes together.
         """
-        async with self._locks[channel]:
+        async with self._lock(channel):
             held = await self._open_channel(channel)
             now_ms = self._clock.now_ms()
             item = self._edition().item(held.manifest.item)
@@ -266,7 +315,7 @@ class Publishing:
 
     async def erase(self, channel: str, place: Place, decision: str, reason: str) -> HeldChannel:
         """Write the status entry that erases one record everywhere; raises RECORD_UNKNOWN."""
-        async with self._locks[channel]:
+        async with self._lock(channel):
             held = await self._open_channel(channel)
             commitment = self._commitment_at(channel, place)
             op = record_pb2.StatusOp(
@@ -299,6 +348,9 @@ class Publishing:
         if self._recovery is not None or member is None or member.standing is not Standing.ACTIVE:
             return
         heads = self._own_heads()
+        if heads != self._signed:
+            # The sidecar failed after an entry was stored: what waits leaves now that it is noted.
+            self._trust(heads)
         before = self._store.heartbeat(self._view.me)
         now_ms = self._clock.now_ms()
         time_ms = max(now_ms, before.time_ms + 1 if before is not None else 0)
@@ -346,8 +398,7 @@ class Publishing:
         # (3) one transaction
         held = await self._writer.run(lane, lambda tx: self._admission.admit(tx, verified, header.issued_at_unix_ms))
         # (4) the sidecar
-        self._signed[held.key] = HeadAt(held.log.size, held.log.root)
-        self._sidecar.write(self._store.incarnation(), self._signed)
+        self._trust(self._signed | {held.key: HeadAt(held.log.size, held.log.root)})
         # (5) the links
         self._wake(*held.key)
         return held
@@ -376,22 +427,31 @@ def _not_for_us(node: str, item: Item, candidate: Candidate) -> Outcome:
 
 
 class Recovery:
-    """What must be given back before this node appends again: the heads it has signed, as far as known."""
+    """What must be given back before this node appends again: the heads it has signed, as far as known.
 
-    def __init__(self, floor: Mapping[ChannelEpoch, HeadAt], *, ask_all: bool) -> None:
+    Without a sidecar every active member must say what it holds of ours. Where members are gone for good, the
+    officers end it with a cut and a later epoch than the one that was open when it began.
+    """
+
+    def __init__(self, floor: Mapping[ChannelEpoch, HeadAt], epoch: int, *, ask_all: bool) -> None:
         self.floor = dict(floor)
+        self.epoch = epoch
         self.answered: set[str] = set()
         self._ask_all = ask_all
 
-    def is_settled(self, members: set[str]) -> bool:
-        """Whether everybody whose answer is needed has answered."""
-        return not self._ask_all or members <= self.answered
+    def unanswered(self, members: Sequence[str]) -> list[str]:
+        """Who has not answered yet of those that must."""
+        return [node for node in members if node not in self.answered] if self._ask_all else []
 
-    def detail(self, held: Mapping[ChannelEpoch, HeadAt]) -> str:
+    def detail(self, held: Mapping[ChannelEpoch, HeadAt], members: Sequence[str]) -> str:
         """What is missing, for people."""
         missing = [
             f"{channel} holds {held[channel, epoch].size if (channel, epoch) in held else 0} of {head.size}"
             for (channel, epoch), head in sorted(self.floor.items())
             if (channel, epoch) not in held or held[channel, epoch].size < head.size
         ]
-        return "; ".join(missing) or f"{len(self.answered)} members have confirmed what they hold"
+        waiting = self.unanswered(members)
+        if waiting:
+            more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
+            missing.append(f"waiting for what {', '.join(waiting[:NAMED])}{more} hold of it")
+        return "; ".join(missing) or "what it holds is another history than the one it signed"

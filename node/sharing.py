@@ -5,13 +5,13 @@ headers, no bodies, up to the manifest that dropped it: that is its order to era
 is not even told that the channel exists. Nothing above a cut and nothing of a channel this node left is given.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from node.admission import header_of, root_at
+from node.admission import header_of, is_own, root_at
 from node.core import heartbeat as heartbeats
 from node.core.channel import HeadAt
-from node.core.entry import SignedEntry
+from node.core.entry import SignedEntry, origin_of
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
@@ -33,9 +33,12 @@ NOTHING = Extent(0, False)
 class Sharing:
     """Decides, for every member and every log, what may leave this node."""
 
-    def __init__(self, view: View, store: Store, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, view: View, store: Store, released: Callable[[ChannelEpoch], int | None], limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._view = view
         self._store = store
+        self._released = released
         self._limits = limits
 
     def extent(self, peer: str, held: HeldChannel) -> Extent:
@@ -48,8 +51,10 @@ class Sharing:
         return self._farewell(peer, held)
 
     def _open_size(self, held: HeldChannel) -> int:
-        cut = held.log.cut
-        return held.log.size if cut is None else min(held.log.size, cut.size)
+        """Up to the cut; of a log of our own up to what the sidecar knows, so that no signature leaves before."""
+        released = self._released(held.key) if is_own(self._view, held.log.channel) else None
+        bounds = [held.log.size, held.log.cut.size if held.log.cut is not None else None, released]
+        return min(bound for bound in bounds if bound is not None)
 
     def _farewell(self, peer: str, held: HeldChannel) -> Extent:
         """The headers up to the manifest that dropped a member which has not confirmed it yet."""
@@ -128,6 +133,9 @@ class Sharing:
 
     def _is_receipt_for(self, peer: str, held: HeldReceipt) -> bool:
         message = held.receipt.message
+        if message.subscriber == self._view.me and origin_of(message.channel) == peer:
+            # Also the last one, by which the origin learns that this node has left and erased.
+            return True
         return message.subscriber != peer and self.may_read(peer, message.channel)
 
     def equivocations_since(self, peer: str, sequence: int) -> tuple[list[channel_pb2.Equivocation], int]:

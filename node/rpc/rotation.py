@@ -43,6 +43,9 @@ class HomeRotation:
     async def rotate(self, kind: str) -> pb.RotateKeyResponse:
         """Make the next key of a kind and file it, or tell how far it is; raises KEY_ROTATION, WIRE_*."""
         now_ms = self._node.world.clock.now_ms()
+        if kind not in [use.value for use in Use]:
+            detail = f"there is no {kind[:20]!r} key; use {' or '.join(use.value for use in Use)}"
+            raise XinqiaoError("ARGUMENT_INVALID", argument="kind", detail=detail)
         if kind == Use.SIGNING.value:
             self._ring.prepare_next_signing(now_ms)
         else:
