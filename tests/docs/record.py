@@ -1,14 +1,17 @@
-"""Writes into the transcripts of pages what the program prints now, where that is something else than the page says.
+"""Replays every transcript, says what prints something else than the page, and writes it into the page if told so.
 
-    python -m tests.docs.record            README.md and docs/OPERATING.md, in the order of tests/docs/story.py
+    python -m tests.docs.record            only says it
+    python -m tests.docs.record --write    and rewrites these outputs in README.md and docs/OPERATING.md
 
-What still fits is left as it is, shortened lines included; so shorten what is new afterwards.
+What still fits is left as it is, shortened lines included; so shorten what is new afterwards, and copy the transcripts
+of README.md to README.zh-CN.md.
 """
 
+import sys
 from pathlib import Path
 
 from tests.docs.replay import Replay
-from tests.docs.story import PAGES, tell
+from tests.docs.story import OPERATING, README, tell
 from tests.docs.transcript import Names, match, steps
 
 
@@ -31,10 +34,9 @@ def _main() -> None:
     replay = Replay()
     try:
         tell(replay)
-        for path in PAGES:
-            if path.exists():
-                rewrite(path, replay)
         print("\n".join(replay.wrong))
+        for path in (README, OPERATING) if "--write" in sys.argv else ():
+            rewrite(path, replay)
     finally:
         replay.close()
 

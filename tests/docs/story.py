@@ -9,7 +9,6 @@ from tests.docs.transcript import Step, steps
 README = ROOT / "README.md"
 README_ZH = ROOT / "README.zh-CN.md"
 OPERATING = ROOT / "docs" / "OPERATING.md"
-PAGES = (README, README_ZH, OPERATING)
 
 AUTHORITY = "11319900MX00000199"
 # (page, heading): what is replayed, one after the other on the same machines

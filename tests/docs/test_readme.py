@@ -42,6 +42,14 @@ def test_both_languages_list_every_guarantee_once() -> None:
     assert guarantees(README_ZH) == GUARANTEES
 
 
+def test_the_demonstration_shown_has_the_steps_of_the_real_one() -> None:
+    source = (ROOT / "scripts" / "demo.py").read_text("utf-8")
+    for page in (README, README_ZH):
+        titles = re.findall(r"^\d\. (.*)$", page.read_text("utf-8"), re.MULTILINE)
+        assert len(titles) >= 4
+        assert [title for title in titles if re.split(r"\s\d", title)[0] not in source] == []
+
+
 def test_the_map_of_the_house_names_folders_that_exist() -> None:
     for page in (README, README_ZH):
         named = re.findall(r"^\| \[`([\w./-]+)`\]", page.read_text("utf-8"), re.MULTILINE)

@@ -95,22 +95,30 @@ class Names:
     def __init__(self) -> None:
         self._real: dict[str, str] = {}
 
-    def learn(self, written: str, real: str) -> None:
-        """Remember what the page's word stands for, as it is and, where it stands in groups, joined."""
+    def learn(self, written: str, real: str) -> bool:
+        """Remember what the page's word stands for, in groups or joined; False where it stood for another before."""
+        if real == written:
+            return True
         self._real.setdefault(written, real)
-        self._real.setdefault(written.replace(" ", ""), real.replace(" ", ""))
+        joined = self._real.setdefault(written.replace(" ", ""), real.replace(" ", ""))
+        return joined == real.replace(" ", "")
 
     def to_real(self, command: str) -> str:
         """The command with the real values in it."""
-        for written in sorted(self._real, key=len, reverse=True):
-            command = command.replace(written, self._real[written])
-        return command
+        return _replaced(command, self._real)
 
     def to_written(self, text: str) -> str:
         """What was printed, with the page's words where they are known."""
-        for written, real in sorted(self._real.items(), key=lambda pair: -len(pair[1])):
-            text = text.replace(real, written)
+        return _replaced(text, {real: written for written, real in self._real.items()})
+
+
+def _replaced(text: str, words: dict[str, str]) -> str:
+    """The text with whole words replaced: the beginning of a hash is another word than the hash."""
+    if not words:
         return text
+    longest_first = sorted(words, key=len, reverse=True)
+    pattern = "|".join(re.escape(word) for word in longest_first)
+    return re.sub(rf"(?<![0-9A-Za-z])(?:{pattern})(?![0-9A-Za-z])", lambda found: words[found.group()], text)
 
 
 def match(written: Sequence[str], printed: Sequence[str], names: Names, *, whole: bool = True) -> str:
@@ -135,7 +143,8 @@ def match(written: Sequence[str], printed: Sequence[str], names: Names, *, whole
         if fit is None:
             return f"the page says {line!r}, but {lines[at]!r} was printed"
         for word, real in fit:
-            names.learn(word, real)
+            if not names.learn(word, real):
+                return f"the page says {word} again, but {real!r} is another one"
         at += 1
     return f"the page does not say {lines[at]!r}" if whole and at < len(lines) else ""
 
