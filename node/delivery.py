@@ -268,7 +268,8 @@ class Delivery:
         """Compare everything shared with one peer, then fetch and send what differs; raises WIRE_*, CLOCK_SKEW."""
         link = self._links.get(node) or Link(node)
         peer = self._reach(node)
-        request, told = self._hello(link)
+        heads = self._sharing.heads(node)
+        request, told = self._hello(link, heads)
         response = await peer.hello(request)
         skew_ms = response.time_unix_ms - self._clock.now_ms()
         await self._states.skewed(node, skew_ms)
@@ -278,7 +279,8 @@ class Delivery:
         link.told, link.heard = told, response.cursor
         await self._registry_seen(node, response.registry)
         if response.in_step:
-            link.known = {key: head.size for key, head in self._sharing.heads(node)}
+            # As they stood in the request: meanwhile this node may have appended.
+            link.known = {key: head.size for key, head in heads}
         if response.in_step or await self._reconcile(link, response.heads):
             self._peer_answered(node)
         await self._fetch_missing(link, Lane.CONTROL)
@@ -291,7 +293,9 @@ class Delivery:
             raise XinqiaoError("WIRE_UNREACHABLE", peer=node, address="-", detail="no address of it is known yet")
         return peer
 
-    def _hello(self, link: Link) -> tuple[exchange_service_pb2.HelloRequest, exchange_service_pb2.Cursor]:
+    def _hello(
+        self, link: Link, heads: Sequence[tuple[ChannelEpoch, HeadAt]]
+    ) -> tuple[exchange_service_pb2.HelloRequest, exchange_service_pb2.Cursor]:
         told = exchange_service_pb2.Cursor(receipts=link.told.receipts)
         beats, told.heartbeats = self._sharing.heartbeats_since(link.node, link.told.heartbeats)
         addresses, told.addresses = self._sharing.addresses_since(link.node, link.told.addresses)
@@ -299,7 +303,7 @@ class Delivery:
         request = exchange_service_pb2.HelloRequest(
             network=self._view.network,
             time_unix_ms=self._clock.now_ms(),
-            shared_digest=shared_digest(self._sharing.heads(link.node)),
+            shared_digest=shared_digest(heads),
             heartbeats=beats,
             addresses=addresses,
             equivocations=proofs,
