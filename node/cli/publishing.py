@@ -113,7 +113,8 @@ def record() -> None:
 def erase(channel: str, index: int, position: int, epoch: int, decision: str, reason: str) -> None:
     """Erase one record of this node at every holder; every proof of its neighbours still holds.
 
-    `xinqiao records` names a record's place as EPOCH/INDEX/POSITION. What is erased does not come back.
+    `xinqiao records` names a record's place as EPOCH/INDEX/POSITION. What is erased does not come back by itself;
+    take it out of your source files, too: published again, the row is a new record.
     """
     if not decision.strip() or not reason.strip():
         raise XinqiaoError("ARGUMENT_INVALID", argument="--decision, --reason", detail="both must be given")
