@@ -47,7 +47,14 @@ def rotate(kind: str) -> None:
 
 def _show(lines: list[pb.KeyLine]) -> None:
     rows = [
-        (line.kind, line.suite, line.state, when(line.not_before_unix_ms), when(line.not_after_unix_ms), line.key_id[:16])
+        (
+            line.kind,
+            line.suite,
+            line.state,
+            when(line.not_before_unix_ms),
+            when(line.not_after_unix_ms),
+            line.key_id[:16],
+        )
         for line in lines
     ]
     table("keys", ("kind", "suite", "state", "since (UTC)", "until (UTC)", "key id"), rows)
