@@ -160,6 +160,8 @@ def join_command(registry_endpoint: Endpoint | None, root_fingerprint: str | Non
     else:
         say(f"{config.id} is not a member yet", "next: xinqiao join")
     result({"id": config.id, "member": outcome.is_member, "network": outcome.network, "waiting_for": outcome.waits_for})
+    if wait and not outcome.is_member:
+        raise click.exceptions.Exit(1)
 
 
 def _tell(waiting: Waiting) -> None:

@@ -82,7 +82,7 @@ class PortFiles(RegistryFetcher):
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise DownloadHTTPError(f"{name} is not served", NOT_FOUND) from error
-            raise DownloadError(from_rpc_error(error, peer="it", address=self._endpoint).text) from error
+            raise DownloadError(from_rpc_error(error, peer="its port", address=self._endpoint).text) from error
         except ValueError as error:  # grpc: the channel was closed meanwhile
             raise DownloadError(f"{self._endpoint} was given up") from error
 

@@ -42,17 +42,28 @@ class HomeRotation:
 
     async def rotate(self, kind: str) -> pb.RotateKeyResponse:
         """Make the next key of a kind and file it, or tell how far it is; raises KEY_ROTATION, WIRE_*."""
-        now_ms = self._node.world.clock.now_ms()
         if kind not in [use.value for use in Use]:
             detail = f"there is no {kind[:20]!r} key; use {' or '.join(use.value for use in Use)}"
             raise XinqiaoError("ARGUMENT_INVALID", argument="kind", detail=detail)
+        # The officers may have decided since the last look at the registry.
+        await self._node.refresh_registry()
+        await self.follow()
+        now_ms = self._node.world.clock.now_ms()
+        if not self._waits_for(kind, now_ms):
+            self._prepare(kind, now_ms)
+        fingerprint = await self.file_descriptor()
+        waits_for = self._waits_for(kind, now_ms)
+        return pb.RotateKeyResponse(keys=self.lines(), fingerprint=fingerprint, waiting_for=waits_for)
+
+    def _prepare(self, kind: str, now_ms: int) -> None:
         if kind == Use.SIGNING.value:
             self._ring.prepare_next_signing(now_ms)
         else:
             self._ring.prepare_next_tls(self._config.id, self._config.network, now_ms)
-        fingerprint = await self.file_descriptor()
-        waits_for = self._ring.waits_for(Use(kind), self._listed(), now_ms, self._config.key_settle_s * 1000)
-        return pb.RotateKeyResponse(keys=self.lines(), fingerprint=fingerprint, waiting_for=waits_for)
+
+    def _waits_for(self, kind: str, now_ms: int) -> str:
+        """What a rotation under way waits for; empty when none is."""
+        return self._ring.waits_for(Use(kind), self._listed(), now_ms, self._config.key_settle_s * 1000)
 
     async def follow(self) -> None:
         """Take every rotation one step further where the registry and the time allow it."""

@@ -5,6 +5,8 @@ BEGIN IMMEDIATE on. A commit returns after fsync (synchronous = FULL), so whatev
 survives a loss of power. What a crash leaves is described in sql_writing.
 """
 
+import errno
+import os
 import secrets
 import shutil
 import sqlite3
@@ -40,6 +42,7 @@ _WRITER = (
     "PRAGMA cache_size = -8192",
     "PRAGMA wal_autocheckpoint = 4096",
 )
+_PRIVATE_FILE = 0o600
 _FULL_BELOW_BYTES = 64 * 1024  # SQLite reports some writes to a full disk as input/output errors
 
 
@@ -64,6 +67,7 @@ class SqliteStore(SqlReader):
         """
         if not create and not path.is_file():
             raise XinqiaoError("HOME_MISSING", home=path.parent)
+        _make_private(path)
         store = cls(path, limits)
         try:
             store._prepare(create, incarnation or secrets.token_hex(16))
@@ -147,6 +151,15 @@ class SqliteStore(SqlReader):
         if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
             return shutil.disk_usage(self._home).free < _FULL_BELOW_BYTES
         return code == sqlite3.SQLITE_FULL
+
+
+def _make_private(path: Path) -> None:
+    """Let nobody but the owner read the database: SQLite gives its other files the mode of the first one."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE_FILE))
+    except OSError as error:
+        code = "DISK_FULL" if error.errno == errno.ENOSPC else "DATABASE"
+        raise XinqiaoError(code, home=path.parent, detail=error.strerror or error) from error
 
 
 def _engine(path: Path, begin: str, pragmas: Sequence[str], **pool: int) -> Engine:

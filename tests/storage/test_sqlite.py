@@ -378,3 +378,11 @@ def check_prefix(path: Path, entries: Sequence[VerifiedEntry], at_least: int) ->
         with store._reading.connect() as connection:
             assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
         return log.size
+
+
+def test_only_its_owner_can_read_the_database(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path / "xinqiao.db", create=True)
+    with store.transaction() as tx:
+        tx.set_setting("name", "value")
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    store.close()
