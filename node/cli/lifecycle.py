@@ -134,7 +134,7 @@ def _created(found: Home, config: Config, suite: str | None) -> envelope_pb2.Env
     "--wait",
     default=86_400,
     metavar="SECONDS",
-    help="How long to wait for the officers; exit status 1 when they take longer. 0 applies and ends. One day unless given.",
+    help="How long to wait for the officers, a day unless given; exit status 1 when they take longer. 0: do not wait.",
 )
 @click.option("--renew", is_flag=True, help="Apply with a new descriptor, e.g. after a rejection was cleared up.")
 @options
