@@ -13,15 +13,17 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from node.core.channel import HeadAt
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError, to_refusal
+from node.core.limits import DEFAULT_LIMITS
 from node.core.membership import Members
 from node.core.registry_targets import catalogue_path
 from node.node import Node, Settings, World
 from node.pb import envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
-from node.ports import Lane, PushAnswer, RegistryNews, RegistryState
+from node.ports import Lane, PushAnswer, RegistryNews, RegistryState, Store, Writer
 from node.storage.memory import MemoryStore
 from node.storage.writer import InlineWriter
 from tests.builders import NETWORK, NOW_MS, SigningNode, make_members, make_node
@@ -168,11 +170,15 @@ class WirePeers:
 class Network:
     """Several nodes, their registry and the wire between them.
 
-    tamper, when set, sees every entry in transit as (from, to, entry) and returns what arrives.
+    tamper, when set, sees every entry in transit as (from, to, entry) and returns what arrives. clock, limits,
+    settings and make_writer are those of nodes started from then on.
     """
 
     def __init__(self, *ids: str, **described: object) -> None:
-        self.clock = FakeClock()
+        self.clock: FakeClock = FakeClock()
+        self.limits = DEFAULT_LIMITS
+        self.settings: dict[str, Any] = {}
+        self.make_writer: Callable[[Store], Writer] = InlineWriter
         self.signing: dict[str, SigningNode] = {node: make_node(node, **described) for node in ids}  # type: ignore[arg-type]
         self.registry_version = 1
         self.nodes: dict[str, Node] = {}
@@ -200,14 +206,14 @@ class Network:
         targets = {catalogue_path("2026.1"): EDITION.read_bytes()}
         return RegistryState(NETWORK, members, targets, versions, NOW_MS + WEEK_MS)
 
-    def start(self, node: str, store: MemoryStore | None = None, sidecar: MemorySidecar | None = None) -> Node:
+    def start(self, node: str, store: Store | None = None, sidecar: MemorySidecar | None = None) -> Node:
         """Start a node, on an empty store unless one is given."""
         self.registries[node] = FakeRegistry(self.state())
         kept = store if store is not None else MemoryStore()
         self.sidecars[node] = sidecar if sidecar is not None else self.sidecars.get(node, MemorySidecar())
         world = World(
             store=kept,
-            writer=InlineWriter(kept),
+            writer=self.make_writer(kept),
             sidecar=self.sidecars[node],
             peers=WirePeers(self, node),
             registry=self.registries[node],
@@ -215,7 +221,7 @@ class Network:
             clock=self.clock,
             entropy=SeededEntropy(f"{node} {len(self.calls)}"),
         )
-        self.nodes[node] = Node(Settings(id=node), self.state(), world)
+        self.nodes[node] = Node(Settings(id=node, **self.settings), self.state(), world, self.limits)
         return self.nodes[node]
 
     async def relist(self, node: str, **changes: object) -> None:
