@@ -21,6 +21,7 @@ from node.core.entry import VerifiedBody, VerifiedEntry, fill_slots, open_body, 
 from node.core.envelope import parse
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.membership import Member
 from node.core.state import Unfolded, erasures_in, fold
 from node.pb import channel_pb2
 from node.ports import HeldChannel, HeldEntry, Lane, StoreReader, StoreTransaction, View
@@ -94,7 +95,8 @@ class Admission:
         """
         held = tx.channel(channel, epoch)
         assert held is not None
-        if held.left_at is not None:
+        origin = self._view.members.get(held.origin)
+        if held.left_at is not None or origin is None:
             return held
         manifest, weight = self._manifest_at(tx, held, held.applied_size), 0
         for entry in tx.entries(channel, epoch, held.applied_size):
@@ -102,7 +104,7 @@ class Admission:
             if not entry.complete or weight >= FOLD_STEP_RECORDS:
                 break
             manifest = manifest if manifest_defect(header, self._limits) else header.manifest
-            unfolded = self._unfolded(held.origin, manifest, header, entry)
+            unfolded = self._unfolded(origin, manifest, header, entry)
             applied = fold(unfolded, lambda keys: tx.find_keys(channel, keys), self._limits)
             if applied is None:
                 break
@@ -123,10 +125,8 @@ class Admission:
         return channel_pb2.Manifest()
 
     def _unfolded(
-        self, origin_id: str, manifest: channel_pb2.Manifest, header: channel_pb2.EntryHeader, entry: HeldEntry
+        self, origin: Member, manifest: channel_pb2.Manifest, header: channel_pb2.EntryHeader, entry: HeldEntry
     ) -> Unfolded:
-        origin = self._view.members.get(origin_id)
-        assert origin is not None
         return Unfolded(
             header=header,
             body=open_body(header, entry.body, self._limits) if entry.body is not None else None,

@@ -161,9 +161,11 @@ class Node:
 
     async def _renew_address(self) -> None:
         """Sign the address again where it has changed, or where its key has: newcomers take only an active one."""
+        if self._endpoints is None:
+            return
         me, signer = self.membership.me, self.world.signer()
         held = self.world.store.address(me)
-        if self._endpoints is None or (held is not None and _says(held, self._endpoints, signer)):
+        if held is not None and _says(held, self._endpoints, signer):
             return
         exchange_endpoint, registry_endpoint = self._endpoints
         record = registry_pb2.AddressRecord(

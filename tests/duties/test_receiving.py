@@ -331,6 +331,26 @@ def test_an_unknown_edition_is_deferred_and_settled_by_the_next_word_of_the_regi
     run(scenario())
 
 
+def test_entries_of_an_origin_that_the_registry_no_longer_lists_wait_and_stop_nothing() -> None:
+    async def scenario() -> None:
+        network = network_of()
+        node, writer = network["310115"], base_of(network, rows=1)
+        write_row(writer, 2, version="2027.1")
+        await node.receive(run_of(writer))
+        listed = network.signing.pop("310000")
+        network.down.add("310000")
+        await network.publish_registry()
+        assert node.answering.channel(BASE).applied_size == 2
+        assert await refused(node.receive([write_row(writer, 3)])) == "ENTRY_ORIGIN"
+        network.signing["310000"] = listed
+        await network.publish_registry()
+        network.clock.time_ms += 1000
+        await node.refresh_registry()
+        assert node.answering.channel(BASE).applied_size == 3
+
+    run(scenario())
+
+
 def test_each_entry_is_judged_under_the_manifest_in_force_at_it_however_late_it_is_folded() -> None:
     async def scenario() -> None:
         network = network_of()
