@@ -140,9 +140,7 @@ class Receiving:
             lambda tx: self._admission.supply(tx, signed.channel, signed.epoch, signed.index, body),
         )
 
-    async def _take_new(
-        self, held: HeldChannel | None, run: Sequence[SignedEntry], prove: Prove | None
-    ) -> HeldChannel:
+    async def _take_new(self, held: HeldChannel | None, run: Sequence[SignedEntry], prove: Prove | None) -> HeldChannel:
         first = run[0]
         if held is None:
             self._check_room(first.channel)
@@ -381,10 +379,15 @@ class Receiving:
     # -- bodies and editions that arrive later ------------------------------------------------------
 
     async def fold_waiting(self) -> None:
-        """Go on folding where a catalogue edition or a cut was missing."""
+        """Go on folding where a catalogue edition or a cut was missing, and sign the receipts that are due.
+
+        A crash after a commit leaves its receipt unsigned, and no further entry need ever come.
+        """
         for held in self._store.channels():
             if held.applied_size < held.log.size and held.left_at is None:
                 await self._fold_waiting(held)
+            elif not is_own(self._view, held.log.channel):
+                await self._receipt(held)
 
     async def _fold_waiting(self, waiting: HeldChannel) -> None:
         async with self._lock(*waiting.key):

@@ -18,6 +18,8 @@ from typing import Any
 
 import tomlkit
 
+from node.cli.terminal import plain
+from node.rpc.admin_client import AdminClient
 from scripts.xq_generate import example_uscc
 from tests.processes.commands import Command, Commands, wait_until
 
@@ -256,10 +258,26 @@ class Town:
         lines = [(node, line) for node, command in self.log for line in command.stderr.splitlines()]
         return [f"{node}: {line}" for node, line in lines if secret.search(line)]
 
-    # -- what nodes hold
+    # -- what nodes hold, asked of the service behind the commands, so that waiting for something costs little
+
+    def admin(self, node: str) -> AdminClient:
+        """The admin service of a node that serves, as the commands call it."""
+        return AdminClient(self.home(node), self.home(node) / "admin.sock")
 
     def status(self, node: str) -> dict[str, Any]:
-        return self.run(node, "status")
+        """What `xinqiao status` shows."""
+        with self.admin(node) as asked:
+            return plain(asked.status())
+
+    def peers(self, node: str) -> dict[str, dict[str, Any]]:
+        """What `xinqiao peers` shows, by node."""
+        with self.admin(node) as asked:
+            return {line["node"]: line for line in plain(asked.peers())["peers"]}
+
+    def deliveries(self, node: str, channel: str) -> dict[str, dict[str, Any]]:
+        """The newest receipts that a node holds for a channel, by subscriber."""
+        with self.admin(node) as asked:
+            return {line["node"]: line for line in plain(asked.channel(channel))["deliveries"]}
 
     def duty(self, node: str, name: str) -> dict[str, Any]:
         """How one duty of a node stands."""
@@ -282,7 +300,9 @@ class Town:
 
     def channel(self, node: str, channel: str) -> dict[str, Any] | None:
         """A channel as a node holds it in its newest epoch, None where it does not."""
-        found = [each for each in self.run(node, "channel", "list")["channels"] if each["head"]["channel"] == channel]
+        with self.admin(node) as asked:
+            held = plain(asked.channels())["channels"]
+        found = [each for each in held if each["head"]["channel"] == channel]
         return max(found, key=lambda each: int(each["head"]["epoch"]), default=None)
 
     def head(self, node: str, channel: str) -> tuple[int, int, str, int] | None:

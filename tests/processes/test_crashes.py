@@ -44,8 +44,7 @@ class Publication:
         self.acknowledged = 0
         self.completed = False
         self.refusal: XinqiaoError | None = None
-        home = town.home(SHANGHAI.id)
-        self._thread = threading.Thread(target=self._run, args=(AdminClient(home, home / "admin.sock"), file))
+        self._thread = threading.Thread(target=self._run, args=(town.admin(SHANGHAI.id), file))
         self._thread.start()
 
     def _run(self, client: AdminClient, file: Path) -> None:
@@ -125,8 +124,8 @@ def records_at(town: Town, node: str) -> int:
 
 def acknowledged_by(town: Town, node: str) -> tuple[int, int]:
     """(size, applied size) of the newest receipt that the origin holds of a reader."""
-    lines = town.run(SHANGHAI.id, "channel", "show", CHANNEL)["deliveries"]
-    return next((line["size"], line["applied_size"]) for line in lines if line["node"] == node)
+    line = town.deliveries(SHANGHAI.id, CHANNEL)[node]
+    return line["size"], line["applied_size"]
 
 
 def check_whole(town: Town, rows: int) -> None:

@@ -147,5 +147,4 @@ def test_a_member_that_is_down_shows_at_its_links_and_is_no_alarm_about_the_regi
 
 
 def failure_of(town: Town, peer: str) -> str:
-    lines = town.run(SHANGHAI.id, "peers")["peers"]
-    return next(str(line["failure"]["code"]) for line in lines if line["node"] == peer)
+    return str(town.peers(SHANGHAI.id)[peer]["failure"]["code"])
