@@ -23,7 +23,7 @@ from node.core.errors import Family, XinqiaoError, from_refusal
 from node.core.heartbeat import ChannelEpoch, shared_digest
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.merkle import HASH_BYTES
-from node.links import Link, LinkStates, Work
+from node.links import Link, LinkStates, Work, check_skew, ranges
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
 from node.sharing import Sharing, head_messages
@@ -380,7 +380,7 @@ class Delivery:
         held = self._store.channel(*key)
         if held is not None and root_at(self._store, held.log, theirs.size) == theirs.root:
             return Work(pulls=False, start=theirs.size)
-        return Work(pulls=True, start=max(theirs.size - 1, 0))
+        return Work(pulls=True, start=max(theirs.size - 1, 0), probes=True)
 
     def _lane(self, key: ChannelEpoch) -> Lane:
         held = self._store.channel(*key)
@@ -505,7 +505,9 @@ class Delivery:
     async def _fetch_missing(self, link: Link, lane: Lane) -> None:
         """Ask this peer for bodies that others did not have; for the same ones again only after a while."""
         for held in self._store.channels():
-            incomplete = held.incomplete_bodies > 0 and held.left_at is None and lane_of(held.manifest) is lane
+            if lane_of(held.manifest) is not lane:
+                continue
+            incomplete = held.incomplete_bodies > 0 and held.left_at is None
             if not incomplete or not self._sharing.may_read(link.node, held.log.channel):
                 link.asked.pop(held.key, None)
                 continue
@@ -514,7 +516,7 @@ class Delivery:
             if tuple(indexes) == before and abs(now_ms - asked_at_ms) < ASK_AGAIN_MS:
                 continue
             link.asked[held.key] = (tuple(indexes), now_ms)
-            for start, end in _ranges(indexes):
+            for start, end in ranges(indexes):
                 await self._pull(link, lane, held.key, start, end)
 
     async def _put_receipts(self, link: Link) -> None:
@@ -571,25 +573,6 @@ class Delivery:
 
 def _positions(cursor: exchange_service_pb2.Cursor) -> tuple[int, ...]:
     return (cursor.heartbeats, cursor.addresses, cursor.receipts, cursor.equivocations)
-
-
-def _ranges(indexes: Sequence[int]) -> list[tuple[int, int]]:
-    """Ascending indexes as ranges [start, end)."""
-    found: list[tuple[int, int]] = []
-    for index in indexes:
-        if found and found[-1][1] == index:
-            found[-1] = (found[-1][0], index + 1)
-        else:
-            found.append((index, index + 1))
-    return found
-
-
-def check_skew(me: str, peer: str, skew_ms: int, limits: Limits) -> None:
-    """Refuse to exchange with a clock too far away; raises CLOCK_SKEW, which names both sides."""
-    if abs(skew_ms) > limits.max_clock_skew_ms:
-        raise XinqiaoError(
-            "CLOCK_SKEW", node=me, peer=peer, skew_s=skew_ms // 1000, limit_s=limits.max_clock_skew_ms // 1000
-        )
 
 
 async def count_refused(calls: Sequence[Awaitable[None]]) -> int:

@@ -5,11 +5,13 @@ rebuilt by the next Hello.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from node.core.delivery import retry_delay_s
 from node.core.errors import XinqiaoError, to_refusal
 from node.core.heartbeat import ChannelEpoch
+from node.core.limits import Limits
 from node.pb import envelope_pb2, exchange_service_pb2
 from node.ports import Clock, Entropy, Lane, LinkState, Store, Writer
 
@@ -115,3 +117,22 @@ def _is_busy(state: LinkState) -> bool:
         return False
     refusal = envelope_pb2.Refusal.FromString(state.failure)
     return XinqiaoError(refusal.code).spec.status == BUSY_STATUS
+
+
+def check_skew(me: str, peer: str, skew_ms: int, limits: Limits) -> None:
+    """Refuse to exchange with a clock too far away; raises CLOCK_SKEW, which names both sides."""
+    if abs(skew_ms) > limits.max_clock_skew_ms:
+        raise XinqiaoError(
+            "CLOCK_SKEW", node=me, peer=peer, skew_s=skew_ms // 1000, limit_s=limits.max_clock_skew_ms // 1000
+        )
+
+
+def ranges(indexes: Sequence[int]) -> list[tuple[int, int]]:
+    """Ascending indexes as ranges [start, end)."""
+    found: list[tuple[int, int]] = []
+    for index in indexes:
+        if found and found[-1][1] == index:
+            found[-1] = (found[-1][0], index + 1)
+        else:
+            found.append((index, index + 1))
+    return found
