@@ -93,6 +93,8 @@ class Delivery:
         self._also_linked = also_linked
         self._interval_s = interval_s
         self._links_further = links_further
+        # Another one after every start: peers tell again what a restored database has forgotten.
+        self._session = f"{store.incarnation()}.{entropy.bytes(8).hex()}"
         self._limits = limits
         self._states = LinkStates(store, writer, clock, entropy, retry_cap_s)
         self._links: dict[str, Link] = {}
@@ -276,7 +278,9 @@ class Delivery:
         check_skew(self._view.me, node, skew_ms, self._limits)
         await self._take_news(response.heartbeats, response.addresses, response.equivocations)
         await self._receiver.take_receipts(response.receipts)
-        link.told, link.heard = told, response.cursor
+        started_anew = link.heard.incarnation not in ("", response.cursor.incarnation)
+        link.told = exchange_service_pb2.Cursor() if started_anew else told
+        link.heard = response.cursor
         await self._registry_seen(node, response.registry)
         if response.in_step:
             # As they stood in the request: meanwhile this node may have appended.
@@ -549,10 +553,9 @@ class Delivery:
     ) -> exchange_service_pb2.HelloResponse:
         heads = self._sharing.heads(peer)
         in_step = shared_digest(heads) == request.shared_digest
-        incarnation = self._store.incarnation()
-        known = request.cursor.incarnation == incarnation and max(_positions(request.cursor)) < NUMBERS_END
+        known = request.cursor.incarnation == self._session and max(_positions(request.cursor)) < NUMBERS_END
         after = request.cursor if known else exchange_service_pb2.Cursor()
-        cursor = exchange_service_pb2.Cursor(incarnation=incarnation)
+        cursor = exchange_service_pb2.Cursor(incarnation=self._session)
         beats, cursor.heartbeats = self._sharing.heartbeats_since(peer, after.heartbeats)
         addresses, cursor.addresses = self._sharing.addresses_since(peer, after.addresses)
         receipts, cursor.receipts = self._sharing.receipts_since(peer, after.receipts)

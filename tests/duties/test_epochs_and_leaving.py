@@ -13,7 +13,7 @@ from node.core.merkle import EMPTY_ROOT
 from node.pb import channel_pb2, envelope_pb2
 from node.storage.memory import MemoryStore
 from tests.builders import NETWORK, NOW_MS
-from tests.duties.rows import code_of, row
+from tests.duties.rows import code_of, manifest, row
 from tests.duties.test_exchange import BASE, held_at, names_at, network_with_rows, suspended
 from tests.wire import Network
 
@@ -123,5 +123,25 @@ def test_g7_what_nobody_can_give_back_blocks_a_restored_node_until_the_officers_
         await network.settle()
         for node in network.nodes.values():
             assert node.answering.record_count(BASE) == 11
+
+    asyncio.run(scenario())
+
+
+def test_a_restored_node_is_told_again_what_it_has_forgotten() -> None:
+    async def scenario() -> None:
+        network = Network("310000", "310115")
+        await network["310000"].publishing.create_channel("base", manifest())
+        await network["310000"].publishing.publish("310000/base", [row(1)])
+        await network.settle()
+        store = network["310000"].world.store
+        assert isinstance(store, MemoryStore)
+        backup = store.copy()
+        await network["310000"].publishing.publish("310000/base", [row(2)])
+        await network.settle()
+        restored = network.start("310000", backup, network.sidecars["310000"])
+        await network.settle()
+        ((_, receipt),) = restored.answering.deliveries(restored.answering.channel("310000/base"))
+        assert receipt is not None
+        assert receipt.receipt.message.size == 3
 
     asyncio.run(scenario())
