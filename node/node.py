@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from node.answering import Answering
@@ -33,6 +34,9 @@ from node.receiving import Receiving, Taken
 from node.sharing import Sharing
 
 FOLLOW_PAUSE_S = 5.0
+
+
+BEAT_AFTER_APPEND_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Node:
         self.world = world
         self._limits = limits
         self._refresh_wanted = asyncio.Event()
+        self._beat_wanted = asyncio.Event()
         self._endpoints: tuple[str, str] | None = None
         self.refused_refreshes: Counter[str] = Counter()
         self.membership = Membership(
@@ -125,6 +130,7 @@ class Node:
 
     def _woken(self, channel: str, epoch: int) -> None:
         self.delivery.wake(channel, epoch)
+        self._beat_wanted.set()
 
     # -- what runs by itself ------------------------------------------------------------------------
 
@@ -133,11 +139,21 @@ class Node:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.delivery.run())
             group.create_task(self._follow_registry())
+            group.create_task(self._beat_after_appends())
 
     async def beat(self) -> None:
         """One tick of the heartbeat."""
         await self.publishing.beat()
         self.delivery.beat()
+
+    async def _beat_after_appends(self) -> None:
+        """What was appended is fresh, and can be proven, soon; a run of appends costs one heartbeat."""
+        while True:
+            await self._beat_wanted.wait()
+            await self.world.clock.sleep(min(BEAT_AFTER_APPEND_S, self.settings.heartbeat_interval_s))
+            self._beat_wanted.clear()
+            with suppress(XinqiaoError):  # the regular tick tries again, and says why
+                await self.beat()
 
     async def refresh_registry(self) -> None:
         """One tick of the registry, and of what waits for its word."""
