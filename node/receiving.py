@@ -144,7 +144,12 @@ class Receiving:
         first = run[0]
         if held is None:
             self._check_room(first.channel)
-        verified, failure = await self._advance_run(self._known_log(first.channel, first.epoch), run, held)
+        log = self._known_log(first.channel, first.epoch)
+        expected = held.log.size if held is not None else 0
+        if log.size != expected:
+            # A call that was cancelled has let go of the lock, and its step was committed all the same.
+            raise XinqiaoError("HEAD_MOVED", channel=first.channel, expected=expected, found=log.size)
+        verified, failure = await self._advance_run(log, run, held)
         verified, failure = await self._confirmed(verified, failure, prove)
         if verified:
             now_ms = self._clock.now_ms()
