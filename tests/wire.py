@@ -13,6 +13,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from node.core.channel import HeadAt
@@ -174,11 +175,12 @@ class Network:
     settings and make_writer are those of nodes started from then on.
     """
 
+    limits = DEFAULT_LIMITS
+    settings: Mapping[str, Any] = MappingProxyType({})
+    make_writer: Callable[[Store], Writer] = InlineWriter
+
     def __init__(self, *ids: str, **described: object) -> None:
         self.clock: FakeClock = FakeClock()
-        self.limits = DEFAULT_LIMITS
-        self.settings: dict[str, Any] = {}
-        self.make_writer: Callable[[Store], Writer] = InlineWriter
         self.signing: dict[str, SigningNode] = {node: make_node(node, **described) for node in ids}  # type: ignore[arg-type]
         self.registry_version = 1
         self.nodes: dict[str, Node] = {}

@@ -375,7 +375,8 @@ def test_each_entry_is_judged_under_the_manifest_in_force_at_it_however_late_it_
 def test_folding_5000_entries_that_waited_lets_others_write_in_between(tmp_path: Path) -> None:
     async def scenario() -> None:
         network = network_of()
-        node = network.start("310115", SqliteStore.open(tmp_path / "node.db", create=True))
+        store = SqliteStore.open(tmp_path / "node.db", create=True)
+        node = network.start("310115", store)
         writer = base_of(network, rows=0)
         for serial in range(5000):
             write_row(writer, serial % 50, version="2027.1")

@@ -28,6 +28,7 @@ from node.node import Node, Settings, World
 from node.pb import exchange_service_pb2 as pb
 from node.pb import exchange_service_pb2_grpc, registry_pb2
 from node.rpc import tls
+from node.ports import Store
 from node.rpc.exchange_client import GrpcPeer, GrpcPeers
 from node.rpc.exchange_server import ExchangeServer, build_server
 from node.rpc.framing import frames
@@ -86,7 +87,7 @@ class MtlsNetwork(Network):
         self.registry_endpoints: dict[str, str] = {}
         super().__init__(*ids)
 
-    def start(self, node: str, store: MemoryStore | None = None, sidecar: MemorySidecar | None = None) -> Node:
+    def start(self, node: str, store: Store | None = None, sidecar: MemorySidecar | None = None) -> Node:
         """Start a node that dials, every one listed has a certificate then; listen() makes it answer."""
         for listed in self.signing.keys() - self.credentials.keys():
             self.credentials[listed] = make_credentials(listed)
