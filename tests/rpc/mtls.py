@@ -27,8 +27,8 @@ from node.keys.signer import generate
 from node.node import Node, Settings, World
 from node.pb import exchange_service_pb2 as pb
 from node.pb import exchange_service_pb2_grpc, registry_pb2
-from node.rpc import tls
 from node.ports import Store
+from node.rpc import tls
 from node.rpc.exchange_client import GrpcPeer, GrpcPeers
 from node.rpc.exchange_server import ExchangeServer, build_server
 from node.rpc.framing import frames
