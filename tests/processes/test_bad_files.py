@@ -75,29 +75,27 @@ def test_rows_of_an_authority_of_another_node_are_rejected_at_the_door(node: Tow
         assert {row["xq_code"] for row in csv.DictReader(opened)} == {"VERDICT_AUTHORITY"}
 
 
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (b"", "FILE_EMPTY"),
-        (b"\xef\xbb\xbf", "FILE_EMPTY"),
-        (",".join(COLUMNS).encode() + b"\n", "FILE_EMPTY"),
-        ("一,二\n".encode("utf-16"), "FILE_ENCODING"),
-        (b"\xff\xfe\x00\x01\x80\x81" * 100, "FILE_ENCODING"),
-        (b"PK\x03\x04" + bytes(2000), "FILE_FORMAT"),
-        (b"uni_social_crd_cd,comp_nm\n1,2\n", "FILE_COLUMNS_MISSING"),
-        (",".join((*COLUMNS, "comp_name")).encode() + b"\n1,2,3,4,5,6\n", "FILE_COLUMNS_UNKNOWN"),
-    ],
-)
-def test_a_file_that_is_wrong_as_a_whole_publishes_nothing(
-    node: Town, tmp_path: Path, content: bytes, code: str
-) -> None:
+WRONG_FILES = [
+    (b"", "FILE_EMPTY"),
+    (b"\xef\xbb\xbf", "FILE_EMPTY"),
+    (",".join(COLUMNS).encode() + b"\n", "FILE_EMPTY"),
+    ("一,二\n".encode("utf-16"), "FILE_ENCODING"),
+    (b"\xff\xfe\x00\x01\x80\x81" * 100, "FILE_ENCODING"),
+    (b"PK\x03\x04" + bytes(2000), "FILE_FORMAT"),
+    (b"uni_social_crd_cd,comp_nm\n1,2\n", "FILE_COLUMNS_MISSING"),
+    (",".join((*COLUMNS, "comp_name")).encode() + b"\n1,2,3,4,5,6\n", "FILE_COLUMNS_UNKNOWN"),
+]
+
+
+def test_a_file_that_is_wrong_as_a_whole_publishes_nothing(node: Town, tmp_path: Path) -> None:
     file = tmp_path / "file.csv"
-    file.write_bytes(content)
-    error = node.refused(SHANGHAI.id, "publish", CHANNEL, file)
-    assert error["code"] == code
-    assert "file.csv" in error["text"]
+    for content, code in WRONG_FILES:
+        file.write_bytes(content)
+        error = node.refused(SHANGHAI.id, "publish", CHANNEL, file)
+        assert error["code"] == code, content[:40]
+        assert "file.csv" in error["text"]
+        assert [path.name for path in tmp_path.glob("file*")] == ["file.csv"]
     assert size_of(node) == 1
-    assert [path.name for path in tmp_path.glob("file*")] == ["file.csv"]
 
 
 def test_a_wrong_encoding_in_the_middle_rejects_those_rows_alone(node: Town, tmp_path: Path) -> None:

@@ -21,17 +21,19 @@ PASSPHRASE = "correct horse battery staple"
 # -- serving -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["listen", "registry_listen", "metrics_listen"])
-def test_a_port_in_use_is_named_with_its_setting(town: Town, name: str) -> None:
+def test_a_port_in_use_is_named_with_its_setting(town: Town) -> None:
+    free = {name: town.setting(SHANGHAI.id, name) for name in ("listen", "registry_listen", "metrics_listen")}
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         taken.listen()
         address = f"{LOOPBACK}:{taken.getsockname()[1]}"
-        town.set(SHANGHAI.id, **{name: address})
-        error = town.refused(SHANGHAI.id, "serve")
-    assert error["code"] == "LISTEN_FAILED"
-    assert address in error["text"]
-    assert name in error["next"]
+        for name, setting in free.items():
+            town.set(SHANGHAI.id, **{name: address})
+            error = town.refused(SHANGHAI.id, "serve")
+            assert error["code"] == "LISTEN_FAILED"
+            assert address in error["text"]
+            assert name in error["next"]
+            town.set(SHANGHAI.id, **{name: setting or ""})
     town.serve(SHANGHAI.id)
 
 
