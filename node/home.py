@@ -187,7 +187,7 @@ def init_home(
         try:
             descriptor = _fill(Home(staging), config, now_ms, passphrase, suite)
             # (3) and moved into place; a crash in between leaves the staged settings, and so a trace of itself
-            for name in (home.keys.name, home.descriptor_file.name, home.config_file.name):
+            for name in (home.keys.name, home.descriptor_file.name, home.heads_file.name, home.config_file.name):
                 (staging / name).rename(home.path / name)
         except BaseException:
             # An interrupt can arrive after the last move, when the node is there.
@@ -208,6 +208,8 @@ def _fill(
     ring = KeyRing.create(staging.keys, config.id, now_ms, passphrase, suite)
     descriptor = build_descriptor(None, config, ring, now_ms)
     staging.write_descriptor(descriptor)
+    # It says that nothing is signed yet. A home without it is one that has lost what it signed.
+    files.write_new(staging.heads_file, b'{"incarnation": "", "heads": []}\n')
     files.write_new(staging.config_file, settings.render(config).encode())
     # The same reading as at every later start: what could not be started is not created.
     staging.load()
@@ -248,6 +250,7 @@ def _remove_traces(home: Home) -> None:
     """Undo an interrupted run. The staged settings go last: while they are there, the rest is known to be a trace."""
     shutil.rmtree(home.keys, ignore_errors=True)
     home.descriptor_file.unlink(missing_ok=True)
+    home.heads_file.unlink(missing_ok=True)
     for trace in home.path.glob(f"{_STAGING}*"):
         shutil.rmtree(trace)
 

@@ -82,11 +82,14 @@ class Publishing:
     # -- start and restore --------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Compare the database with the sidecar; a database that is behind closes the duty until it is not."""
+        """Compare the database with the sidecar; a database that is behind closes the duty until it is not.
+
+        Every home is made with a sidecar. Where there is none, even an empty database may once have signed.
+        """
         held = self._own_heads()
         kept = self._sidecar.read()
         if kept is None:
-            self._recovery = self._recover({}, ask_all=True) if held else None
+            self._recovery = self._recover({}, ask_all=True)
         elif kept[0] != self._store.incarnation():
             self._recovery = self._recover(kept[1], ask_all=True) if kept[1] else None
         elif self._is_behind(kept[1]):

@@ -24,7 +24,7 @@ from node.keys.descriptor import build_descriptor
 
 NOW = 1_790_000_000_000
 CONFIG = Config(id="310115", name="浦东新区", level="district", listen=Endpoint("127.0.0.1", 0))
-PARTS = ["descriptor.pb", "keys", "serve.lock", "xinqiao.toml"]
+PARTS = ["descriptor.pb", "heads.json", "keys", "serve.lock", "xinqiao.toml"]
 
 
 def mode(path: Path) -> int:
@@ -168,7 +168,7 @@ def test_an_init_killed_at_any_step_leaves_a_whole_node_or_none(tmp_path: Path) 
     assert made > 0
 
 
-@pytest.mark.parametrize("moved", range(4))
+@pytest.mark.parametrize("moved", range(5))
 def test_what_an_interrupted_init_moved_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int) -> None:
     """Stop between the moves without any cleaning up, as a power cut does."""
     rename, count = Path.rename, 0
@@ -183,13 +183,13 @@ def test_what_an_interrupted_init_moved_is_undone(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", cut)
         patch.setattr(homes, "_remove_traces", lambda _: None)
-        if moved < 3:
+        if moved < 4:
             with pytest.raises(KeyboardInterrupt):
                 init_home(tmp_path / "home", CONFIG, NOW)
         else:
             init_home(tmp_path / "home", CONFIG, NOW)
     home = Home(tmp_path / "home")
-    assert home.exists is (moved == 3)
+    assert home.exists is (moved == 4)
     if not home.exists:
         assert any(name.startswith(".init-") for name in names(home.path))
         init_home(home.path, CONFIG, NOW)

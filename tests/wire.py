@@ -64,10 +64,10 @@ class SeededEntropy:
 
 
 class MemorySidecar:
-    """A sidecar that a test can lose, keep or put back."""
+    """A sidecar that a test can lose, keep or put back; a new home comes with one that names no head."""
 
-    def __init__(self) -> None:
-        self.kept: tuple[str, Mapping[tuple[str, int], HeadAt]] | None = None
+    def __init__(self, *, lost: bool = False) -> None:
+        self.kept: tuple[str, Mapping[tuple[str, int], HeadAt]] | None = None if lost else ("", {})
 
     def read(self) -> tuple[str, Mapping[tuple[str, int], HeadAt]] | None:
         return self.kept

@@ -370,7 +370,7 @@ def test_g7_without_its_sidecar_a_node_asks_every_member_before_it_appends() -> 
         await network.settle()
         store = network["310000"].world.store
         assert isinstance(store, MemoryStore)
-        restored = network.start("310000", store, MemorySidecar())
+        restored = network.start("310000", store, MemorySidecar(lost=True))
         for peer in ("310115", "330100"):
             with pytest.raises(XinqiaoError, match="RESTORED"):
                 await restored.publishing.publish(BASE, [row(5)])

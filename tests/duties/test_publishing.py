@@ -326,6 +326,23 @@ def test_g7_a_lost_database_and_an_intact_sidecar_give_nothing_away() -> None:
     run(scenario())
 
 
+def test_g7_a_home_that_lost_everything_but_its_keys_does_not_begin_its_channels_again() -> None:
+    async def scenario() -> None:
+        network = await published()
+        node = network.start("310000", MemoryStore(), MemorySidecar(lost=True))
+        assert await refused(node.publishing.create_channel("base", manifest())) == "RESTORED"
+        for peer in ("310115", "330100"):
+            await network.sync("310000", peer)
+        assert node.publishing.blocked is None
+        assert await refused(node.publishing.create_channel("base", manifest())) == "CHANNEL_EXISTS"
+        await node.publishing.publish(BASE, [row(30)])
+        await network.settle()
+        assert {each.answering.channel(BASE).records for each in network.nodes.values()} == {4}
+        assert not any(each.world.store.equivocations_since(0) for each in network.nodes.values())
+
+    run(scenario())
+
+
 def test_g7_an_entry_of_ours_that_we_lack_stops_publishing_whoever_brings_it() -> None:
     async def scenario() -> None:
         network = await published()
@@ -351,7 +368,7 @@ def test_a_recovery_asks_every_member_and_links_to_them_all() -> None:
     async def scenario() -> None:
         network = await published(3, *(f"3205{number:02}" for number in range(20)))
         network.settings = {"links_further": 0}
-        node = network.start("310000", memory_of(network["310000"]), MemorySidecar())
+        node = network.start("310000", memory_of(network["310000"]), MemorySidecar(lost=True))
         assert set(node.delivery._choose()) == set(network.nodes) - {"310000"}
         await network.sync("310000", "320500")
         assert len(node.publishing.unanswered) == 21
@@ -366,7 +383,7 @@ def test_a_recovery_asks_every_member_and_links_to_them_all() -> None:
 def test_a_member_that_claims_entries_of_ours_and_gives_none_does_not_stop_a_recovery() -> None:
     async def scenario() -> None:
         network = await published()
-        node = network.start("310000", memory_of(network["310000"]), MemorySidecar())
+        node = network.start("310000", memory_of(network["310000"]), MemorySidecar(lost=True))
         liar = network["330100"]
         true_heads = liar.sharing.heads
 
@@ -386,7 +403,7 @@ def test_a_member_that_claims_entries_of_ours_and_gives_none_does_not_stop_a_rec
 def test_officers_end_a_recovery_that_waits_for_members_gone_for_good() -> None:
     async def scenario() -> None:
         network = await published()
-        node = network.start("310000", memory_of(network["310000"]), MemorySidecar())
+        node = network.start("310000", memory_of(network["310000"]), MemorySidecar(lost=True))
         network.down |= {"330100"}
         await network.settle()
         assert await refused(node.publishing.publish(BASE, [row(30)])) == "RESTORED"
@@ -406,7 +423,7 @@ def test_a_single_node_without_a_sidecar_waits_for_nobody() -> None:
     async def scenario() -> None:
         network = Network("310000")
         await network["310000"].publishing.create_channel("base", manifest())
-        node = network.start("310000", memory_of(network["310000"]), MemorySidecar())
+        node = network.start("310000", memory_of(network["310000"]), MemorySidecar(lost=True))
         await node.publishing.publish(BASE, [row(1)])
         assert size_of(node) == 2
 

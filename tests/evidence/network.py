@@ -92,7 +92,7 @@ class KeptHeads:
     """A sidecar in memory."""
 
     def __init__(self) -> None:
-        self.kept: tuple[str, Mapping[tuple[str, int], HeadAt]] | None = None
+        self.kept: tuple[str, Mapping[tuple[str, int], HeadAt]] | None = ("", {})
 
     def read(self) -> tuple[str, Mapping[tuple[str, int], HeadAt]] | None:
         return self.kept
