@@ -15,9 +15,7 @@ from node.pb import channel_pb2
 
 DEFAULT_STALENESS_LIMIT_S = 86_400
 
-_CLASSES = frozenset(
-    {channel_pb2.DISCLOSURE_CLASS_A, channel_pb2.DISCLOSURE_CLASS_B, channel_pb2.DISCLOSURE_CLASS_C}
-)
+_CLASSES = frozenset({channel_pb2.DISCLOSURE_CLASS_A, channel_pb2.DISCLOSURE_CLASS_B, channel_pb2.DISCLOSURE_CLASS_C})
 _CONDITIONS = frozenset({"everyone", "node_ids", "level", "parent", "region"})
 _REGION = re.compile(r"(?:[0-9]{2}){1,3}")
 

@@ -238,9 +238,7 @@ def _check_continuity(log: Log, header: channel_pb2.EntryHeader) -> None:
         raise XinqiaoError("ENTRY_INDEX", channel=log.channel, epoch=log.epoch, index=header.index, size=log.size)
     if header.prev_root != log.root:
         origin = origin_of(log.channel)
-        raise XinqiaoError(
-            "ENTRY_PREV_ROOT", channel=log.channel, epoch=log.epoch, index=header.index, origin=origin
-        )
+        raise XinqiaoError("ENTRY_PREV_ROOT", channel=log.channel, epoch=log.epoch, index=header.index, origin=origin)
 
 
 def _append(log: Log, payload: bytes) -> tuple[list[bytes], tuple[bytes, ...], bytes]:

@@ -584,7 +584,5 @@ def from_refusal(refusal: envelope_pb2.Refusal) -> XinqiaoError:
     """The error a refusal stands for; an unknown code stays readable, what is too long is cut."""
     error = XinqiaoError(refusal.code[:MAX_PARAMETER_CHARS])
     names = sorted(refusal.parameters)[:MAX_PARAMETERS]
-    error.parameters = {
-        name[:MAX_PARAMETER_CHARS]: refusal.parameters[name][:MAX_PARAMETER_CHARS] for name in names
-    }
+    error.parameters = {name[:MAX_PARAMETER_CHARS]: refusal.parameters[name][:MAX_PARAMETER_CHARS] for name in names}
     return error

@@ -255,9 +255,7 @@ def test_each_bit_of_an_inclusion_counts() -> None:
         assert not merkle.check_inclusion(flip(LEAVES[4], bit), 4, 7, proof, root)
         assert not merkle.check_inclusion(LEAVES[4], 4, 7, proof, flip(root, bit))
         for place, value in enumerate(proof):
-            assert not merkle.check_inclusion(
-                LEAVES[4], 4, 7, with_item(proof, place, flip(value, bit)), root
-            )
+            assert not merkle.check_inclusion(LEAVES[4], 4, 7, with_item(proof, place, flip(value, bit)), root)
 
 
 def test_no_inclusion_survives_another_index_or_a_longer_or_shorter_proof() -> None:
@@ -422,9 +420,7 @@ def test_a_subset_rebuilds_the_root(drawn: tuple[int, set[int]]) -> None:
 
 @given(drawn=subsets(), data=st.data())
 @settings(max_examples=300, deadline=None, database=None)
-def test_narrowing_a_subset_equals_proving_the_smaller_one(
-    drawn: tuple[int, set[int]], data: st.DataObject
-) -> None:
+def test_narrowing_a_subset_equals_proving_the_smaller_one(drawn: tuple[int, set[int]], data: st.DataObject) -> None:
     size, positions = drawn
     keep = {position for position in sorted(positions) if data.draw(st.booleans())}
     hashes = subset(positions, 0, size)
@@ -530,9 +526,7 @@ def vector_files(kind: str) -> list[object]:
     if not VECTORS.is_dir():
         return [pytest.param(None, marks=pytest.mark.skip(reason=NO_VECTORS))]
     files = sorted((VECTORS / kind).rglob("*.json"))
-    return [
-        pytest.param(file, id=file.relative_to(VECTORS / kind).with_suffix("").as_posix()) for file in files
-    ]
+    return [pytest.param(file, id=file.relative_to(VECTORS / kind).with_suffix("").as_posix()) for file in files]
 
 
 def decoded(text: str | None) -> bytes:
