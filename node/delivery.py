@@ -23,7 +23,7 @@ from node.core.errors import Family, XinqiaoError, from_refusal
 from node.core.heartbeat import ChannelEpoch, shared_digest
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.merkle import HASH_BYTES
-from node.links import Link, LinkStates, Work, check_skew, ranges
+from node.links import Link, LinkStates, Work, check_skew, ranges, wait
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
 from node.sharing import Sharing, head_messages
@@ -205,7 +205,7 @@ class Delivery:
         await self._push_dirty(link, Lane.CONTROL)
         await self._states.succeeded(link.node)
         if not link.control_wanted.is_set():
-            await self._wait(link.control_wanted, self._interval_s * self._entropy.uniform(0.8, 1.2))
+            await wait(link.control_wanted, self._interval_s * self._entropy.uniform(0.8, 1.2))
             link.hello_due = link.hello_due or not link.control_wanted.is_set()
         link.control_wanted.clear()
 
@@ -224,15 +224,9 @@ class Delivery:
         await self._push_dirty(link, Lane.BULK)
         await self._fetch_missing(link, Lane.BULK)
 
-    async def _wait(self, event: asyncio.Event, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(event.wait(), seconds)
-        except TimeoutError:
-            return
-
     async def _wait_for_backoff(self, link: Link) -> None:
         while (seconds := self._states.pause_s(link.node)) > 0:
-            await self._wait(link.control_wanted, seconds)
+            await wait(link.control_wanted, seconds)
             link.control_wanted.clear()
 
     async def _back_off(self, link: Link, error: XinqiaoError) -> None:

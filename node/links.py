@@ -6,6 +6,7 @@ rebuilt by the next Hello.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from node.core.delivery import retry_delay_s
@@ -18,6 +19,16 @@ from node.ports import Clock, Entropy, Lane, LinkState, Store, Writer
 CALLED_RETRY_S = 2.0
 BUSY_STATUS = "RESOURCE_EXHAUSTED"
 _SKEW_END_MS = 1 << 62
+
+
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Return when the event is set, or after that many seconds.
+
+    Not asyncio.wait_for: in Python 3.11 it swallows a cancellation that arrives together with the event.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 @dataclass(frozen=True, slots=True)

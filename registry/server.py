@@ -233,7 +233,8 @@ async def serve(
 async def _keep_fresh(store: Store, online: CryptoSigner, clock: Clock, stop: asyncio.Event) -> None:
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), FRESHNESS_CHECK_S)
+            async with asyncio.timeout(FRESHNESS_CHECK_S):
+                await stop.wait()
         try:
             if await asyncio.to_thread(authority.keep_fresh, store, online, clock()):
                 log.info("the timestamp was signed anew")
