@@ -121,7 +121,7 @@ def show(name: str) -> None:
         f"{summary.head.channel}  {summary.manifest.title}  ({summary.manifest.item})",
         f"audience: {format_audience(summary.manifest.audience)} = {', '.join(summary.audience_nodes)}",
         f"entries {summary.head.size}, applied {summary.applied_size}, records in force {summary.records}",
-        f"state {summary.state}, {fresh(summary.fresh_at_unix_ms)}",
+        f"state {_state(summary)}, {fresh(summary.fresh_at_unix_ms)}",
         f"root {summary.head.root.hex()}",
         f"outcomes: {_outcomes(summary.outcomes)}",
     )
