@@ -1,7 +1,7 @@
 """What the simulated world tells whoever watches over it: commits, messages, acknowledgements."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
@@ -39,7 +39,7 @@ class Crossing:
     is_honest: bool
 
 
-class Violation(AssertionError):
+class Violation(AssertionError):  # noqa: N818 - what it is called everywhere
     """A guarantee that does not hold: its name, the node, and what was found."""
 
     def __init__(self, guarantee: str, node: str, found: str) -> None:
@@ -75,10 +75,3 @@ class Watcher(Protocol):
     def happened(self, kind: str, node: str, arguments: Mapping[str, Any]) -> None:
         """An act of the plan has begun (kind) or ended (kind + " ends")."""
         ...
-
-
-@dataclass(slots=True)
-class Watchers:
-    """Several watchers as one."""
-
-    all: list[Watcher] = field(default_factory=list)
