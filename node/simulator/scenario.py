@@ -1,22 +1,48 @@
 """Scenarios: what a simulated network is made of, what it is given to do, and what is done to it.
 
-The classes here are the schema of a scenario file; the table of keys in docs/SIMULATOR.md is made from them.
+The classes here are the schema of a scenario file; the table of keys in docs/SIMULATOR.md is made from them. What
+concerns several keys of different parts is checked in reading.py.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+MAX_MINUTES = 10_000.0
+MAX_NODES = 1000
+
+Number = TypeVar("Number", int, float)
+
+
+def _in_order(pair: tuple[Number, Number]) -> tuple[Number, Number]:
+    if pair[0] > pair[1]:
+        raise ValueError("the least stands first, the largest second")
+    return pair
+
+
+def _as_text(value: object) -> object:
+    """An id of six digits is a number to YAML when nobody puts it in quotes."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 AnHour = Annotated[float, Field(ge=0.0, le=100_000.0)]
-Range = tuple[float, float]
+NodeId = Annotated[str, BeforeValidator(_as_text)]
+Amount = Annotated[float, Field(ge=0.0, le=1e9)]
+Count = Annotated[int, Field(ge=0, le=100_000)]
+Range = Annotated[tuple[Amount, Amount], AfterValidator(_in_order)]
 """The least and the largest; what is between is drawn from the seed."""
+Counts = Annotated[tuple[Count, Count], AfterValidator(_in_order)]
+Shift = Annotated[tuple[float, float], AfterValidator(_in_order)]
+"""Likewise; may be negative."""
 
 
 class Part(BaseModel):
     """A part of a scenario: nothing but its own keys, and never changed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True, validate_by_name=True
+    )
 
 
 # -- the network ---------------------------------------------------------------------------------------------
@@ -25,44 +51,60 @@ class Part(BaseModel):
 class NodeTemplate(Part):
     """One node, or count nodes that differ in their number."""
 
-    id: str = Field(description='six digits or a short name; with count, "{n}" or "{n:02}" is the number from 1 on')
-    level: Literal["national", "region", "province", "city", "district", "sector"] = Field("city", description="level")
-    parent: str = Field("", description="the id of the node above; empty for none")
-    count: int = Field(0, ge=0, le=1000, description="how many nodes the template makes; 0 makes one, without a number")
-    dials_out: bool = Field(False, description="the node has no address of its own and calls others only")
+    id: NodeId = Field(description='six digits or a short name; with count, "{n}" or "{n:02}" is the number from 1 on')
+    level: Literal["national", "region", "province", "city", "district", "sector"] = Field(
+        default="city", description="level"
+    )
+    parent: NodeId = Field(default="", description="the id of the node above; empty for none")
+    count: int = Field(
+        default=0, ge=0, le=MAX_NODES, description="how many nodes the template makes; 0 makes one, without a number"
+    )
+    dials_out: bool = Field(default=False, description="the node has no address of its own and calls others only")
 
 
 class Channel(Part):
     """One channel that is there from the beginning."""
 
-    origin: str = Field(description='the id of its origin; "each" gives one to every node')
-    name: str = Field("registrations", description="the channel's name after the origin's id")
-    audience: str = Field("everyone", description='an audience as `xinqiao channel create --audience` takes it, or "drawn"')
-    priority: Literal["bulk", "control"] = Field("bulk", description="the lane it travels in")
+    origin: NodeId = Field(description='the id of its origin; "each" gives one to every node')
+    name: str = Field(default="registrations", description="the channel's name after the origin's id")
+    audience: str = Field(
+        default="everyone", description='an audience as `xinqiao channel create --audience` takes it, or "drawn"'
+    )
+    priority: Literal["bulk", "control"] = Field(default="bulk", description="the lane it travels in")
 
 
 class NodeSettings(Part):
     """The settings of every node."""
 
-    heartbeat_s: float = Field(60.0, gt=0, description="seconds between two heartbeats")
-    registry_refresh_s: float = Field(120.0, gt=0, description="seconds between two readings of the registry")
-    retry_cap_s: float = Field(300.0, gt=0, description="the longest pause of a link that fails, in seconds")
-    links_further: int = Field(8, ge=0, le=64, description="links beside parent, children and own origins")
-    grace_hours: float = Field(72.0, ge=0, description="how long after its expiry the registry's word is trusted")
+    heartbeat_s: float = Field(default=60.0, gt=0, description="seconds between two heartbeats")
+    registry_refresh_s: float = Field(default=120.0, gt=0, description="seconds between two readings of the registry")
+    retry_cap_s: float = Field(default=300.0, gt=0, description="the longest pause of a link that fails, in seconds")
+    links_further: int = Field(default=8, ge=0, le=64, description="links beside parent, children and own origins")
+    grace_hours: float = Field(
+        default=72.0, ge=0, description="how long after its expiry the registry's word is trusted"
+    )
 
 
 class Workload(Part):
     """What the operators do, as counts a virtual hour over the whole network, at times drawn from the seed."""
 
-    batches: AnHour = Field(30, description="batches published")
-    records: tuple[int, int] = Field((1, 8), description="records a batch, least and largest")
-    padding_bytes: tuple[int, int] = Field((0, 200), description="length of the longest text of a record")
-    revised: Share = Field(0.2, description="share of records that revise an earlier one")
-    repeated: Share = Field(0.1, description="share of records that repeat an earlier one unchanged")
-    erasures: AnHour = Field(4, description="records erased")
-    audience_changes: AnHour = Field(1, description="manifests that drop or add a reader")
-    key_rotations: AnHour = Field(0, description="signing keys rotated")
-    suspensions: AnHour = Field(0, description="members suspended with a cut, and reinstated some minutes later")
+    batches: AnHour = Field(default=30, description="batches published")
+    records: Counts = Field(default=(1, 8), description="records a batch, least and largest")
+    padding_bytes: Counts = Field(default=(0, 200), description="length of the longest text of a record")
+    revised: Share = Field(default=0.2, description="share of records that revise an earlier one")
+    repeated: Share = Field(default=0.1, description="share of records that repeat an earlier one unchanged")
+    erasures: AnHour = Field(default=4, description="records erased")
+    audience_changes: AnHour = Field(default=1, description="manifests that drop or add a reader")
+    key_rotations: AnHour = Field(default=0, description="signing keys rotated")
+    suspensions: AnHour = Field(
+        default=0, description="members suspended with a cut, and reinstated some minutes later"
+    )
+
+    @model_validator(mode="after")
+    def _shares_of_one_whole(self) -> Self:
+        if self.revised + self.repeated > 1.0:
+            raise ValueError("revised and repeated are shares of the same records: together at most 1")
+        return self
 
 
 # -- what is always there ------------------------------------------------------------------------------------
@@ -71,38 +113,51 @@ class Workload(Part):
 class LinkOptions(Part):
     """How messages travel between two nodes. Shares are of single messages unless they say otherwise."""
 
-    latency_ms: Range = Field((2.0, 80.0), description="time a message travels")
-    slow_share: Share = Field(0.01, description="messages that take ten times as long")
-    bytes_per_s: int = Field(0, ge=0, description="bandwidth of each direction and lane; 0 is unlimited")
-    reset: Share = Field(0.0, description="messages at which the connection is reset: every call on it fails")
-    stall: Share = Field(0.0, description="messages that are held back for stall_s")
-    stall_s: Range = Field((5.0, 90.0), description="how long a held message waits, in seconds")
-    lost_answer: Share = Field(0.0, description="calls that take effect and whose answer never comes")
-    duplicate: Share = Field(0.0, description="calls that arrive twice")
+    latency_ms: Range = Field(default=(2.0, 80.0), description="time a message travels")
+    slow_share: Share = Field(default=0.01, description="messages that take ten times as long")
+    bytes_per_s: int = Field(default=0, ge=0, description="bandwidth of each direction and lane; 0 is unlimited")
+    reset: Share = Field(default=0.0, description="messages at which the connection is reset: every call on it fails")
+    stall: Share = Field(default=0.0, description="messages that are held back for stall_s")
+    stall_s: Range = Field(default=(5.0, 90.0), description="how long a held message waits, in seconds")
+    lost_answer: Share = Field(default=0.0, description="calls that take effect and whose answer never comes")
+    duplicate: Share = Field(default=0.0, description="calls that arrive twice")
 
 
 class LinkRule(LinkOptions):
-    """Other options for some links."""
+    """Other options for some links, in both directions; a key not given has its default, not what network says."""
 
-    between: list[str] = Field(description='the ids on one side; "any" for all')
-    and_: list[str] = Field(alias="and", description='the ids on the other side; "any" for all')
+    between: list[NodeId] = Field(min_length=1, description='the ids on one side; "any" for all')
+    and_: list[NodeId] = Field(
+        min_length=1,
+        validation_alias="and",
+        serialization_alias="and",
+        description='the ids on the other side; "any" for all',
+    )
 
 
 class DiskOptions(Part):
     """How a disk behaves. Shares are of single transactions."""
 
-    latency_ms: Range = Field((0.2, 10.0), description="time a transaction takes")
-    fail: Share = Field(0.0, description="transactions that fail and leave nothing")
-    fail_persisted: Share = Field(0.0, description="transactions that are reported as failed and are there all the same")
-    crash_before: Share = Field(0.0, description="transactions before which the process is killed")
-    crash_after: Share = Field(0.0, description="transactions after which the process is killed, before anybody knows")
+    latency_ms: Range = Field(default=(0.2, 10.0), description="time a transaction takes")
+    fail: Share = Field(default=0.0, description="transactions that fail and leave nothing")
+    fail_persisted: Share = Field(
+        default=0.0, description="transactions that are reported as failed and are there all the same"
+    )
+    crash_before: Share = Field(default=0.0, description="transactions before which the process is killed")
+    crash_after: Share = Field(
+        default=0.0, description="transactions after which the process is killed, before anybody knows"
+    )
 
 
 class ClockOptions(Part):
     """How clocks differ."""
 
-    skew_s: float = Field(2.0, ge=0, description="a node's clock is off by at most this many seconds, either way")
-    drift_ppm: float = Field(50.0, ge=0, description="and runs too fast or too slow by at most this many millionths")
+    skew_s: float = Field(
+        default=2.0, ge=0, description="a node's clock is off by at most this many seconds, either way"
+    )
+    drift_ppm: float = Field(
+        default=50.0, ge=0, description="and runs too fast or too slow by at most this many millionths"
+    )
 
 
 # -- what happens --------------------------------------------------------------------------------------------
@@ -111,10 +166,18 @@ class ClockOptions(Part):
 class Fault(Part):
     """Something that is done to nodes: at a time, or so many times a virtual hour."""
 
-    at_minute: float | None = Field(None, ge=0, description="when, in virtual minutes")
-    each_hour: float | None = Field(None, ge=0, description="how many times a virtual hour; at_minute or each_hour")
-    nodes: list[str] = Field([], description="to which nodes; one of them is drawn each time; empty for any node")
-    lasts_s: Range = Field((5.0, 120.0), description="how long it lasts, in seconds")
+    at_minute: float | None = Field(default=None, ge=0, description="when, in virtual minutes")
+    each_hour: AnHour | None = Field(default=None, description="how many times a virtual hour; at_minute or each_hour")
+    nodes: list[NodeId] = Field(
+        default=[], description="to which nodes; one of them is drawn each time; empty for any node"
+    )
+    lasts_s: Range = Field(default=(5.0, 120.0), description="how long it lasts, in seconds; it ends with minutes")
+
+    @model_validator(mode="after")
+    def _one_kind_of_time(self) -> Self:
+        if (self.at_minute is None) == (self.each_hour is None):
+            raise ValueError("give at_minute or each_hour, one of the two")
+        return self
 
 
 class Crash(Fault):
@@ -124,18 +187,20 @@ class Crash(Fault):
 
 
 class Restore(Fault):
-    """The process is killed, and started again on a backup of its database that is age_s old."""
+    """The process is killed, and started again after lasts_s on a backup of its database that was age_s old."""
 
     kind: Literal["restore"]
-    age_s: Range = Field((30.0, 600.0), description="age of the backup, in seconds")
-    sidecar: Literal["kept", "lost"] = Field("kept", description="whether the file of signed heads is still there")
+    age_s: Range = Field(default=(30.0, 600.0), description="age of the backup, in seconds")
+    sidecar: Literal["kept", "lost"] = Field(
+        default="kept", description="whether the file of signed heads is still there"
+    )
 
 
 class LostOnCrash(Fault):
     """The disk has lied: the process is killed, and the last seconds of commits are gone. The sidecar is kept."""
 
     kind: Literal["lost_on_crash"]
-    age_s: Range = Field((0.1, 5.0), description="how far back the database falls, in seconds")
+    age_s: Range = Field(default=(0.1, 5.0), description="how far back the database falls, in seconds")
 
 
 class DiskFull(Fault):
@@ -145,25 +210,28 @@ class DiskFull(Fault):
 
 
 class Partition(Fault):
-    """Messages from nodes to the others do not arrive; unless one_way, neither do those from the others."""
+    """Messages from nodes to others do not arrive; unless one_way, neither do those from others to nodes."""
 
     kind: Literal["partition"]
-    others: list[str] = Field([], description="the other side; empty for everybody else")
-    one_way: bool = Field(False, description="whether only one direction is cut")
+    nodes: list[NodeId] = Field(default=[], description="one side, all of them; empty for some that are drawn")
+    others: list[NodeId] = Field(default=[], description="the other side; empty for everybody else")
+    one_way: bool = Field(default=False, description="whether only one direction is cut")
 
 
 class Slow(Fault):
     """The node answers late."""
 
     kind: Literal["slow"]
-    times: float = Field(50.0, ge=1, description="latency of every message to and from it is multiplied by this")
+    times: float = Field(
+        default=50.0, ge=1, description="latency of every message to and from it is multiplied by this"
+    )
 
 
 class ClockStep(Fault):
     """The node's clock jumps, and jumps back after lasts_s."""
 
     kind: Literal["clock_step"]
-    by_s: Range = Field((-400.0, 400.0), description="by how many seconds")
+    by_s: Shift = Field(default=(-400.0, 400.0), description="by how many seconds")
 
 
 class Suspend(Fault):
@@ -176,21 +244,24 @@ class RotateKey(Fault):
     """The node takes a new signing key; the old one is retired, or revoked."""
 
     kind: Literal["rotate_key"]
-    revoke: bool = Field(False, description="whether the old key is revoked")
+    revoke: bool = Field(default=False, description="whether the old key is revoked")
 
 
 class Equivocate(Fault):
-    """A copy of the node goes on beside it: the same keys, another history, shown to some of the others."""
+    """A copy of the node goes on beside it: the same keys, another history, shown to some of the others.
+
+    At most a third of the nodes equivocate or lie; the guarantees hold for the others.
+    """
 
     kind: Literal["equivocate"]
 
 
 class Lie(Fault):
-    """The node tampers with what it relays."""
+    """The node tampers with what it relays. At most a third of the nodes do; the guarantees hold for the others."""
 
     kind: Literal["lie"]
     how: Literal["withhold", "re-encode", "replay", "fake-erasure", "false-heads", "forge", "any"] = Field(
-        "any", description="what it does"
+        default="any", description="what it does"
     )
 
 
@@ -198,8 +269,9 @@ class RegistryFault(Fault):
     """The registry misbehaves towards the nodes."""
 
     kind: Literal["registry"]
+    nodes: list[NodeId] = Field(default=[], description="to which nodes, all of them; empty for some that are drawn")
     how: Literal["unreachable", "rolled-back", "frozen", "expired", "two-faced", "any"] = Field(
-        "any", description="what it does"
+        default="any", description="what it does"
     )
 
 
@@ -223,12 +295,18 @@ AnyFault = Annotated[
 class Expectations(Part):
     """What must be true at the end, beside what must always be true."""
 
-    converges: bool = Field(True, description="whether every reader holds and has applied what its origin wrote")
-    alarms: list[str] = Field([], description="codes of alarms that some honest node must have raised")
-    no_alarms: list[str] = Field([], description="codes of alarms that no honest node may have raised")
-    idle_bytes: int = Field(65_536, ge=0, description="what a link may carry in an interval with nothing to do, at most")
+    converges: bool = Field(
+        default=True, description="whether every reader holds and has applied what its origin wrote"
+    )
+    alarms: list[str] = Field(default=[], description="codes of alarms that some honest node must have raised")
+    no_alarms: list[str] = Field(default=[], description="codes of alarms that no honest node may have raised")
+    idle_bytes: int = Field(
+        default=65_536, ge=0, description="what a link may carry in an interval with nothing to do, at most"
+    )
     control_delay_s: float = Field(
-        60.0, gt=0, description="how long a control entry may take to a reader between which and its origin all is well"
+        default=60.0,
+        gt=0,
+        description="how long a control entry may take to a reader between which and its origin all is well",
     )
 
 
@@ -237,14 +315,18 @@ class Scenario(Part):
 
     name: str = Field(description="a line for people")
     nodes: list[NodeTemplate] = Field(min_length=1, description="the nodes")
-    channels: list[Channel] = Field([Channel(origin="each")], description="the channels there are from the beginning")
-    settings: NodeSettings = Field(NodeSettings(), description="settings of every node")
-    minutes: float = Field(20.0, gt=0, le=10_000, description="virtual minutes of workload and faults")
-    settle_minutes: float = Field(30.0, gt=0, description="virtual minutes without faults in which all must converge")
-    workload: Workload = Field(Workload(), description="what the operators do")
-    network: LinkOptions = Field(LinkOptions(), description="how every link behaves")
-    links: list[LinkRule] = Field([], description="links that behave otherwise; the last rule that fits counts")
-    disk: DiskOptions = Field(DiskOptions(), description="how every disk behaves")
-    clocks: ClockOptions = Field(ClockOptions(), description="how clocks differ")
-    faults: list[AnyFault] = Field([], description="what is done to the nodes")
-    expect: Expectations = Field(Expectations(), description="what must be true at the end")
+    channels: list[Channel] = Field(
+        default=[Channel(origin="each")], description="the channels there are from the beginning"
+    )
+    settings: NodeSettings = Field(default=NodeSettings(), description="settings of every node")
+    minutes: float = Field(default=20.0, gt=0, le=MAX_MINUTES, description="virtual minutes of workload and faults")
+    settle_minutes: float = Field(
+        default=30.0, gt=0, le=MAX_MINUTES, description="virtual minutes without faults in which all must converge"
+    )
+    workload: Workload = Field(default=Workload(), description="what the operators do")
+    network: LinkOptions = Field(default=LinkOptions(), description="how every link behaves")
+    links: list[LinkRule] = Field(default=[], description="links that behave otherwise; the last rule that fits counts")
+    disk: DiskOptions = Field(default=DiskOptions(), description="how every disk behaves")
+    clocks: ClockOptions = Field(default=ClockOptions(), description="how clocks differ")
+    faults: list[AnyFault] = Field(default=[], description="what is done to the nodes")
+    expect: Expectations = Field(default=Expectations(), description="what must be true at the end")
