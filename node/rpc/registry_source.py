@@ -8,32 +8,27 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
-from typing import TypeVar
 
 from node.core.ageing import DEFAULT_GRACE_MS
 from node.core.errors import XinqiaoError, to_refusal
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.pb import envelope_pb2
 from node.ports import Entropy, RegistryNews, RegistryState
-from node.rpc import registry_client
 from node.rpc.registry_chain import chain_of, contradiction, faces
 from node.rpc.registry_fetch import HeldFiles, PortFiles
 from node.rpc.registry_reading import FIRST_ROOT, Reading, expired, fetch_first_root
-
-T = TypeVar("T")
-Source = tuple[str, str]
-"""The name of a source for people, and the "host:port" of its registry port."""
+from node.rpc.registry_transport import SOURCE_DEADLINE_S, PortTransport, RegistryTransport, Source, in_thread
 
 REGISTRY = "the registry"
 PEERS_PER_REFRESH = 3
-SOURCE_DEADLINE_S = 120.0
 
 
 class TufRegistry:
-    """ports.Registry over TUF and gRPC.
+    """ports.Registry over TUF.
 
     sources gives the configured registry first, then the nodes whose registry port is known. With a
-    root_fingerprint a node that holds nothing can begin again from any source.
+    root_fingerprint a node that holds nothing can begin again from any source. The transport is gRPC unless
+    another is given; limits and source_deadline_s are those of gRPC's.
     """
 
     def __init__(
@@ -45,13 +40,13 @@ class TufRegistry:
         grace_ms: int = DEFAULT_GRACE_MS,
         limits: Limits = DEFAULT_LIMITS,
         source_deadline_s: float = SOURCE_DEADLINE_S,
+        transport: RegistryTransport | None = None,
     ) -> None:
         self._sources = sources
         self._entropy = entropy
         self._root_fingerprint = root_fingerprint
         self._grace_ms = grace_ms
-        self._limits = limits
-        self._source_deadline_s = source_deadline_s
+        self._transport = transport or PortTransport(limits, source_deadline_s)
 
     async def refresh(self, held: RegistryState | None, now_ms: int) -> RegistryNews:
         """Ask the sources; the newest state that continues the held one, and what was wrong with each source.
@@ -83,20 +78,18 @@ class TufRegistry:
         sources = self._sources()
         if not sources:
             raise XinqiaoError("WIRE_UNREACHABLE", peer=REGISTRY, address="-", detail="no registry is configured")
-        await registry_client.report_heads(sources[0][1], report, limits=self._limits)
+        await self._transport.report_heads(sources[0], report)
 
     async def share_addresses(
         self, address: envelope_pb2.Envelope, known_digest: bytes
     ) -> Sequence[envelope_pb2.Envelope]:
         """Introduce this node to the registry, or to a node where the registry is away; its answer."""
         failure = XinqiaoError("WIRE_UNREACHABLE", peer=REGISTRY, address="-", detail="no registry is configured")
-        for _, endpoint in self._choose():
+        for source in self._choose():
             try:
-                found = await registry_client.share_addresses(endpoint, address, known_digest, limits=self._limits)
+                return await self._transport.share_addresses(source, address, known_digest)
             except XinqiaoError as error:
                 failure = error
-                continue
-            return found.addresses
         raise failure
 
     def _choose(self) -> list[Source]:
@@ -107,22 +100,10 @@ class TufRegistry:
     async def _ask(
         self, source: Source, held: RegistryState | None, valid_at: datetime, may_be_late: bool
     ) -> RegistryState | XinqiaoError | None:
-        name, endpoint = source
-        files = PortFiles(endpoint, self._limits)
-
-        def work() -> RegistryState | None:
-            root = held.files[FIRST_ROOT] if held else self._first_root(name, files)
-            return Reading(name, files, root, held, valid_at, may_be_late).read()
-
         try:
-            return await _in_thread(name, files, work, self._source_deadline_s)
+            return await self._transport.read(source, held, self._root_fingerprint, valid_at, may_be_late)
         except XinqiaoError as error:
             return error
-
-    def _first_root(self, name: str, files: PortFiles) -> bytes:
-        if self._root_fingerprint is None:
-            raise XinqiaoError("NOT_A_MEMBER", detail="no root fingerprint is known")
-        return fetch_first_root(name, files, self._root_fingerprint)
 
 
 async def bootstrap(
@@ -143,7 +124,7 @@ async def bootstrap(
         root = fetch_first_root(REGISTRY, files, root_fingerprint)
         return _complete(Reading(REGISTRY, files, root, valid_at=_moment(now_ms)))
 
-    return await _in_thread(REGISTRY, files, work, deadline_s)
+    return await in_thread(REGISTRY, files, work, deadline_s)
 
 
 def load(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> RegistryState:
@@ -158,18 +139,6 @@ def load(files: Mapping[str, bytes], limits: Limits = DEFAULT_LIMITS) -> Registr
     return _complete(Reading(source, HeldFiles(files, limits), files[FIRST_ROOT]))
 
 
-async def _in_thread(name: str, files: PortFiles, work: Callable[[], T], deadline_s: float) -> T:
-    try:
-        async with asyncio.timeout(deadline_s):
-            return await asyncio.to_thread(work)
-    except TimeoutError as error:
-        detail = f"{name}: it was not through after {deadline_s:g} s"
-        raise XinqiaoError("REGISTRY_UNREACHABLE", source=name, detail=detail) from error
-    finally:
-        # Ends the worker thread too, where it still waits for the source.
-        files.close()
-
-
 def _complete(reading: Reading) -> RegistryState:
     state = reading.read()
     assert state is not None, "only a source that may be late answers None"
@@ -177,6 +146,9 @@ def _complete(reading: Reading) -> RegistryState:
 
 
 def _contradictions(states: Sequence[tuple[str, RegistryState]]) -> list[tuple[str, XinqiaoError]]:
+    # Mostly all show the same files, which contradict nobody.
+    if all(state.files == states[0][1].files for _, state in states):
+        return []
     shown = [(name, faces(chain_of(state.files))) for name, state in states]
     found = []
     for (one, its_faces), (other, other_faces) in combinations(shown, 2):
