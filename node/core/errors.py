@@ -166,6 +166,28 @@ CODES: dict[str, ErrorSpec] = {
         "you",
         "heartbeats, receipts and registry files arrive by themselves: run the command again when it is there",
     ),
+    # -- simulations
+    "FAILURE_FILE": ErrorSpec(
+        _O,
+        "INVALID_ARGUMENT",
+        "{file} is no failure of a simulation: {detail}",
+        "you",
+        "give a file that `xinqiao simulate` has written",
+    ),
+    "SCENARIO": ErrorSpec(
+        _O,
+        "INVALID_ARGUMENT",
+        "{file} is no scenario: {detail}",
+        "you",
+        "correct it; `xinqiao simulate --keys` explains every key",
+    ),
+    "SIMULATION_FAILED": ErrorSpec(
+        _L,
+        "INTERNAL",
+        "with the seed {seed}, {guarantee} does not hold at {node}: {found}",
+        "whoever maintains this software",
+        "{command}",
+    ),
     # -- signatures and envelopes
     "ENVELOPE_TYPE": ErrorSpec(
         _P,

@@ -330,3 +330,43 @@ class Scenario(Part):
     clocks: ClockOptions = Field(default=ClockOptions(), description="how clocks differ")
     faults: list[AnyFault] = Field(default=[], description="what is done to the nodes")
     expect: Expectations = Field(default=Expectations(), description="what must be true at the end")
+
+
+PARTS: dict[str, type[Part]] = {
+    "": Scenario,
+    "nodes": NodeTemplate,
+    "channels": Channel,
+    "settings": NodeSettings,
+    "workload": Workload,
+    "network": LinkOptions,
+    "links": LinkRule,
+    "disk": DiskOptions,
+    "clocks": ClockOptions,
+    "expect": Expectations,
+}
+"""The class behind each key of a scenario file; "" is the file itself, and faults stand in FAULTS."""
+
+FAULTS: dict[str, type[Fault]] = {
+    "crash": Crash,
+    "restore": Restore,
+    "lost_on_crash": LostOnCrash,
+    "disk_full": DiskFull,
+    "partition": Partition,
+    "slow": Slow,
+    "clock_step": ClockStep,
+    "suspend": Suspend,
+    "rotate_key": RotateKey,
+    "equivocate": Equivocate,
+    "lie": Lie,
+    "registry": RegistryFault,
+}
+"""The class of each kind of fault."""
+
+
+def keys_of(part: type[Part]) -> dict[str, str]:
+    """The keys of a part as they stand in a file, with what each means."""
+    return {
+        str(field.serialization_alias or name): field.description or ""
+        for name, field in part.model_fields.items()
+        if name != "kind"
+    }
