@@ -293,8 +293,9 @@ class _Rule:
     def _restore(
         self, fault: Restore | LostOnCrash, at_ms: int, node: str, name: str, down_ms: int
     ) -> Iterator[PlannedEvent]:
-        """A backup, and after its age the crash that makes the node fall back on it."""
+        """A backup, at the earliest when the first channels are there, and later the crash that needs it."""
         age_ms = max(1, int(self.random.uniform(*fault.age_s) * 1000))
         sidecar = fault.sidecar if isinstance(fault, Restore) else "kept"
-        yield _event(max(0, at_ms - age_ms), "backup", node, name=name)
+        backup_ms = max(at_ms - age_ms, min(at_ms, self.drawing.start_ms))
+        yield _event(backup_ms, "backup", node, name=name)
         yield _event(at_ms, "restore", node, name=name, down_ms=down_ms, sidecar=sidecar)

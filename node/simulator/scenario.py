@@ -20,6 +20,12 @@ def _in_order(pair: tuple[Number, Number]) -> tuple[Number, Number]:
     return pair
 
 
+def _at_least_one(pair: tuple[int, int]) -> tuple[int, int]:
+    if pair[0] < 1:
+        raise ValueError("a batch has at least one record")
+    return pair
+
+
 def _as_text(value: object) -> object:
     """An id of six digits is a number to YAML when nobody puts it in quotes."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -89,7 +95,9 @@ class Workload(Part):
     """What the operators do, as counts a virtual hour over the whole network, at times drawn from the seed."""
 
     batches: AnHour = Field(default=30, description="batches published")
-    records: Counts = Field(default=(1, 8), description="records a batch, least and largest")
+    records: Annotated[Counts, AfterValidator(_at_least_one)] = Field(
+        default=(1, 8), description="records a batch, least and largest"
+    )
     padding_bytes: Counts = Field(default=(0, 200), description="length of the longest text of a record")
     revised: Share = Field(default=0.2, description="share of records that revise an earlier one")
     repeated: Share = Field(default=0.1, description="share of records that repeat an earlier one unchanged")
