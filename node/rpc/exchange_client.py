@@ -44,7 +44,7 @@ _HANDSHAKE_FAILED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class Target:
     """Everything a connection depends on; another value means another connection."""
 
     endpoint: str
@@ -53,7 +53,7 @@ class _Target:
     chain_pem: bytes
 
     def __repr__(self) -> str:
-        return f"_Target({self.endpoint})"
+        return f"Target({self.endpoint})"
 
 
 @dataclass(slots=True, eq=False)
@@ -61,18 +61,49 @@ class _Connection:
     """One gRPC channel with the number of calls on it."""
 
     node: str
-    target: _Target
+    target: Target
     channel: grpc.aio.Channel
     stub: Any
     calls: int = 0
     retired: bool = False
 
 
+def open_exchange(node: str, lane: Lane, target: Target, limits: Limits) -> grpc.aio.Channel:  # noqa: ARG001
+    """A connection to an exchange port over mutual TLS; it is the target's certificates that tell who answers."""
+    credentials = tls.channel_credentials(target.certificates, target.private_key_pem, target.chain_pem)
+    options = [
+        ("grpc.ssl_target_name_override", tls.peer_name(target.certificates[0])),
+        # Two channels to one address are two connections, and each attempt is a real one.
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.max_receive_message_length", limits.max_message_bytes),
+        ("grpc.max_send_message_length", limits.max_message_bytes),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.enable_retries", 0),
+        # Identity only: a message is never unpacked to more than the limit of a message.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
+        ("grpc.min_reconnect_backoff_ms", int(CONNECT_TIMEOUT_S * 1000)),
+        ("grpc.client_idle_timeout_ms", int(IDLE_CONNECTION_S * 1000)),
+        ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
+        ("grpc.keepalive_timeout_ms", int(CONNECT_TIMEOUT_S * 1000)),
+    ]
+    return grpc.aio.secure_channel(_as_host(target.endpoint), credentials, options)
+
+
+def _as_host(endpoint: str) -> str:
+    """The address as gRPC cannot take it for anything else: a host may be called unix."""
+    return f"dns:///{endpoint}"
+
+
+OpenExchange = Callable[[str, Lane, Target, Limits], grpc.aio.Channel]
+"""Opens a connection to a node for a lane."""
+
+
 class GrpcPeers:
     """All members as this node can call them.
 
     identity gives our (private key, certificate chain) in PEM; endpoints the (exchange, registry) addresses of
-    a node, "" where there is none; certificates its listed TLS certificates in DER.
+    a node, "" where there is none; certificates its listed TLS certificates in DER. open_exchange and
+    open_registry open connections.
     """
 
     def __init__(
@@ -83,9 +114,13 @@ class GrpcPeers:
         endpoints: Callable[[str], tuple[str, str]],
         certificates: Callable[[str], tuple[bytes, ...]],
         limits: Limits = DEFAULT_LIMITS,
+        open_exchange: OpenExchange = open_exchange,
+        open_registry: registry_client.OpenChannel = registry_client.open_channel,
     ) -> None:
         self.network = network
         self.limits = limits
+        self.open_registry = open_registry
+        self._open_exchange = open_exchange
         self._identity = identity
         self._endpoints = endpoints
         self._certificates = certificates
@@ -154,16 +189,16 @@ class GrpcPeers:
         if held is not None and held.target == target:
             return held
         self._retire_outdated()
-        channel = _open_channel(target, self.limits)
+        channel = self._open_exchange(node, lane, target, self.limits)
         connection = _Connection(node, target, channel, ExchangeServiceStub(channel))
         self._connections[node, lane] = connection
         return connection
 
-    def _target(self, node: str) -> _Target | None:
+    def _target(self, node: str) -> Target | None:
         endpoint, certificates = self._endpoints(node)[0], self._certificates(node)
         if not certificates or not _ENDPOINT.fullmatch(endpoint):
             return None
-        return _Target(endpoint, certificates, *self._identity())
+        return Target(endpoint, certificates, *self._identity())
 
     def _retire_outdated(self) -> None:
         for connection in list(self._connections.values()):
@@ -191,31 +226,6 @@ class GrpcPeers:
             if _HANDSHAKE_FAILED.search(error.details() or ""):
                 return XinqiaoError("WIRE_REFUSED", peer=connection.node, detail=found.parameters["detail"])
         return found
-
-
-def _open_channel(target: _Target, limits: Limits) -> grpc.aio.Channel:
-    credentials = tls.channel_credentials(target.certificates, target.private_key_pem, target.chain_pem)
-    options = [
-        ("grpc.ssl_target_name_override", tls.peer_name(target.certificates[0])),
-        # Two channels to one address are two connections, and each attempt is a real one.
-        ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.max_receive_message_length", limits.max_message_bytes),
-        ("grpc.max_send_message_length", limits.max_message_bytes),
-        ("grpc.enable_http_proxy", 0),
-        ("grpc.enable_retries", 0),
-        # Identity only: a message is never unpacked to more than the limit of a message.
-        ("grpc.compression_enabled_algorithms_bitset", 1),
-        ("grpc.min_reconnect_backoff_ms", int(CONNECT_TIMEOUT_S * 1000)),
-        ("grpc.client_idle_timeout_ms", int(IDLE_CONNECTION_S * 1000)),
-        ("grpc.keepalive_time_ms", int(KEEPALIVE_S * 1000)),
-        ("grpc.keepalive_timeout_ms", int(CONNECT_TIMEOUT_S * 1000)),
-    ]
-    return grpc.aio.secure_channel(_as_host(target.endpoint), credentials, options)
-
-
-def _as_host(endpoint: str) -> str:
-    """The address as gRPC cannot take it for anything else: a host may be called unix."""
-    return f"dns:///{endpoint}"
 
 
 class GrpcPeer:
@@ -249,7 +259,8 @@ class GrpcPeer:
 
     async def explain(self, node: str) -> registry_service_pb2.ExplainResponse:
         """Ask the peer's registry port, which needs no certificate, how it sees a node."""
-        return await registry_client.explain(self._peers.registry_endpoint(self._node), node, limits=self._limits)
+        endpoint, opens = self._peers.registry_endpoint(self._node), self._peers.open_registry
+        return await registry_client.explain(endpoint, node, limits=self._limits, opens=opens)
 
     async def pull(
         self, lane: Lane, channel: str, epoch: int, start: int, end: int | None = None

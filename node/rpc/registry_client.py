@@ -18,6 +18,13 @@ from node.rpc.refusals import from_rpc_error
 from node.rpc.registry_fetch import channel_options
 
 T = TypeVar("T")
+OpenChannel = Callable[[str, Limits], grpc.aio.Channel]
+"""Opens a connection to the registry port at an endpoint."""
+
+
+def open_channel(endpoint: str, limits: Limits) -> grpc.aio.Channel:
+    """A connection without TLS: what a registry port hands out is signed."""
+    return grpc.aio.insecure_channel(endpoint, channel_options(limits))
 
 
 async def request_membership(
@@ -38,29 +45,47 @@ async def request_state(
 
 
 async def report_heads(
-    endpoint: str, report: envelope_pb2.Envelope, *, limits: Limits = DEFAULT_LIMITS
+    endpoint: str,
+    report: envelope_pb2.Envelope,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    opens: OpenChannel = open_channel,
 ) -> pb.ReportHeadsResponse:
     """Hand a signed head report to the registry."""
     request = pb.ReportHeadsRequest(report=report)
-    return await _call(endpoint, limits, lambda stub: stub.ReportHeads(request, timeout=limits.call_deadline_s))
+    return await _call(endpoint, limits, lambda stub: stub.ReportHeads(request, timeout=limits.call_deadline_s), opens)
 
 
 async def share_addresses(
-    endpoint: str, address: envelope_pb2.Envelope, known_digest: bytes, *, limits: Limits = DEFAULT_LIMITS
+    endpoint: str,
+    address: envelope_pb2.Envelope,
+    known_digest: bytes,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    opens: OpenChannel = open_channel,
 ) -> pb.ShareAddressesResponse:
     """Introduce this node and learn the addresses of others."""
     request = pb.ShareAddressesRequest(address=address, known_digest=known_digest)
-    return await _call(endpoint, limits, lambda stub: stub.ShareAddresses(request, timeout=limits.call_deadline_s))
+    return await _call(
+        endpoint, limits, lambda stub: stub.ShareAddresses(request, timeout=limits.call_deadline_s), opens
+    )
 
 
-async def explain(endpoint: str, node: str, *, limits: Limits = DEFAULT_LIMITS) -> pb.ExplainResponse:
+async def explain(
+    endpoint: str, node: str, *, limits: Limits = DEFAULT_LIMITS, opens: OpenChannel = open_channel
+) -> pb.ExplainResponse:
     """How the node or registry behind the endpoint sees a node. A hint, unsigned."""
     request = pb.ExplainRequest(node_id=node)
-    return await _call(endpoint, limits, lambda stub: stub.Explain(request, timeout=limits.call_deadline_s))
+    return await _call(endpoint, limits, lambda stub: stub.Explain(request, timeout=limits.call_deadline_s), opens)
 
 
-async def _call(endpoint: str, limits: Limits, call: Callable[[RegistryServiceStub], Awaitable[T]]) -> T:
-    async with grpc.aio.insecure_channel(endpoint, channel_options(limits)) as channel:
+async def _call(
+    endpoint: str,
+    limits: Limits,
+    call: Callable[[RegistryServiceStub], Awaitable[T]],
+    opens: OpenChannel = open_channel,
+) -> T:
+    async with opens(endpoint, limits) as channel:
         try:
             return await call(RegistryServiceStub(channel))
         except grpc.RpcError as error:
