@@ -1,0 +1,212 @@
+"""A run: a network of machines, a plan that is carried out, and an oracle that watches every step.
+
+(1) the officers list every node, and every machine starts
+(2) the plan runs: what operators do, and every fault at its time
+(3) all faults end, and within settle_minutes everything must have come to rest where it belongs
+(4) a while in which nothing is to do, and links must be quiet
+(5) every database is compared with what its origins wrote
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any, ParamSpec
+
+from node.simulator import loop as loops
+from node.simulator.acts import Acts
+from node.simulator.contents import contents_digest
+from node.simulator.drawing import draw
+from node.simulator.loop import SimulatedLoop
+from node.simulator.observing import Violation, Watcher
+from node.simulator.oracle import Oracle
+from node.simulator.plan import PlannedEvent
+from node.simulator.scenario import Scenario
+from node.simulator.town import START_MS, Town
+from node.simulator.trace import Trace
+
+P = ParamSpec("P")
+
+CHECK_S = 1.0
+IDLE_INTERVALS = 3
+REASONS_SHOWN = 3
+MEMORY = Path("/dev/shm")  # noqa: S108 - a directory in memory; every run makes one of its own in it
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run. contents holds a digest of every node's database; timeline is empty unless it was kept."""
+
+    scenario: Scenario
+    seed: int
+    plan: Sequence[PlannedEvent]
+    violation: Violation | None
+    trace_digest: str
+    contents: Mapping[str, str]
+    figures: Mapping[str, float]
+    virtual_s: float
+    machine_s: float
+    timeline: Sequence[str]
+
+
+def simulate(
+    scenario: Scenario, seed: int, plan: Sequence[PlannedEvent] | None = None, *, keep_trace: bool = False
+) -> Result:
+    """Run a scenario from a seed, or the plan of an earlier run; the same in every process and on every machine."""
+    began_s = time.perf_counter()
+    events = list(plan) if plan is not None else draw(scenario, seed)
+    with TemporaryDirectory(prefix="xinqiao-", dir=MEMORY if MEMORY.is_dir() else None) as directory:
+        run = Simulation(scenario, seed, events, Path(directory), keep_trace=keep_trace)
+        loops.run(run.main, Random(f"{seed} order"), run.note_fault)
+    return Result(
+        scenario=scenario,
+        seed=seed,
+        plan=events,
+        violation=run.violation,
+        trace_digest=run.trace.digest,
+        contents=run.contents,
+        figures=run.figures,
+        virtual_s=run.virtual_s,
+        machine_s=time.perf_counter() - began_s,
+        timeline=run.trace.timeline,
+    )
+
+
+class Simulation:
+    """One run. violation is the first guarantee that did not hold, None while all do."""
+
+    def __init__(
+        self, scenario: Scenario, seed: int, plan: Sequence[PlannedEvent], directory: Path, *, keep_trace: bool
+    ) -> None:
+        self._scenario = scenario
+        self._seed = seed
+        self._plan = plan
+        self._directory = directory
+        self.violation: Violation | None = None
+        self.contents: dict[str, str] = {}
+        self.figures: dict[str, float] = {}
+        self.virtual_s = 0.0
+        self.trace = Trace(self._now_s, keep=keep_trace)
+        self._loop: SimulatedLoop | None = None
+        self._work: asyncio.Task[None] | None = None
+
+    def _now_s(self) -> float:
+        return self._loop.time() if self._loop is not None else 0.0
+
+    def _now_ms(self) -> int:
+        return START_MS + int(self._now_s() * 1000)
+
+    async def main(self, loop: SimulatedLoop) -> None:
+        """Carry everything out, until the end or the first violation."""
+        self._loop = loop
+        self._oracle = Oracle(self._scenario, START_MS, self._now_ms)
+        self._town = Town(self._scenario, self._seed, self._directory, self.trace, Guard(self._oracle, self._stop))
+        self._acts = Acts(self._town, self._scenario)
+        self._oracle.reaches = self._town.reaches
+        self._work = loop.create_task(self._carry_out())
+        with suppress(asyncio.CancelledError):
+            await self._work
+        self._note_end(loop)
+        self._town.close()
+
+    def _stop(self, violation: Violation) -> None:
+        if self.violation is None:
+            self.violation = violation
+            self.trace.note("VIOLATION", violation.node, guarantee=violation.guarantee, found=violation.found)
+        if self._work is not None:
+            self._work.cancel()
+
+    def note_fault(self, context: dict[str, Any]) -> None:
+        """An exception of the code under test that nobody waits for is a violation as well."""
+        error = context.get("exception")
+        if not isinstance(error, Violation):
+            self._stop(Violation("FAULT", "-", f"{context.get('message')}: {error!r}"))
+
+    # -- the five steps -----------------------------------------------------------------------------
+
+    async def _carry_out(self) -> None:
+        watching = asyncio.get_running_loop().create_task(self._watch_deadlines())
+        try:
+            # (1) every machine starts, and (2) the plan runs
+            self._town.start()
+            await self._acts.carry_out(self._plan, self._scenario.minutes * 60)
+            # (3) peace, (4) quiet, (5) the comparison
+            await self._acts.make_peace()
+            await self._converge()
+            await self._stay_idle()
+            self._check_end()
+        except Violation as violation:
+            self._stop(violation)
+        finally:
+            watching.cancel()
+
+    async def _watch_deadlines(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_S)
+            try:
+                self._oracle.check(self._now_ms())
+            except Violation as violation:
+                self._stop(violation)
+
+    async def _converge(self) -> None:
+        interval_s = self._scenario.settings.heartbeat_s
+        began_s, reasons = self._now_s(), ["nothing was compared"]
+        while reasons and self._now_s() - began_s < self._scenario.settle_minutes * 60:
+            await asyncio.sleep(interval_s)
+            reasons = self._oracle.not_converged(self._town.instances(), self._town.stores())
+        self.figures["settled_after_s"] = self._now_s() - began_s
+        if reasons and self._scenario.expect.converges:
+            raise Violation("CONVERGENCE", "-", "; ".join(reasons[:REASONS_SHOWN]))
+
+    async def _stay_idle(self) -> None:
+        network, interval_s = self._town.network, self._scenario.settings.heartbeat_s
+        pairs = list(combinations(sorted(self._town.machines), 2))
+        before = {pair: network.bytes_between(*pair) for pair in pairs}
+        await asyncio.sleep(IDLE_INTERVALS * interval_s)
+        carried = {pair: (network.bytes_between(*pair) - before[pair]) / IDLE_INTERVALS for pair in pairs}
+        pair, most = max(carried.items(), key=lambda item: item[1], default=(("-", "-"), 0.0))
+        self.figures["idle_bytes_max"] = most
+        if most > self._scenario.expect.idle_bytes:
+            raise Violation("IDLE", pair[0], f"{most:.0f} bytes in an interval to {pair[1]} with nothing to do")
+
+    def _check_end(self) -> None:
+        self._oracle.check_end(self._town.stores())
+        alarms = {alarm.code for store in self._town.stores().values() for alarm in store.alarms()}
+        for code in self._scenario.expect.alarms:
+            if code not in alarms:
+                raise Violation("EXPECTED", "-", f"no node has raised {code}")
+        for code in self._scenario.expect.no_alarms:
+            if code in alarms:
+                raise Violation("EXPECTED", "-", f"a node has raised {code}")
+
+    def _note_end(self, loop: SimulatedLoop) -> None:
+        self.virtual_s = loop.time()
+        self.contents = {label: contents_digest(store) for label, store in sorted(self._town.stores().items())}
+        self.figures |= self._town.figures() | {"events": self.trace.events, "callbacks": loop.callbacks}
+
+
+class Guard:
+    """A Watcher in front of another: a violation ends the run, and is not raised into the code that is watched."""
+
+    def __init__(self, watcher: Watcher, stop: Callable[[Violation], None]) -> None:
+        self.started = _guarded(watcher.started, stop)
+        self.committed = _guarded(watcher.committed, stop)
+        self.crossing = _guarded(watcher.crossing, stop)
+        self.published = _guarded(watcher.published, stop)
+        self.erased = _guarded(watcher.erased, stop)
+        self.happened = _guarded(watcher.happened, stop)
+
+
+def _guarded(told: Callable[P, None], stop: Callable[[Violation], None]) -> Callable[P, None]:
+    def tell(*arguments: P.args, **named: P.kwargs) -> None:
+        try:
+            told(*arguments, **named)
+        except Violation as violation:
+            stop(violation)
+
+    return tell
