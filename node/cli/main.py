@@ -4,7 +4,7 @@ from importlib.metadata import entry_points
 
 import click
 
-from node.cli import channels, evidence, keys, lifecycle, publishing, reading
+from node.cli import channels, evidence, keys, lifecycle, publishing, reading, simulate
 from node.cli.terminal import Group, options
 
 ELSEWHERE = "xinqiao.commands"
@@ -41,11 +41,12 @@ def main() -> None:
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX
     Run a registry:      xinqiao registry --help
+    Simulate a network:  xinqiao simulate SCENARIO --runs COUNT
 
     Every command takes --home DIR (or XINQIAO_HOME) and --json. Exit status: 0 done, 1 refused or failed, 2 usage.
     """
 
 
-for group in (lifecycle, channels, publishing, reading, evidence, keys):
+for group in (lifecycle, channels, publishing, reading, evidence, keys, simulate):
     for command in group.COMMANDS:
         main.add_command(command)

@@ -59,7 +59,7 @@ class NodeTemplate(Part):
 
     id: NodeId = Field(description='six digits or a short name; with count, "{n}" or "{n:02}" is the number from 1 on')
     level: Literal["national", "region", "province", "city", "district", "sector"] = Field(
-        default="city", description="level"
+        default="city", description="where it stands among the nodes"
     )
     parent: NodeId = Field(default="", description="the id of the node above; empty for none")
     count: int = Field(
