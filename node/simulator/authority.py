@@ -285,6 +285,11 @@ class Authority:
 
     # -- what an honest registry never shows -------------------------------------------------------------------
 
+    def part(self, now_ms: int) -> Files:
+        """Publish a version of which a reader of the one before takes either face; what is published then."""
+        self._is_split = True
+        return self.publish(now_ms)
+
     def second_face(self) -> Files:
         """The same versions with other content, signed by the same keys; every node is a member in both.
 

@@ -45,7 +45,7 @@ class RegistryShow:
         named = sorted(set(nodes))
         self.clear(named, now_ms)
         if how == "two-faced":
-            self._authority.publish(now_ms)
+            self._authority.part(now_ms)
         shown = self._authority.earlier_files() if how == "rolled-back" else self._authority.files()
         self._faults.update(dict.fromkeys(named, how))
         self._shown.update(dict.fromkeys(named, shown))
