@@ -8,6 +8,7 @@ from typing import Any
 
 from node.core.audience import parse_audience
 from node.core.errors import XinqiaoError
+from node.core.record import Outcome
 from node.core.state import Place
 from node.pb import channel_pb2
 from node.simulator.lying import Liar
@@ -15,7 +16,6 @@ from node.simulator.observing import Crossing, Violation
 from node.simulator.plan import PlannedEvent
 from node.simulator.process import Process
 from node.simulator.registry_show import FAULTS, RegistryFaultKind
-from node.simulator.scenario import Scenario
 from node.simulator.town import Town
 from node.simulator.workload import ITEM, Register
 
@@ -26,15 +26,14 @@ COPY_BATCHES = 3
 class Acts:
     """Carries a plan out. Everything that lasts ends when its time is over, or when peace is made."""
 
-    def __init__(self, town: Town, scenario: Scenario) -> None:
+    def __init__(self, town: Town) -> None:
         self._town = town
-        self._scenario = scenario
         self._registers: dict[str, Register] = {}
         self._liars: dict[str, Liar] = {}
         self._suspended: set[str] = set()
-        self._under_way: list[asyncio.Task[None]] = []
+        self._under_way: list[asyncio.Task[Any]] = []
         town.network.alter = self._alter
-        self._acts: dict[str, Callable[[PlannedEvent], Awaitable[None]]] = {
+        self._acts: dict[str, Callable[[PlannedEvent], Awaitable[Any]]] = {
             "create_channel": self._create_channel,
             "publish": self._publish,
             "erase": self._erase,
@@ -57,8 +56,14 @@ class Acts:
         """Begin every act at its time, and return when the time of the plan is over."""
         for event in sorted(plan):
             await self._until(event.at_ms / 1000)
-            self._under_way.append(asyncio.get_running_loop().create_task(self._do(event)))
+            self.begin(event)
         await self._until(until_s)
+
+    def begin(self, event: PlannedEvent) -> "asyncio.Task[Any]":
+        """Begin an act now; what comes of it is known when the task is done."""
+        task = asyncio.get_running_loop().create_task(self._do(event))
+        self._under_way.append(task)
+        return task
 
     async def make_peace(self) -> None:
         """End what lasts, and wait until every act has come to its end."""
@@ -70,12 +75,13 @@ class Acts:
     async def _until(self, at_s: float) -> None:
         await asyncio.sleep(max(at_s - asyncio.get_running_loop().time(), 0.0))
 
-    async def _do(self, event: PlannedEvent) -> None:
+    async def _do(self, event: PlannedEvent) -> Any:
         told = dict(sorted(event.arguments.items()))
         self._town.trace.note(event.kind, event.node, **told)
         self._town.watcher.happened(event.kind, event.node, told)
-        await self._acts[event.kind](event)
+        found = await self._acts[event.kind](event)
         self._town.watcher.happened(f"{event.kind} ends", event.node, told)
+        return found
 
     async def _last(self, event: PlannedEvent, name: str = "for_ms") -> None:
         """Wait as long as an act lasts, or until there is peace."""
@@ -116,18 +122,22 @@ class Acts:
                 return
             await asyncio.sleep(TRY_AGAIN_S)
 
-    async def _publish(self, event: PlannedEvent) -> None:
+    async def _publish(self, event: PlannedEvent) -> tuple[Sequence[Outcome] | None, str]:
         counts = [int(_number(event, name)) for name in ("records", "revised", "repeated", "padding")]
         channel = _text(event, "channel")
-        await self._publish_batch(event.node, channel, Random(f"rows {event.arguments['seed']}"), counts)
+        return await self._publish_batch(event.node, channel, Random(f"rows {event.arguments['seed']}"), counts)
 
-    async def _publish_batch(self, label: str, channel: str, random: Random, counts: Sequence[int]) -> None:
+    async def _publish_batch(
+        self, label: str, channel: str, random: Random, counts: Sequence[int]
+    ) -> tuple[Sequence[Outcome] | None, str]:
+        """Publish a batch: the outcomes, or why there are none."""
         register = self._registers.setdefault(channel, Register(len(self._registers)))
         candidates = register.batch(random, *counts)
         outcomes, why = await self._ask(label, lambda at: at.instance.publishing.publish(channel, candidates))
         self._town.trace.note("published", label, channel=channel, rows=len(candidates), refused=why or "-")
         if outcomes is not None:
             self._town.watcher.published(label, channel, candidates, outcomes)
+        return outcomes, why
 
     async def _erase(self, event: PlannedEvent) -> None:
         channel, pick = _text(event, "channel"), int(_number(event, "pick"))

@@ -103,16 +103,30 @@ class Simulation:
 
     async def main(self, loop: SimulatedLoop) -> None:
         """Carry everything out, until the end or the first violation."""
-        self._loop = loop
-        self._oracle = Oracle(self._scenario, START_MS, self._now_ms)
-        self._town = Town(self._scenario, self._seed, self._directory, self.trace, Guard(self._oracle, self._stop))
-        self._acts = Acts(self._town, self._scenario)
-        self._oracle.reaches = self._town.reaches
+        self.open(loop)
         self._work = loop.create_task(self._carry_out())
         with suppress(asyncio.CancelledError):
             await self._work
-        self._note_end(loop)
-        self._town.close()
+        self.close()
+
+    def open(self, loop: SimulatedLoop) -> None:
+        """Make the town and let its machines start, on a loop that runs."""
+        self._loop = loop
+        self._oracle = Oracle(self._scenario, START_MS, self._now_ms)
+        self.town = Town(self._scenario, self._seed, self._directory, self.trace, Guard(self._oracle, self._stop))
+        self.acts = Acts(self.town)
+        self._oracle.reaches = self.town.reaches
+        self._watching = loop.create_task(self._watch_deadlines())
+        self.town.start()
+
+    def close(self) -> None:
+        """Note how everything stands, and end every process."""
+        assert self._loop is not None
+        self._watching.cancel()
+        self.virtual_s = self._loop.time()
+        self.contents = {label: contents_digest(store) for label, store in sorted(self.town.stores().items())}
+        self.figures |= self.town.figures() | {"events": self.trace.events, "callbacks": self._loop.callbacks}
+        self.town.close()
 
     def _stop(self, violation: Violation) -> None:
         if self.violation is None:
@@ -130,20 +144,18 @@ class Simulation:
     # -- the five steps -----------------------------------------------------------------------------
 
     async def _carry_out(self) -> None:
-        watching = asyncio.get_running_loop().create_task(self._watch_deadlines())
         try:
-            # (1) every machine starts, and (2) the plan runs
-            self._town.start()
-            await self._acts.carry_out(self._plan, self._scenario.minutes * 60)
-            # (3) peace, (4) quiet, (5) the comparison
-            await self._acts.make_peace()
-            await self._converge()
-            await self._stay_idle()
-            self._check_end()
+            await self.acts.carry_out(self._plan, self._scenario.minutes * 60)
+            await self.settle()
         except Violation as violation:
             self._stop(violation)
-        finally:
-            watching.cancel()
+
+    async def settle(self) -> None:
+        """Steps (3) to (5): peace, quiet, the comparison; raises Violation."""
+        await self.acts.make_peace()
+        await self._converge()
+        await self._stay_idle()
+        self._check_end()
 
     async def _watch_deadlines(self) -> None:
         while True:
@@ -158,14 +170,14 @@ class Simulation:
         began_s, reasons = self._now_s(), ["nothing was compared"]
         while reasons and self._now_s() - began_s < self._scenario.settle_minutes * 60:
             await asyncio.sleep(interval_s)
-            reasons = self._oracle.not_converged(self._town.instances(), self._town.stores())
+            reasons = self._oracle.not_converged(self.town.instances(), self.town.stores())
         self.figures["settled_after_s"] = self._now_s() - began_s
         if reasons and self._scenario.expect.converges:
             raise Violation("CONVERGENCE", "-", "; ".join(reasons[:REASONS_SHOWN]))
 
     async def _stay_idle(self) -> None:
-        network, interval_s = self._town.network, self._scenario.settings.heartbeat_s
-        pairs = list(combinations(sorted(self._town.machines), 2))
+        network, interval_s = self.town.network, self._scenario.settings.heartbeat_s
+        pairs = list(combinations(sorted(self.town.machines), 2))
         before = {pair: network.bytes_between(*pair) for pair in pairs}
         await asyncio.sleep(IDLE_INTERVALS * interval_s)
         carried = {pair: (network.bytes_between(*pair) - before[pair]) / IDLE_INTERVALS for pair in pairs}
@@ -175,19 +187,14 @@ class Simulation:
             raise Violation("IDLE", pair[0], f"{most:.0f} bytes in an interval to {pair[1]} with nothing to do")
 
     def _check_end(self) -> None:
-        self._oracle.check_end(self._town.stores())
-        alarms = {alarm.code for store in self._town.stores().values() for alarm in store.alarms()}
+        self._oracle.check_end(self.town.stores())
+        alarms = {alarm.code for store in self.town.stores().values() for alarm in store.alarms()}
         for code in self._scenario.expect.alarms:
             if code not in alarms:
                 raise Violation("EXPECTED", "-", f"no node has raised {code}")
         for code in self._scenario.expect.no_alarms:
             if code in alarms:
                 raise Violation("EXPECTED", "-", f"a node has raised {code}")
-
-    def _note_end(self, loop: SimulatedLoop) -> None:
-        self.virtual_s = loop.time()
-        self.contents = {label: contents_digest(store) for label, store in sorted(self._town.stores().items())}
-        self.figures |= self._town.figures() | {"events": self.trace.events, "callbacks": loop.callbacks}
 
 
 class Guard:
