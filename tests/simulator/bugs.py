@@ -113,7 +113,7 @@ _TAKING = (
     PlantedBug(
         "above-the-cut",
         "a log that is cut is taken beyond its cut",
-        ("G1", "cut"),
+        ("G1",),
         "suspend while the origin writes, head reports and registry readings that are late at some readers",
         (
             Change(
@@ -177,7 +177,7 @@ _HISTORIES = (
     PlantedBug(
         "trust-hello-sizes",
         "a peer that claims our size is in step, one that claims less holds the beginning of ours",
-        ("G6", "converges"),
+        ("G6", "CONVERGENCE"),
         "equivocate, with two histories of equal size at the end; best few and short logs",
         (
             Change(
@@ -235,7 +235,7 @@ _DURABLE = (
     PlantedBug(
         "acknowledge-first",
         "a receipt is signed before what it is for is committed",
-        ("receipts", "G2"),
+        ("G2",),
         "nothing; disk latency, disk.fail and crashes make it worse",
         (
             Change(
@@ -277,7 +277,7 @@ _DURABLE = (
     PlantedBug(
         "forget-outbox",
         "what was written before a restart is not offered until its log is written again",
-        ("converges", "G2"),
+        ("CONVERGENCE",),
         "disk.crash_after, or crash while the links are cut, at an origin that writes the log no more",
         (
             Change(
@@ -312,7 +312,7 @@ _EFFECTS = (
     PlantedBug(
         "duplicate-as-applied",
         "a record that is there already is counted as one more",
-        ("G3", "outcomes"),
+        ("G3",),
         "workload.repeated",
         (
             Change(
@@ -337,7 +337,7 @@ _EFFECTS = (
     PlantedBug(
         "retry-applies-twice",
         "an entry that comes again is counted again",
-        ("G3", "outcomes"),
+        ("G3",),
         "duplicate, lost_answer or reset; or simply two peers that bring one entry",
         (
             Change(
@@ -376,7 +376,7 @@ _EFFECTS = (
     PlantedBug(
         "no-control-lane",
         "control channels travel and are written among the bulk",
-        ("G4", "control delay"),
+        ("G4",),
         "a control and a bulk channel of one origin, bytes_per_s of some thousand, bulk batches that take minutes",
         (
             Change(
@@ -426,7 +426,7 @@ _HOLDING = (
     PlantedBug(
         "keep-erased",
         "what is erased stays where it was held",
-        ("G9", "converges"),
+        ("G9", "CONVERGENCE"),
         "workload.erasures",
         (
             Change(
@@ -441,7 +441,7 @@ _HOLDING = (
     PlantedBug(
         "bare-as-erased",
         "a bare commitment counts as erased, though no erasure names it",
-        ("G9", "G3", "outcomes", "converges"),
+        ("G9", "G3"),
         "lie: fake-erasure or withhold, of bodies with records",
         (
             Change(
@@ -456,7 +456,7 @@ _HOLDING = (
     PlantedBug(
         "body-never-fetched",
         "a body that did not come with its entry is asked for nowhere",
-        ("converges",),
+        ("CONVERGENCE",),
         "lie: withhold; or workload.audience_changes that drop a reader and add it again",
         (
             Change(
@@ -476,7 +476,7 @@ _REACHING = (
     PlantedBug(
         "rolled-back-registry",
         "a registry that shows an older state is believed",
-        ("G1", "G10", "registry"),
+        ("G1", "G10"),
         "registry: rolled-back, after the officers have published something new; its timestamp not yet expired",
         (
             Change(
@@ -491,7 +491,7 @@ _REACHING = (
     PlantedBug(
         "members-forgotten",
         "a reading of the registry that fails takes the members away",
-        ("G10", "converges"),
+        ("G10", "CONVERGENCE"),
         "registry: unreachable, or partition of a node from everybody, for longer than settings.registry_refresh_s",
         (
             Change(
@@ -507,7 +507,7 @@ _REACHING = (
     PlantedBug(
         "link-dies",
         "a link ends with its first failure",
-        ("converges",),
+        ("CONVERGENCE",),
         "partition, crash or reset that both ends of a link notice",
         (
             Change(
