@@ -11,6 +11,7 @@ from node.core.errors import XinqiaoError
 from node.core.record import Outcome
 from node.core.state import Place
 from node.pb import channel_pb2
+from node.simulator.identity import Identity
 from node.simulator.lying import Liar
 from node.simulator.observing import Crossing, Violation
 from node.simulator.plan import PlannedEvent
@@ -31,6 +32,7 @@ class Acts:
         self._registers: dict[str, Register] = {}
         self._liars: dict[str, Liar] = {}
         self._suspended: set[str] = set()
+        self._rotating: set[str] = set()
         self._under_way: list[asyncio.Task[Any]] = []
         town.network.alter = self._alter
         self._acts: dict[str, Callable[[PlannedEvent], Awaitable[Any]]] = {
@@ -85,8 +87,11 @@ class Acts:
 
     async def _last(self, event: PlannedEvent, name: str = "for_ms") -> None:
         """Wait as long as an act lasts, or until there is peace."""
+        await self._rest(_number(event, name) / 1000)
+
+    async def _rest(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_number(event, name) / 1000):
+            async with asyncio.timeout(seconds):
                 await self._town.peace.wait()
 
     # -- what operators do --------------------------------------------------------------------------
@@ -158,9 +163,22 @@ class Acts:
         await self._ask(event.node, lambda at: at.instance.publishing.set_audience(channel, audience))
 
     async def _rotate_key(self, event: PlannedEvent) -> None:
-        keys = self._town.machines[event.node].keys
-        keys.append(keys[-1].rotate(self._town.now_ms(), revoke=bool(event.arguments.get("revoke", False))))
-        self._town.authority.revise(keys[-1])
+        """The steps of a real rotation: a new key beside the old one, then in its place, then alone."""
+        town, keys = self._town, self._town.machines[event.node].keys
+        if event.node in self._rotating:
+            return
+        self._rotating.add(event.node)
+        keys.append(keys[-1].introduce(town.now_ms()))
+        self._list(keys[-1])
+        await self._rest(2 * town.refresh_s)
+        keys.append(keys[-1].switch())
+        await self._rest(2 * town.refresh_s)
+        keys.append(keys[-1].end_others(town.now_ms(), revoke=bool(event.arguments.get("revoke", False))))
+        self._list(keys[-1])
+        self._rotating.discard(event.node)
+
+    def _list(self, identity: Identity) -> None:
+        self._town.authority.revise(identity)
         self._town.authority.publish(self._town.now_ms())
 
     # -- what the officers do -----------------------------------------------------------------------

@@ -38,6 +38,7 @@ class Town:
         self._seed = seed
         self.trace = trace
         self.watcher = watcher
+        self.refresh_s = scenario.settings.registry_refresh_s
         self.machines: dict[str, Machine] = {}
         self._troubles: Counter[str] = Counter()
         self._restarts: list[asyncio.Task[None]] = []
