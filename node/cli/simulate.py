@@ -1,4 +1,4 @@
-"""`xinqiao simulate`: the production code on a virtual clock, network and disk; each run from its seed, again and again."""
+"""`xinqiao simulate`: the production code on a virtual clock, network and disk; every run again from its seed."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command("simulate", cls=Command)
 @click.argument(
-    "scenario", required=False, help="A scenario file (YAML), or swarm or yangtze-delta, which are built in."
+    "scenario", required=False, help="A scenario file (YAML), or swarm, thirty or yangtze-delta, which are built in."
 )
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of the first run.")
 @click.option(
@@ -251,8 +251,9 @@ def _show_keys() -> None:
     from node.simulator.keys import key_rows
 
     rows = list(key_rows())
-    for part in dict.fromkeys(row.part for row in rows):
-        _table(part, ("key", "values", "default", "meaning"), [row.cells for row in rows if row.part == part])
+    for part, about in dict.fromkeys((row.part, row.about) for row in rows):
+        cells = [row.cells for row in rows if row.part == part]
+        _table(f"{part}: {about}", ("key", "values", "default", "meaning"), cells)
     result({"keys": [row._asdict() for row in rows]})
 
 

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 from pydantic_core import PydanticUndefined
 
-from node.simulator.scenario import FAULTS, PARTS, Fault, Part
+from node.simulator.scenario import FAULTS, PARTS, Fault, LinkOptions, LinkRule, Part
 
 
 class KeyRow(NamedTuple):
-    """One key. part is where it stands, with what that is; default is empty for a key that must be given."""
+    """One key. part is where it stands, about what that part is; default is empty for a key that must be given."""
 
     part: str
+    about: str
     key: str
     values: str
     default: str
@@ -25,28 +26,26 @@ class KeyRow(NamedTuple):
 
 
 def key_rows() -> Iterator[KeyRow]:
-    """Every key, in the order of the schema; what all faults have stands once, before them."""
+    """Every key, in the order of the schema; what several parts have stands once, in the part named first."""
     for name, part in PARTS.items():
-        yield from _rows(name or "the file", part)
+        yield from _rows(name or "the file", part, LinkOptions if part is LinkRule else None, "the keys of network")
     yield from _rows("faults", Fault)
     for kind, fault in FAULTS.items():
-        yield from _rows(f"faults, kind: {kind}", fault, besides=Fault)
+        yield from _rows(f"faults, kind: {kind}", fault, Fault, "the keys of all faults")
 
 
-def _rows(name: str, part: type[Part], besides: type[Part] | None = None) -> Iterator[KeyRow]:
-    title = f"{name}: {' '.join((part.__doc__ or '').split())}"
+def _rows(name: str, part: type[Part], base: type[Part] | None = None, common: str = "") -> Iterator[KeyRow]:
+    about = " ".join((part.__doc__ or "").split())
     schema = part.model_json_schema(mode="serialization")["properties"]
-    common = besides.model_fields if besides else {}
-    own = [
-        (str(field.serialization_alias or key), field)
-        for key, field in part.model_fields.items()
-        if key != "kind" and (key not in common or field.description != common[key].description)
-    ]
-    for key, field in own:
+    inherited = base.model_fields if base else {}
+    for attribute, field in part.model_fields.items():
+        if attribute == "kind" or (attribute in inherited and field.description == inherited[attribute].description):
+            continue
+        key = str(field.serialization_alias or attribute)
         default = "" if field.default is PydanticUndefined else _text(field.default)
-        yield KeyRow(title, key, _values(schema[key]), default, field.description or "")
-    if not own:
-        yield KeyRow(title, "", "", "-", "no keys of its own")
+        yield KeyRow(name, about, key, _values(schema[key]), default, field.description or "")
+    if base:
+        yield KeyRow(name, about, "…", "", "-", common)
 
 
 def _text(default: object) -> str:

@@ -15,8 +15,8 @@ from node.simulator.failure import Failure
 from node.simulator.plan import PlannedEvent
 from node.simulator.scenario import Scenario
 
-SWARM, YANGTZE_DELTA = "swarm", "yangtze-delta"
-BUILT_IN = (SWARM, YANGTZE_DELTA)
+SWARM, THIRTY, YANGTZE_DELTA = "swarm", "thirty", "yangtze-delta"
+BUILT_IN = (SWARM, THIRTY, YANGTZE_DELTA)
 """Scenarios that need no file."""
 
 BROKEN = "the run itself"
@@ -44,9 +44,11 @@ def scenario_for(source: Source, seed: int) -> Scenario:
     """The scenario of a run; that of a swarm is drawn from the seed."""
     if isinstance(source, Scenario):
         return source
-    from node.simulator.swarm import swarm, yangtze_delta
+    from node.simulator.swarm import swarm, thirty, yangtze_delta
 
-    return swarm(seed) if source == SWARM else yangtze_delta()
+    if source == SWARM:
+        return swarm(seed)
+    return thirty() if source == THIRTY else yangtze_delta()
 
 
 def run_once(source: Source, seed: int, plan: Sequence[PlannedEvent] | None = None, *, keep_trace: bool = False) -> Ran:
