@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Self
 
+import grpc.aio
 from google.protobuf.message import Message
 
 from node.simulator.grpc_call import METHODS, Call, Line, Method
@@ -65,7 +66,7 @@ class SimulatedChannel:
 
     def _begin(self, kind: Callable[..., Any], method: Method, request: Message | None, timeout: float | None) -> Any:
         if self._is_closed:
-            raise RuntimeError("the channel is closed")
+            raise grpc.aio.UsageError("Channel is closed.")
         call = kind(Call(self._line, method, timeout), self)
         self._calls[call] = None
         call.begin(request)
