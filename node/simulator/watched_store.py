@@ -4,14 +4,13 @@ Writing is the production code on a real file, and so is the first reading of an
 read is kept until a commit touches it: the duties of many nodes ask for the same rows far more often than these change.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from inspect import Signature, signature
 from pathlib import Path
 from typing import Any, cast
-
-from sqlalchemy import Connection
 
 from node.core.limits import Limits
 from node.ports import HeldChannel, StoreReader, StoreTransaction
@@ -92,7 +91,7 @@ class WatchedStore(SqliteStore):
     # -- reading
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _connected(self) -> Iterator[sqlite3.Connection]:
         self.life.check()
         with super()._connected() as connection:
             yield connection

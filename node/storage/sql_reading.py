@@ -9,9 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby
-from typing import Any
-
-from sqlalchemy import Connection, Row, TextClause, text
+from typing import Any, NamedTuple, Protocol
 
 from node.core import envelope as envelopes
 from node.core.channel import HeadAt, Log
@@ -34,7 +32,7 @@ from node.ports import (
 )
 from node.storage.slots import pick_records
 
-_Row = Row[*tuple[Any, ...]]
+_Row = tuple[Any, ...]
 
 MAX_INTEGER = (1 << 63) - 1
 _PAGE_ENTRIES = 256
@@ -43,15 +41,16 @@ _PAGE_RECORDS = 2_000
 _KEYS_PER_QUERY = 500
 
 _LOGS = """
-    SELECT c.name, c.origin, l.*, COALESCE(l.epoch <= o.closed_through, FALSE) AS quarantined,
-        (SELECT COUNT(*) FROM entries e
-          WHERE e.channel_id = l.channel_id AND e.epoch = l.epoch AND complete = 0) AS incomplete
+    SELECT c.name, c.origin, l.epoch, l.size, l.root, l.frontier, l.applied_size, l.records,
+        l.manifest, l.manifest_index, l.left_at, l.fresh_at_ms,
+        l.covered_size, l.covered_root, l.cut_size, l.cut_root, COALESCE(l.epoch <= o.closed_through, FALSE),
+        (SELECT COUNT(*) FROM entries e WHERE e.channel_id = l.channel_id AND e.epoch = l.epoch AND complete = 0)
     FROM logs l JOIN channels c ON c.id = l.channel_id LEFT JOIN origins o ON o.name = c.origin """
-_ALL_LOGS = text(_LOGS + "WHERE l.size > 0 ORDER BY c.name, l.epoch")
-_ONE_LOG = text(_LOGS + "WHERE c.name = :channel AND l.epoch = :epoch")
-_NEWEST_LOG = text(_LOGS + "WHERE c.name = :channel AND l.size > 0 ORDER BY l.epoch DESC LIMIT 1")
-_IS_CLOSED = text("SELECT 1 FROM origins WHERE name = :origin AND closed_through >= :epoch")
-_CHANNEL_ID = text("SELECT id FROM channels WHERE name = :channel")
+_ALL_LOGS = _LOGS + "WHERE l.size > 0 ORDER BY c.name, l.epoch"
+_ONE_LOG = _LOGS + "WHERE c.name = :channel AND l.epoch = :epoch"
+_NEWEST_LOG = _LOGS + "WHERE c.name = :channel AND l.size > 0 ORDER BY l.epoch DESC LIMIT 1"
+_IS_CLOSED = "SELECT 1 FROM origins WHERE name = :origin AND closed_through >= :epoch"
+_CHANNEL_ID = "SELECT id FROM channels WHERE name = :channel"
 
 _HEADERS = "SELECT e.entry_index, e.envelope, e.complete, e.issued_at_ms, e.received_at_ms, NULL AS body FROM entries e"
 _ENTRIES = _HEADERS.replace("NULL AS body", "b.body") + (
@@ -61,15 +60,15 @@ _RANGE = (
     " WHERE e.channel_id = :id AND e.epoch = :epoch AND e.entry_index >= :start AND e.entry_index < :end"
     " ORDER BY e.entry_index LIMIT :limit"
 )
-_PAGE_OF_HEADERS = text(_HEADERS + _RANGE)
-_PAGE_OF_ENTRIES = text(_ENTRIES + _RANGE)
-_PAGE_OF_SIZES = text("SELECT e.entry_index, LENGTH(e.body) AS bytes FROM bodies e" + _RANGE)
-_ONE_ENTRY = text(_ENTRIES + " WHERE e.channel_id = :id AND e.epoch = :epoch AND e.entry_index = :index")
-_INCOMPLETE = text(
+_PAGE_OF_HEADERS = _HEADERS + _RANGE
+_PAGE_OF_ENTRIES = _ENTRIES + _RANGE
+_PAGE_OF_SIZES = "SELECT e.entry_index, LENGTH(e.body) AS bytes FROM bodies e" + _RANGE
+_ONE_ENTRY = _ENTRIES + " WHERE e.channel_id = :id AND e.epoch = :epoch AND e.entry_index = :index"
+_INCOMPLETE = (
     "SELECT entry_index FROM entries WHERE channel_id = :id AND epoch = :epoch AND complete = 0"
     " ORDER BY entry_index LIMIT :limit"
 )
-_ERASURES = text(
+_ERASURES = (
     "SELECT position, commitment FROM erasures WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
     " ORDER BY position"
 )
@@ -83,60 +82,107 @@ _RECORDS = """
     SELECT epoch, entry_index, position FROM records
     WHERE channel_id = :id AND in_force = 1 AND (epoch, entry_index, position) > (:epoch, :index, :position) """
 _IN_ORDER = "ORDER BY epoch, entry_index, position LIMIT :limit"
-_PAGE_OF_RECORDS = text(_RECORDS + _IN_ORDER)
-_PAGE_OF_SUBJECT = text(_RECORDS + "AND subject = :subject " + _IN_ORDER)
-_IN_FORCE = text(
+_PAGE_OF_RECORDS = _RECORDS + _IN_ORDER
+_PAGE_OF_SUBJECT = _RECORDS + "AND subject = :subject " + _IN_ORDER
+_IN_FORCE = (
     "SELECT 1 FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
     " AND position = :position AND in_force = 1"
 )
-_COUNT_ALL = text("SELECT COALESCE(SUM(records), 0) FROM logs")
-_COUNT_ONE = text("SELECT COALESCE(SUM(records), 0) FROM logs WHERE channel_id = :id")
-_OUTCOMES = text(
-    "SELECT outcome, code, count FROM outcomes WHERE channel_id = :id AND epoch = :epoch ORDER BY outcome, code"
-)
+_COUNT_ALL = "SELECT COALESCE(SUM(records), 0) FROM logs"
+_COUNT_ONE = "SELECT COALESCE(SUM(records), 0) FROM logs WHERE channel_id = :id"
+_OUTCOMES = "SELECT outcome, code, count FROM outcomes WHERE channel_id = :id AND epoch = :epoch ORDER BY outcome, code"
 
 _HEARTBEATS = "SELECT sequence, node, time_ms, view FROM heartbeats "
 _RECEIPTS = "SELECT sequence, envelope FROM receipts "
 _ADDRESSES = "SELECT sequence, envelope FROM addresses "
 _SINCE = "WHERE sequence > :sequence ORDER BY sequence"
-_HEARTBEATS_SINCE = text(_HEARTBEATS + _SINCE)
-_HEARTBEAT = text(_HEARTBEATS + "WHERE node = :node")
-_RECEIPTS_SINCE = text(_RECEIPTS + _SINCE + " LIMIT :limit")
-_RECEIPT = text(_RECEIPTS + "WHERE channel = :channel AND subscriber = :subscriber")
-_RECEIPTS_FOR = text(_RECEIPTS + "WHERE channel = :channel ORDER BY subscriber")
-_RECEIPTS_OF = text(_RECEIPTS + "WHERE subscriber = :subscriber ORDER BY channel")
-_ADDRESSES_SINCE = text(_ADDRESSES + _SINCE)
-_ADDRESS = text(_ADDRESSES + "WHERE node = :node")
-_EQUIVOCATIONS_SINCE = text("SELECT sequence, channel, epoch, entry_index, proof FROM equivocations " + _SINCE)
+_HEARTBEATS_SINCE = _HEARTBEATS + _SINCE
+_HEARTBEAT = _HEARTBEATS + "WHERE node = :node"
+_RECEIPTS_SINCE = _RECEIPTS + _SINCE + " LIMIT :limit"
+_RECEIPT = _RECEIPTS + "WHERE channel = :channel AND subscriber = :subscriber"
+_RECEIPTS_FOR = _RECEIPTS + "WHERE channel = :channel ORDER BY subscriber"
+_RECEIPTS_OF = _RECEIPTS + "WHERE subscriber = :subscriber ORDER BY channel"
+_ADDRESSES_SINCE = _ADDRESSES + _SINCE
+_ADDRESS = _ADDRESSES + "WHERE node = :node"
+_EQUIVOCATIONS_SINCE = "SELECT sequence, channel, epoch, entry_index, proof FROM equivocations " + _SINCE
 
-_INCARNATION = text("SELECT incarnation FROM database")
-_SETTING = text("SELECT value FROM settings WHERE name = :name")
-_LINK = text(
-    "SELECT node, failures, retry_at_ms, last_success_ms, clock_skew_ms, failure FROM links WHERE node = :node"
-)
-_ALARMS = text(
+_INCARNATION = "SELECT incarnation FROM database"
+_SETTING = "SELECT value FROM settings WHERE name = :name"
+_LINK = "SELECT node, failures, retry_at_ms, last_success_ms, clock_skew_ms, failure FROM links WHERE node = :node"
+_ALARMS = (
     "SELECT code, subject, parameters, first_seen_ms, last_seen_ms, count FROM alarms"
     " ORDER BY last_seen_ms DESC, code, subject"
 )
-_REGISTRY_FILE = text("SELECT content FROM registry_files WHERE name = :name")
-_REGISTRY_NAMES = text("SELECT name FROM registry_files ORDER BY name")
+_REGISTRY_FILE = "SELECT content FROM registry_files WHERE name = :name"
+_REGISTRY_NAMES = "SELECT name FROM registry_files ORDER BY name"
+
+
+class SqlCursor(Protocol):
+    """What a statement gave."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows it changed."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """Its rows, as tuples."""
+        ...
+
+
+class SqlConnection(Protocol):
+    """What statements run on: a driver that takes :name and ? as they are, with nothing between it and them.
+
+    A layer over the driver costs several times as much as the small statements of this package themselves.
+    """
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] = ..., /) -> SqlCursor:
+        """Run a statement."""
+        ...
+
+    def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> SqlCursor:
+        """Run a statement for each row of values."""
+        ...
+
+
+class _LogRow(NamedTuple):
+    """The columns of _LOGS."""
+
+    name: str
+    origin: str
+    epoch: int
+    size: int
+    root: bytes
+    frontier: bytes
+    applied_size: int
+    records: int
+    manifest: bytes
+    manifest_index: int
+    left_at: int | None
+    fresh_at_ms: int
+    covered_size: int | None
+    covered_root: bytes
+    cut_size: int | None
+    cut_root: bytes
+    quarantined: int
+    incomplete: int
 
 
 class SqlReader:
     """The StoreReader; a store or a transaction says on which connection each statement runs."""
 
-    def _connected(self) -> AbstractContextManager[Connection]:
+    def _connected(self) -> AbstractContextManager[SqlConnection]:
         raise NotImplementedError
 
-    def _rows(self, statement: TextClause, **values: Any) -> Sequence[_Row]:
+    def _rows(self, statement: str, **values: Any) -> Sequence[_Row]:
         with self._connected() as connection:
-            return connection.execute(statement, _bounded(values)).all()
+            return connection.execute(statement, bounded(values)).fetchall()
 
-    def _row(self, statement: TextClause, **values: Any) -> _Row | None:
-        with self._connected() as connection:
-            return connection.execute(statement, _bounded(values)).first()
+    def _row(self, statement: str, **values: Any) -> _Row | None:
+        rows = self._rows(statement, **values)
+        return rows[0] if rows else None
 
-    def _value(self, statement: TextClause, **values: Any) -> Any:
+    def _value(self, statement: str, **values: Any) -> Any:
         row = self._row(statement, **values)
         return None if row is None else row[0]
 
@@ -156,19 +202,20 @@ class SqlReader:
     # -- logs
 
     def channels(self) -> Sequence[HeldChannel]:
-        return [_held_channel(row) for row in self._rows(_ALL_LOGS)]
+        return [_held_channel(_LogRow._make(row)) for row in self._rows(_ALL_LOGS)]
 
     def channel(self, channel: str, epoch: int | None = None) -> HeldChannel | None:
         if epoch is None:
             row = self._row(_NEWEST_LOG, channel=channel)
         else:
             row = self._row(_ONE_LOG, channel=channel, epoch=epoch)
-        return _held_channel(row) if row is not None and row.size else None
+        held = _LogRow._make(row) if row is not None else None
+        return _held_channel(held) if held is not None and held.size else None
 
     def log(self, channel: str, epoch: int) -> Log:
         row = self._row(_ONE_LOG, channel=channel, epoch=epoch)
         if row is not None:
-            return _log(row)
+            return _log(_LogRow._make(row))
         closed = self._row(_IS_CLOSED, origin=origin_of(channel), epoch=epoch) is not None
         return Log(channel, epoch, quarantined=closed)
 
@@ -183,15 +230,15 @@ class SqlReader:
             if not rows:
                 return
             yield from map(_held_entry, rows)
-            start = rows[-1].entry_index + 1
+            start = rows[-1][0] + 1
 
     def _fitting(self, log: dict[str, Any], start: int) -> int:
         """How many entries from there on make a page whose bodies fit in memory, at least one."""
         total = 0
-        for row in self._rows(_PAGE_OF_SIZES, **log, start=start, limit=_PAGE_ENTRIES):
-            total += row.bytes
+        for index, body_bytes in self._rows(_PAGE_OF_SIZES, **log, start=start, limit=_PAGE_ENTRIES):
+            total += body_bytes
             if total > _PAGE_BYTES:
-                return max(1, int(row.entry_index) - start)
+                return max(1, int(index) - start)
         return _PAGE_ENTRIES
 
     def entry(self, channel: str, epoch: int, index: int) -> HeldEntry | None:
@@ -203,7 +250,7 @@ class SqlReader:
 
     def incomplete_entries(self, channel: str, epoch: int, limit: int) -> Sequence[int]:
         rows = self._rows(_INCOMPLETE, id=self._channel_id(channel), epoch=epoch, limit=limit)
-        return [row.entry_index for row in rows]
+        return [index for (index,) in rows]
 
     def hashes(self, channel: str, epoch: int) -> HashReader:
         return _StoredHashes(self, self._channel_id(channel), epoch)
@@ -212,8 +259,7 @@ class SqlReader:
         return self._erasures(self._channel_id(channel), epoch, index)
 
     def _erasures(self, channel_id: int | None, epoch: int, index: int) -> dict[int, bytes]:
-        rows = self._rows(_ERASURES, id=channel_id, epoch=epoch, index=index)
-        return {row.position: row.commitment for row in rows}
+        return dict(self._rows(_ERASURES, id=channel_id, epoch=epoch, index=index))
 
     # -- records
 
@@ -227,8 +273,9 @@ class SqlReader:
                 f" WHERE channel_id = ? AND in_force = 1 AND natural_key IN ({marks(len(chunk))})"
             )
             with self._connected() as connection:
-                for key, epoch, index, position, content_hash in connection.exec_driver_sql(sql, (channel_id, *chunk)):
-                    found[key] = HeldKey(Place(epoch, index, position), content_hash)
+                rows = connection.execute(sql, (channel_id, *chunk)).fetchall()
+            for key, epoch, index, position, content_hash in rows:
+                found[key] = HeldKey(Place(epoch, index, position), content_hash)
         return found
 
     def records(
@@ -251,10 +298,10 @@ class SqlReader:
             sql, wanted["channel"] = sql + _OF_CHANNEL, channel
         if subject is not None:
             sql, wanted["subject"] = sql + _OF_SUBJECT, subject
-        return self._rows(text(sql + "ORDER BY c.name"), **wanted)
+        return self._rows(sql + "ORDER BY c.name", **wanted)
 
     def _places_after(
-        self, statement: TextClause, channel_id: int, last: Place, left: int, wanted: dict[str, str]
+        self, statement: str, channel_id: int, last: Place, left: int, wanted: dict[str, str]
     ) -> list[Place]:
         after = {"epoch": last.epoch, "index": last.index, "position": last.position}
         rows = self._rows(statement, id=channel_id, limit=min(left, _PAGE_RECORDS), **after, **wanted)
@@ -280,7 +327,7 @@ class SqlReader:
 
     def outcomes(self, channel: str, epoch: int) -> Mapping[tuple[int, str], int]:
         rows = self._rows(_OUTCOMES, id=self._channel_id(channel), epoch=epoch)
-        return {(row.outcome, row.code): row[2] for row in rows}
+        return {(outcome, code): count for outcome, code, count in rows}
 
     # -- what nodes say of themselves
 
@@ -334,10 +381,10 @@ class SqlReader:
         return content
 
     def registry_files(self) -> Iterator[RegistryFileRecord]:
-        for row in self._rows(_REGISTRY_NAMES):
-            content = self.registry_file(row.name)
+        for (name,) in self._rows(_REGISTRY_NAMES):
+            content = self.registry_file(name)
             if content is not None:  # else it was dropped since the names were read
-                yield RegistryFileRecord(row.name, content)
+                yield RegistryFileRecord(name, content)
 
 
 class _StoredHashes:
@@ -361,10 +408,9 @@ class _StoredHashes:
             "SELECT position, hash FROM hashes WHERE channel_id = ? AND epoch = ?"
             f" AND position IN ({marks(len(indexes))})"
         )
-        bounded = [min(number, MAX_INTEGER) for number in (self._log[1], *indexes)]
+        numbers = [min(number, MAX_INTEGER) for number in (self._log[1], *indexes)]
         with self._reader._connected() as connection:  # noqa: SLF001 - a part of the reader
-            rows = connection.exec_driver_sql(sql, (self._log[0], *bounded)).all()
-        return {row[0]: row[1] for row in rows}
+            return dict(connection.execute(sql, (self._log[0], *numbers)).fetchall())
 
 
 def marks(count: int) -> str:
@@ -372,12 +418,12 @@ def marks(count: int) -> str:
     return ",".join("?" * count)
 
 
-def _bounded(values: dict[str, Any]) -> dict[str, Any]:
+def bounded(values: dict[str, Any]) -> dict[str, Any]:
     """A peer's 64-bit number may exceed what a column holds; no row is ever found at the largest."""
     return {name: min(value, MAX_INTEGER) if isinstance(value, int) else value for name, value in values.items()}
 
 
-def _log(row: _Row) -> Log:
+def _log(row: _LogRow) -> Log:
     frontier = tuple(row.frontier[at : at + HASH_BYTES] for at in range(0, len(row.frontier), HASH_BYTES))
     return Log(
         channel=row.name,
@@ -391,7 +437,7 @@ def _log(row: _Row) -> Log:
     )
 
 
-def _held_channel(row: _Row) -> HeldChannel:
+def _held_channel(row: _LogRow) -> HeldChannel:
     return HeldChannel(
         log=_log(row),
         origin=row.origin,
@@ -406,20 +452,24 @@ def _held_channel(row: _Row) -> HeldChannel:
 
 
 def _held_entry(row: _Row) -> HeldEntry:
-    envelope = envelope_pb2.Envelope.FromString(row.envelope)
-    return HeldEntry(row.entry_index, envelope, row.body, bool(row.complete), row.issued_at_ms, row.received_at_ms)
+    index, envelope, complete, issued_at_ms, received_at_ms, body = row
+    parsed = envelope_pb2.Envelope.FromString(envelope)
+    return HeldEntry(index, parsed, body, bool(complete), issued_at_ms, received_at_ms)
 
 
 def _held_heartbeat(row: _Row) -> HeldHeartbeat:
-    return HeldHeartbeat(row.sequence, row.node, row.time_ms, channel_pb2.HeartbeatView.FromString(row.view))
+    sequence, node, time_ms, view = row
+    return HeldHeartbeat(sequence, node, time_ms, channel_pb2.HeartbeatView.FromString(view))
 
 
 def _held_receipt(row: _Row) -> HeldReceipt:
-    envelope = envelope_pb2.Envelope.FromString(row.envelope)
+    sequence, serialized = row
+    envelope = envelope_pb2.Envelope.FromString(serialized)
     message = envelopes.parse(channel_pb2.Receipt, envelope.payload)
-    return HeldReceipt(row.sequence, VerifiedReceipt(message, envelope))
+    return HeldReceipt(sequence, VerifiedReceipt(message, envelope))
 
 
 def _held_address(row: _Row) -> HeldAddress:
-    envelope = envelope_pb2.Envelope.FromString(row.envelope)
-    return HeldAddress(row.sequence, envelopes.parse(registry_pb2.AddressRecord, envelope.payload), envelope)
+    sequence, serialized = row
+    envelope = envelope_pb2.Envelope.FromString(serialized)
+    return HeldAddress(sequence, envelopes.parse(registry_pb2.AddressRecord, envelope.payload), envelope)

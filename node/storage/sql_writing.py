@@ -18,9 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any
-
-from sqlalchemy import Connection, TextClause, text
+from typing import Any, NamedTuple
 
 from node.core.channel import HeadAt
 from node.core.entry import VerifiedBody, VerifiedEntry, origin_of
@@ -33,39 +31,39 @@ from node.core.state import Applied, Erasure, RecordInForce
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
 from node.storage.slots import names_slot, open_held, settle
-from node.storage.sql_reading import MAX_INTEGER, SqlReader
+from node.storage.sql_reading import MAX_INTEGER, SqlConnection, SqlReader, bounded
 
-_ADD_CHANNEL = text("INSERT INTO channels (name, origin) VALUES (:channel, :origin)")
-_ADD_LOG = text(
+_ADD_CHANNEL = "INSERT INTO channels (name, origin) VALUES (:channel, :origin)"
+_ADD_LOG = (
     "INSERT INTO logs (channel_id, epoch, size, root, frontier, applied_size, records, manifest, manifest_index,"
     " fresh_at_ms) VALUES (:id, :epoch, 0, :root, :nothing, 0, 0, :nothing, 0, 0) ON CONFLICT DO NOTHING"
 )
 
 _OF_LOG = " WHERE channel_id = :id AND epoch = :epoch"
 _OF_ENTRY = _OF_LOG + " AND entry_index = :index"
-_SWAP_HEAD = text(
+_SWAP_HEAD = (
     "UPDATE logs SET size = :index + 1, root = :after, frontier = :frontier"
     + _OF_LOG
     + " AND size = :index AND root = :before"
 )
-_SET_MANIFEST = text("UPDATE logs SET manifest = :manifest, manifest_index = :index" + _OF_LOG)
-_ADD_ENTRY = text(
+_SET_MANIFEST = "UPDATE logs SET manifest = :manifest, manifest_index = :index" + _OF_LOG
+_ADD_ENTRY = (
     "INSERT INTO entries (channel_id, epoch, entry_index, complete, record_count, issued_at_ms, received_at_ms,"
     " envelope) VALUES (:id, :epoch, :index, :complete, :record_count, :issued_at_ms, :received_at_ms, :envelope)"
 )
 _ADD_HASH = "INSERT INTO hashes (channel_id, epoch, position, hash) VALUES (?, ?, ?, ?)"
-_PUT_BODY = text(
+_PUT_BODY = (
     "INSERT INTO bodies (channel_id, epoch, entry_index, body) VALUES (:id, :epoch, :index, :body)"
     " ON CONFLICT (channel_id, epoch, entry_index) DO UPDATE SET body = excluded.body"
 )
-_STORED_ENTRY = text(
+_STORED_ENTRY = (
     "SELECT e.envelope, e.complete, b.body FROM entries e LEFT JOIN bodies b"
     " ON b.channel_id = e.channel_id AND b.epoch = e.epoch AND b.entry_index = e.entry_index"
     " WHERE e.channel_id = :id AND e.epoch = :epoch AND e.entry_index = :index"
 )
-_SET_COMPLETE = text("UPDATE entries SET complete = :complete" + _OF_ENTRY)
+_SET_COMPLETE = "UPDATE entries SET complete = :complete" + _OF_ENTRY
 
-_SWAP_APPLIED = text(
+_SWAP_APPLIED = (
     "UPDATE logs SET applied_size = applied_size + 1" + _OF_LOG + " AND applied_size = :index AND size > :index"
 )
 _REPLACE_RECORD = (
@@ -76,57 +74,57 @@ _ADD_RECORD = (
     "INSERT INTO records (channel_id, epoch, entry_index, position, in_force, natural_key, content_hash, subject)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_COUNT_RECORDS = text("UPDATE logs SET records = records + :change" + _OF_LOG)
-_ADD_OUTCOME = text(
+_COUNT_RECORDS = "UPDATE logs SET records = records + :change" + _OF_LOG
+_ADD_OUTCOME = (
     "INSERT INTO outcomes (channel_id, epoch, outcome, code, count) VALUES (:id, :epoch, :outcome, :code, :count)"
     " ON CONFLICT (channel_id, epoch, outcome, code) DO UPDATE SET count = outcomes.count + excluded.count"
 )
 _BAR = "INSERT INTO barred (channel_id, epoch, entry_index, position) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-_BARRED = text("SELECT position FROM barred" + _OF_ENTRY)
+_BARRED = "SELECT position FROM barred" + _OF_ENTRY
 
 _PUT_ERASURE = (
     "INSERT INTO erasures (channel_id, epoch, entry_index, position, commitment) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (channel_id, epoch, entry_index, position) DO UPDATE SET commitment = excluded.commitment"
 )
-_DROP_ERASURE = text("DELETE FROM erasures" + _OF_ENTRY + " AND position = :position")
-_RECORD_AT = text("SELECT natural_key, in_force FROM records" + _OF_ENTRY + " AND position = :position")
-_ERASE_RECORD = text(
+_DROP_ERASURE = "DELETE FROM erasures" + _OF_ENTRY + " AND position = :position"
+_RECORD_AT = "SELECT natural_key, in_force FROM records" + _OF_ENTRY + " AND position = :position"
+_ERASE_RECORD = (
     "UPDATE records SET in_force = NULL, content_hash = NULL, subject = ''" + _OF_ENTRY + " AND position = :position"
 )
 # What is left of an erased record only keeps older ones of its key from coming back; without any it goes.
-_FORGET_ERASED = text(
+_FORGET_ERASED = (
     "DELETE FROM records AS r WHERE r.channel_id = :id AND r.natural_key = :key AND r.content_hash IS NULL"
     " AND NOT EXISTS (SELECT 1 FROM records o WHERE o.channel_id = :id AND o.natural_key = :key"
     " AND o.content_hash IS NOT NULL"
     " AND (o.epoch, o.entry_index, o.position) < (r.epoch, r.entry_index, r.position))"
 )
 
-_SET_LEFT = text("UPDATE logs SET left_at = :left_at" + _OF_LOG)
-_REFOLD = text("UPDATE logs SET left_at = NULL, applied_size = 0, records = 0" + _OF_LOG + " AND left_at IS NOT NULL")
-_MISS_BODIES = text(
+_SET_LEFT = "UPDATE logs SET left_at = :left_at" + _OF_LOG
+_REFOLD = "UPDATE logs SET left_at = NULL, applied_size = 0, records = 0" + _OF_LOG + " AND left_at IS NOT NULL"
+_MISS_BODIES = (
     "UPDATE entries SET complete = 0" + _OF_LOG + " AND record_count > 0 AND NOT EXISTS (SELECT 1 FROM bodies b"
     " WHERE b.channel_id = entries.channel_id AND b.epoch = entries.epoch AND b.entry_index = entries.entry_index)"
 )
-_MISS_NOTHING = text("UPDATE entries SET complete = 1" + _OF_LOG + " AND complete = 0")
-_NO_RECORDS = text("UPDATE logs SET records = 0" + _OF_LOG)
-_DROP_BODIES = text("DELETE FROM bodies" + _OF_LOG)
-_DROP_RECORDS = text("DELETE FROM records" + _OF_LOG)
-_DROP_OUTCOMES = text("DELETE FROM outcomes" + _OF_LOG)
+_MISS_NOTHING = "UPDATE entries SET complete = 1" + _OF_LOG + " AND complete = 0"
+_NO_RECORDS = "UPDATE logs SET records = 0" + _OF_LOG
+_DROP_BODIES = "DELETE FROM bodies" + _OF_LOG
+_DROP_RECORDS = "DELETE FROM records" + _OF_LOG
+_DROP_OUTCOMES = "DELETE FROM outcomes" + _OF_LOG
 
-_QUARANTINE = text(
+_QUARANTINE = (
     "INSERT INTO origins (name, closed_through) VALUES (:origin, (SELECT COALESCE(MAX(l.epoch), 0)"
     " FROM logs l JOIN channels c ON c.id = l.channel_id WHERE c.origin = :origin AND l.size > 0))"
     " ON CONFLICT (name) DO UPDATE SET closed_through = excluded.closed_through"
 )
-_RELEASE = text("DELETE FROM origins WHERE name = :origin")
-_COVER = text(
+_RELEASE = "DELETE FROM origins WHERE name = :origin"
+_COVER = (
     "UPDATE logs SET covered_size = :size, covered_root = :root"
     + _OF_LOG
     + " AND (covered_size IS NULL OR covered_size < :size)"
 )
-_FRESHEN = text("UPDATE logs SET fresh_at_ms = :fresh_at_ms" + _OF_LOG + " AND fresh_at_ms < :fresh_at_ms")
-_CUT_SIZE = text("SELECT cut_size FROM logs" + _OF_LOG)
-_CUT = text("UPDATE logs SET cut_size = :size, cut_root = :root" + _OF_LOG)
+_FRESHEN = "UPDATE logs SET fresh_at_ms = :fresh_at_ms" + _OF_LOG + " AND fresh_at_ms < :fresh_at_ms"
+_CUT_SIZE = "SELECT cut_size FROM logs" + _OF_LOG
+_CUT = "UPDATE logs SET cut_size = :size, cut_root = :root" + _OF_LOG
 # Between an old cut and a new one the keys of all records are settled again: the latest at or below its cut counts.
 _BETWEEN = (
     "SELECT b.natural_key FROM records b"
@@ -136,11 +134,11 @@ _BELOW_CUT = (
     "{0}.entry_index < COALESCE((SELECT l.cut_size FROM logs l"
     " WHERE l.channel_id = {0}.channel_id AND l.epoch = {0}.epoch), " + str(MAX_INTEGER) + ")"
 )
-_ANY_BETWEEN = text(_BETWEEN + " LIMIT 1")
-_UNSETTLE = text(
+_ANY_BETWEEN = _BETWEEN + " LIMIT 1"
+_UNSETTLE = (
     f"UPDATE records SET in_force = NULL WHERE channel_id = :id AND in_force = 1 AND natural_key IN ({_BETWEEN})"
 )
-_SETTLE = text(
+_SETTLE = (
     "UPDATE records AS r SET in_force = 1"
     f" WHERE r.channel_id = :id AND r.natural_key IN ({_BETWEEN})"
     f" AND r.content_hash IS NOT NULL AND {_BELOW_CUT.format('r')}"
@@ -148,58 +146,66 @@ _SETTLE = text(
     " AND (n.epoch, n.entry_index, n.position) > (r.epoch, r.entry_index, r.position)"
     f" AND {_BELOW_CUT.format('n')})"
 )
-_RECOUNT = text(
+_RECOUNT = (
     "UPDATE logs SET records = (SELECT COUNT(*) FROM records r"
     " WHERE r.channel_id = logs.channel_id AND r.epoch = logs.epoch AND r.in_force = 1) WHERE channel_id = :id"
 )
 
 _NEXT = "(SELECT COALESCE(MAX(sequence), 0) + 1 FROM {})"
-_HEARTBEAT_EXTENT = text("SELECT time_ms, heads FROM heartbeats WHERE node = :node")
-_PUT_HEARTBEAT = text(
+_HEARTBEAT_EXTENT = "SELECT time_ms, heads FROM heartbeats WHERE node = :node"
+_PUT_HEARTBEAT = (
     "INSERT INTO heartbeats (node, sequence, time_ms, heads, view)"
     f" VALUES (:node, {_NEXT.format('heartbeats')}, :time_ms, :heads, :view)"
     " ON CONFLICT (node) DO UPDATE SET sequence = excluded.sequence, time_ms = excluded.time_ms,"
     " heads = excluded.heads, view = excluded.view"
 )
-_PUT_RECEIPT = text(
+_PUT_RECEIPT = (
     "INSERT INTO receipts (channel, subscriber, sequence, envelope)"
     f" VALUES (:channel, :subscriber, {_NEXT.format('receipts')}, :envelope)"
     " ON CONFLICT (channel, subscriber) DO UPDATE SET sequence = excluded.sequence, envelope = excluded.envelope"
 )
-_PUT_ADDRESS = text(
+_PUT_ADDRESS = (
     f"INSERT INTO addresses (node, sequence, envelope) VALUES (:node, {_NEXT.format('addresses')}, :envelope)"
     " ON CONFLICT (node) DO UPDATE SET sequence = excluded.sequence, envelope = excluded.envelope"
 )
-_COUNT_EQUIVOCATIONS = text("SELECT COUNT(*) FROM equivocations")
-_PUT_EQUIVOCATION = text(
+_COUNT_EQUIVOCATIONS = "SELECT COUNT(*) FROM equivocations"
+_PUT_EQUIVOCATION = (
     "INSERT INTO equivocations (channel, epoch, entry_index, sequence, proof)"
     f" VALUES (:channel, :epoch, :index, {_NEXT.format('equivocations')}, :proof) ON CONFLICT DO NOTHING"
 )
 
-_SET_SETTING = text(
+_SET_SETTING = (
     "INSERT INTO settings (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
-_PUT_LINK = text(
+_PUT_LINK = (
     "INSERT INTO links (node, failures, retry_at_ms, last_success_ms, clock_skew_ms, failure)"
     " VALUES (:node, :failures, :retry_at_ms, :last_success_ms, :clock_skew_ms, :failure)"
     " ON CONFLICT (node) DO UPDATE SET failures = excluded.failures, retry_at_ms = excluded.retry_at_ms,"
     " last_success_ms = excluded.last_success_ms, clock_skew_ms = excluded.clock_skew_ms, failure = excluded.failure"
 )
-_RAISE_ALARM = text(
+_RAISE_ALARM = (
     "INSERT INTO alarms (code, subject, parameters, first_seen_ms, last_seen_ms, count)"
     " VALUES (:code, :subject, :parameters, :now_ms, :now_ms, 1) ON CONFLICT (code, subject) DO UPDATE SET"
     " parameters = excluded.parameters, last_seen_ms = excluded.last_seen_ms, count = alarms.count + 1"
 )
-_DROP_OLD_ALARMS = text(
+_DROP_OLD_ALARMS = (
     "DELETE FROM alarms WHERE (code, subject) IN (SELECT code, subject FROM alarms"
     " ORDER BY last_seen_ms DESC, code, subject LIMIT :all OFFSET :kept)"
 )
-_CLEAR_ALARM = text("DELETE FROM alarms WHERE code = :code AND subject = :subject")
-_DROP_REGISTRY_FILE = text("DELETE FROM registry_files WHERE name = :name")
-_PUT_REGISTRY_FILE = text(
+_CLEAR_ALARM = "DELETE FROM alarms WHERE code = :code AND subject = :subject"
+_DROP_REGISTRY_FILE = "DELETE FROM registry_files WHERE name = :name"
+_PUT_REGISTRY_FILE = (
     "INSERT INTO registry_files (name, content) VALUES (:name, :content)"
     " ON CONFLICT (name) DO UPDATE SET content = excluded.content"
 )
+
+
+class _StoredEntry(NamedTuple):
+    """The columns of _STORED_ENTRY."""
+
+    envelope: bytes
+    complete: int
+    body: bytes | None
 
 
 class SqlTransaction(SqlReader):
@@ -208,23 +214,22 @@ class SqlTransaction(SqlReader):
     erased tells that content was removed, whose last traces are then cleared from the database's own log.
     """
 
-    def __init__(self, connection: Connection, limits: Limits) -> None:
+    def __init__(self, connection: SqlConnection, limits: Limits) -> None:
         self._connection = connection
         self._limits = limits
         self.erased = False
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _connected(self) -> Iterator[SqlConnection]:
         yield self._connection
 
-    def _change(self, statement: TextClause, **values: Any) -> int:
+    def _change(self, statement: str, **values: Any) -> int:
         """Run a statement and return how many rows it changed."""
-        bounded = {name: min(v, MAX_INTEGER) if isinstance(v, int) else v for name, v in values.items()}
-        return self._connection.execute(statement, bounded).rowcount
+        return self._connection.execute(statement, bounded(values)).rowcount
 
     def _change_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
-        """Run a statement of the bulk path for each row, past the layers that would cost more than the work."""
-        return self._connection.exec_driver_sql(sql, list(rows)).rowcount if rows else 0
+        """Run a statement for each row and return how many rows all of them changed."""
+        return self._connection.executemany(sql, rows).rowcount if rows else 0
 
     def _ensure_channel(self, channel: str) -> int:
         channel_id = self._channel_id(channel)
@@ -280,13 +285,17 @@ class SqlTransaction(SqlReader):
 
     def put_body(self, channel: str, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
         channel_id = self._channel_id(channel)
-        if channel_id is None or self._row(_STORED_ENTRY, id=channel_id, epoch=epoch, index=index) is None:
+        if channel_id is None or self._stored(channel_id, epoch, index) is None:
             raise ValueError(f"no entry {epoch}/{index} of {channel} is held")
         self._store_body(channel_id, epoch, index, body, complete)
 
+    def _stored(self, channel_id: int, epoch: int, index: int) -> "_StoredEntry | None":
+        row = self._row(_STORED_ENTRY, id=channel_id, epoch=epoch, index=index)
+        return _StoredEntry._make(row) if row is not None else None
+
     def _store_body(self, channel_id: int, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
         at = {"id": channel_id, "epoch": epoch, "index": index}
-        barred = [row.position for row in self._rows(_BARRED, **at)]
+        barred = [position for (position,) in self._rows(_BARRED, **at)]
         settled = settle(body, self._erasures(channel_id, epoch, index), barred)
         for position in settled.void:
             self._change(_DROP_ERASURE, **at, position=position)
@@ -344,7 +353,7 @@ class SqlTransaction(SqlReader):
     def _bar(self, channel_id: int, applied: Applied) -> None:
         epoch, index = applied.epoch, applied.index
         self._change_many(_BAR, [(channel_id, epoch, index, position) for position in applied.barred])
-        stored = self._row(_STORED_ENTRY, id=channel_id, epoch=epoch, index=index)
+        stored = self._stored(channel_id, epoch, index)
         if stored is not None and stored.body is not None:
             self._strip(channel_id, epoch, index, open_held(stored.envelope, stored.body), bool(stored.complete))
 
@@ -357,7 +366,7 @@ class SqlTransaction(SqlReader):
             self._put_erasures_of(channel_id, min(epoch, MAX_INTEGER), min(index, MAX_INTEGER), list(group))
 
     def _put_erasures_of(self, channel_id: int, epoch: int, index: int, erasures: Sequence[Erasure]) -> None:
-        stored = self._row(_STORED_ENTRY, id=channel_id, epoch=epoch, index=index)
+        stored = self._stored(channel_id, epoch, index)
         body = open_held(stored.envelope, stored.body) if stored is not None and stored.body is not None else None
         if body is not None:  # what is known to name other content is void
             erasures = [e for e in erasures if names_slot(body, e.place.position, e.commitment)]
@@ -376,9 +385,10 @@ class SqlTransaction(SqlReader):
             at = {"id": channel_id, "epoch": epoch, "index": index, "position": position}
             row = self._row(_RECORD_AT, **at)
             if row is not None:
+                natural_key, in_force = row
                 self._change(_ERASE_RECORD, **at)
-                self._change(_FORGET_ERASED, id=channel_id, key=row.natural_key)
-                self._count_records(channel_id, {epoch: -1 if row.in_force else 0})
+                self._change(_FORGET_ERASED, id=channel_id, key=natural_key)
+                self._count_records(channel_id, {epoch: -1 if in_force else 0})
 
     def erase_bodies(self, channel: str, epoch: int) -> None:
         log = {"id": self._channel_id(channel), "epoch": epoch}
@@ -421,7 +431,7 @@ class SqlTransaction(SqlReader):
     def put_heartbeat(self, heartbeat: VerifiedHeartbeat) -> bool:
         held = self._row(_HEARTBEAT_EXTENT, node=heartbeat.node)
         extent = (heartbeat.time_ms, len(heartbeat.heads))
-        if held is not None and extent <= (held.time_ms, held.heads):
+        if held is not None and extent <= held:
             return False
         view = heartbeat.view.SerializeToString()
         self._change(_PUT_HEARTBEAT, node=heartbeat.node, time_ms=extent[0], heads=extent[1], view=view)

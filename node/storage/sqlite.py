@@ -14,9 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.core.errors import XinqiaoError
@@ -42,6 +42,7 @@ _WRITER = (
     "PRAGMA cache_size = -8192",
     "PRAGMA wal_autocheckpoint = 4096",
 )
+_BEGIN = "BEGIN IMMEDIATE"
 _PRIVATE_FILE = 0o600
 _FULL_BELOW_BYTES = 64 * 1024  # SQLite reports some writes to a full disk as input/output errors
 
@@ -53,7 +54,7 @@ class SqliteStore(SqlReader):
         # Each read is one statement, which sees one committed state: it needs no transaction.
         self._reading = _engine(path, "", _ANY_CONNECTION, pool_size=4, max_overflow=60)
         # One connection: transactions of several threads take turns here, and not by trying again and again.
-        self._writing = _engine(path, "BEGIN IMMEDIATE", _WRITER, pool_size=1, max_overflow=0)
+        self._writing = _engine(path, _BEGIN, _WRITER, pool_size=1, max_overflow=0)
         self._home = path.parent
         self._limits = limits
         self._traces = True  # a process before this one may have ended between an erasure and its clearing
@@ -91,16 +92,22 @@ class SqliteStore(SqlReader):
             self._writing.dispose()  # the next connection reads the planner's statistics
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        with self._failures(), self._reading.connect() as connection:
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        with self._failures(), _borrowed(self._reading) as connection:
             yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """Commit durably on leaving, leave nothing when the block raises."""
-        with self._failures(), self._writing.begin() as connection:
+        with self._failures(), _borrowed(self._writing) as connection:
             transaction = SqlTransaction(connection, self._limits)
-            yield transaction
+            connection.execute(_BEGIN)
+            try:
+                yield transaction
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.rollback()  # does nothing where the database has done so by itself
+                raise
         self._traces |= transaction.erased
         if self._traces:
             self._clear_traces()
@@ -111,16 +118,15 @@ class SqliteStore(SqlReader):
         The transaction is committed whatever comes of it: while a reader holds the log, or the disk fails, it is
         tried again after the next one.
         """
-        with self._writing.connect() as connection:
-            raw = connection.connection
+        with _borrowed(self._writing) as connection:
             try:
-                raw.execute("PRAGMA busy_timeout = 0")
-                busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                connection.execute("PRAGMA busy_timeout = 0")
+                busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 self._traces = bool(busy)
             except sqlite3.Error:
                 self._traces = True
             finally:
-                raw.execute(_ANY_CONNECTION[0])
+                connection.execute(_ANY_CONNECTION[0])
 
     def close(self) -> None:
         """Release the database."""
@@ -160,6 +166,16 @@ def _make_private(path: Path) -> None:
     except OSError as error:
         code = "DISK_FULL" if error.errno == errno.ENOSPC else "DATABASE"
         raise XinqiaoError(code, home=path.parent, detail=error.strerror or error) from error
+
+
+@contextmanager
+def _borrowed(engine: Engine) -> Iterator[sqlite3.Connection]:
+    """A connection of the pool as the driver knows it."""
+    pooled = engine.raw_connection()
+    try:
+        yield cast("sqlite3.Connection", pooled.driver_connection)
+    finally:
+        pooled.close()
 
 
 def _engine(path: Path, begin: str, pragmas: Sequence[str], **pool: int) -> Engine:

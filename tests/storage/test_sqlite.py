@@ -126,10 +126,10 @@ class TestSchema:
         ("statement", "index"),
         [
             ("SELECT content_hash FROM records WHERE channel_id = 1 AND in_force = 1 AND natural_key IN (1, 2)", "key"),
-            (sql_reading._PAGE_OF_SUBJECT.text, "subject"),
-            (sql_writing._UNSETTLE.text, "key"),
-            (sql_writing._SETTLE.text, "key"),
-            (sql_writing._FORGET_ERASED.text, "key"),
+            (sql_reading._PAGE_OF_SUBJECT, "subject"),
+            (sql_writing._UNSETTLE, "key"),
+            (sql_writing._SETTLE, "key"),
+            (sql_writing._FORGET_ERASED, "key"),
         ],
     )
     def test_no_statement_walks_the_records_of_a_channel(self, path: Path, statement: str, index: str) -> None:
