@@ -37,7 +37,7 @@ class ClientCall:
         self._call = call
         self._connection = connection
         self._status: Status | None = None
-        self._context = Context(call, self)
+        self._context: Context | None = Context(call, self)
         self._there = call.line.there()
         self._duplicate: tuple[Course, Context] | None = None
         if call.is_duplicated():
@@ -61,10 +61,9 @@ class ClientCall:
 
     async def send_serialized_message(self, content: bytes) -> None:
         """Send one message of a stream; waits while the other side does not read."""
-        if self.done():
-            raise grpc.aio.InternalError("the call is over")
-        await self._context.inbox.room()
-        if self.done():
+        if self._context is not None:
+            await self._context.inbox.room()
+        if self._context is None:
             raise grpc.aio.InternalError("the call is over")
         sent = self._leaving(content)
         self._context.inbox.sent(len(content))
@@ -78,8 +77,7 @@ class ClientCall:
 
     async def done_writing(self) -> None:
         """Say that nothing more comes."""
-        if not self.done():
-            self._tell(Context.half_close)
+        self._tell(Context.half_close)
 
     async def wait_for_connection(self) -> None:
         """Raises what ended the call, where it is over."""
@@ -88,6 +86,8 @@ class ClientCall:
 
     def _tell(self, event: Callable[..., None], sent: Sent | None = None) -> None:
         """Let something arrive at the other side, of a duplicated call twice."""
+        if self._context is None:
+            return
         size = 0 if sent is None else sent.size
         self._there.send(size, event, self._context, *(() if sent is None else (sent,)))
         if self._duplicate is not None:
@@ -129,28 +129,36 @@ class ClientCall:
 
     def break_off(self, details: str) -> None:
         """The connection is reset: both ends know."""
+        if self._context is not None:
+            self._context.cancel()
         self.breaks(details)
-        self._context.cancel()
 
     def crash(self) -> None:
         """The calling process is gone; the other side is told by its machine."""
-        self._finish(CANCELLED, drop=True)
-        self._tell(Context.cancel)
+        self._give_up(CANCELLED)
 
     def _expire(self) -> None:
-        self._finish(LATE, drop=True)
+        self._give_up(LATE)
+
+    def _give_up(self, status: Status) -> None:
         self._tell(Context.cancel)
+        self._finish(status, drop=True)
 
     def _finish(self, status: Status, *, drop: bool = False) -> None:
-        if self._status is not None and status is not CANCELLED:
+        if self._context is None:
             return
         self._status = status
         if status.code is not grpc.StatusCode.OK:
             self._call.note("fails", self._call.caller, status=status.code.name)
         if self._deadline is not None:
             self._deadline.cancel()
+        if self._duplicate is not None and self._call.method.streams_in:
+            course, context = self._duplicate
+            course.send(0, context.half_close)
         self.inbox.end(drop=drop)
         self._context.inbox.release()
+        # The ends know each other; nothing may be left to the garbage collector, which is off in a run.
+        self._context = self._duplicate = None
         self._connection.forget(self)
         self._call.hosts.closed(self._call.caller, self)
 
@@ -168,10 +176,10 @@ class ClientCall:
         """Give up; whether there was anything to give up."""
         if self.done():
             return False
-        over = self._status is not None
-        self._finish(CANCELLED, drop=True)
-        if not over:
-            self._tell(Context.cancel)
+        self._give_up(CANCELLED)
+        # A status that is there already counts no more either, nor what came before it and is not read.
+        self._status = CANCELLED
+        self.inbox.end(drop=True)
         return True
 
     def _raise_for_status(self) -> None:

@@ -11,7 +11,6 @@ from google.protobuf.message import Message
 
 from node.simulator.grpc_call import FINE, Call, Inbox, Status, Trailing
 from node.simulator.hosts import Host, Sent
-from node.simulator.observing import Violation
 
 REFUSED = "failed to connect to all addresses; last error: connect: Connection refused (111)"
 HANDSHAKE = "Ssl handshake failed (TSI_PROTOCOL_FAILURE): certificate verify failed"
@@ -159,8 +158,6 @@ class Context:
             return
         except asyncio.CancelledError:
             self._finish(Status(grpc.StatusCode.CANCELLED, "the call was given up"))
-            raise
-        except Violation:
             raise
         except Exception as error:  # noqa: BLE001 - as gRPC does it: the caller gets its text
             self._finish(Status(grpc.StatusCode.UNKNOWN, f"Unexpected {type(error)}: {error}"))
