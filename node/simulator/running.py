@@ -1,14 +1,18 @@
 """Runs by the seed: one, or many in several processes; what comes of each is small and travels between processes."""
 
 import hashlib
+import logging
 import multiprocessing
 import signal
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+
+import structlog
 
 from node.simulator.drawing import draw
 from node.simulator.failure import Failure
@@ -58,7 +62,8 @@ def run_once(source: Source, seed: int, plan: Sequence[PlannedEvent] | None = No
     scenario = scenario_for(source, seed)
     acts = list(plan) if plan is not None else draw(scenario, seed)
     try:
-        result = simulate(scenario, seed, acts, keep_trace=keep_trace)
+        with _without_logs():
+            result = simulate(scenario, seed, acts, keep_trace=keep_trace)
     except Exception as error:  # noqa: BLE001 - it is told with its seed, like a guarantee that does not hold
         return Ran(seed, Failure(scenario, seed, acts, BROKEN, "", _told(error), ""), "", "", {}, 0.0, 0.0)
     found, failure = result.violation, None
@@ -74,6 +79,21 @@ def run_once(source: Source, seed: int, plan: Sequence[PlannedEvent] | None = No
         machine_s=result.machine_s,
         timeline=list(result.timeline),
     )
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    """Keep quiet what simulated nodes log of their faults, thousands of lines that the timeline has in order."""
+    before, level = structlog.get_config(), logging.root.manager.disable
+    # What a logger returns goes nowhere, and below CRITICAL it is not even put together.
+    quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    structlog.configure(wrapper_class=quiet, logger_factory=structlog.ReturnLoggerFactory())
+    logging.disable()
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        logging.disable(level)
 
 
 def _told(error: Exception) -> str:
