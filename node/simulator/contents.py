@@ -5,8 +5,9 @@ the hash with its kind and its length. Names of files and directories are not pa
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.message import Message
@@ -16,14 +17,16 @@ from node.ports import HeldChannel, StoreReader
 
 _ALL = (1 << 63) - 1
 _HASHES_AT_A_TIME = 500
+_FIELDS: dict[type, Callable[[Any], Any]] = {}
 
 
 def contents_digest(store: StoreReader) -> str:
     """SHA-256, in hex, over all that the port can tell of a store."""
     digest = hashlib.sha256()
     for section in _sections(store):
-        for piece in _pieces(section):
-            digest.update(piece)
+        written = bytearray()
+        _write(section, written)
+        digest.update(written)
     return digest.hexdigest()
 
 
@@ -61,31 +64,41 @@ def _log(store: StoreReader, held: HeldChannel) -> Iterator[Any]:
         yield "hashes", reader.read_hashes(range(start, min(start + _HASHES_AT_A_TIME, count)))
 
 
-def _pieces(value: Any) -> Iterator[bytes]:
-    """A value as bytes that no other value has."""
-    if isinstance(value, Message):
-        yield from _leaf(b"m", value.SerializeToString(deterministic=True))
-    elif isinstance(value, bytes):
-        yield from _leaf(b"b", value)
+def _write(value: Any, to: bytearray) -> None:
+    """Add a value as bytes that no other value has."""
+    if isinstance(value, bytes):
+        _write_leaf(b"b", value, to)
     elif isinstance(value, str):
-        yield from _leaf(b"s", value.encode())
+        _write_leaf(b"s", value.encode(), to)
     elif value is None or isinstance(value, int):
-        yield from _leaf(b"i", b"" if value is None else str(int(value)).encode())
-    elif is_dataclass(value):
-        yield from _list(b"d", (getattr(value, field.name) for field in fields(value)))
+        _write_leaf(b"i", b"" if value is None else b"%d" % value, to)
+    elif isinstance(value, Message):
+        _write_leaf(b"m", value.SerializeToString(deterministic=True), to)
     elif isinstance(value, Mapping):
-        yield from _list(b"o", (pair for pair in sorted(value.items())))
+        _write_all(b"o", sorted(value.items()), to)
     else:
-        yield from _list(b"l", value)
+        _write_all(b"l", value if isinstance(value, Sequence) else _values(value), to)
 
 
-def _leaf(kind: bytes, content: bytes) -> Iterator[bytes]:
-    yield kind + len(content).to_bytes(8)
-    yield content
+def _write_leaf(kind: bytes, content: bytes, to: bytearray) -> None:
+    to += kind
+    to += len(content).to_bytes(8)
+    to += content
 
 
-def _list(kind: bytes, items: Iterable[Any]) -> Iterator[bytes]:
-    held = list(items)
-    yield kind + len(held).to_bytes(8)
-    for item in held:
-        yield from _pieces(item)
+def _write_all(kind: bytes, items: Sequence[Any], to: bytearray) -> None:
+    to += kind
+    to += len(items).to_bytes(8)
+    for item in items:
+        _write(item, to)
+
+
+def _values(value: Any) -> Sequence[Any]:
+    """The values of a dataclass, in the order of its fields; all of ours have two or more."""
+    kind = type(value)
+    if kind not in _FIELDS:
+        names = [field.name for field in fields(kind)]
+        assert len(names) > 1, kind
+        _FIELDS[kind] = attrgetter(*names)
+    found: Sequence[Any] = _FIELDS[kind](value)
+    return found

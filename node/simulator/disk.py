@@ -85,6 +85,7 @@ class SimulatedDisk:
         if not database.exists():
             _make_database(database, f"{self._random.getrandbits(_INCARNATION_BITS):032x}")
         store = WatchedStore.open(database, create=False, limits=self._limits)
+        store.keep_log_short()
         store.watch = self._watch
         self._store = store
         return store, SimulatedWriter(store, self._faults, self._kill)

@@ -17,8 +17,9 @@ from node.ports import HeldChannel, StoreReader, StoreTransaction
 from node.simulator.disk_faults import Life
 from node.simulator.observing import Write
 from node.storage.sql_writing import SqlTransaction
-from node.storage.sqlite import SqliteStore
+from node.storage.sqlite import SqliteStore, borrowed
 
+_LOG_PAGES = 256
 _WRITING = frozenset(vars(StoreTransaction)) - frozenset(vars(StoreReader))
 _CHANNEL_READS = ("log", "entry", "erasures", "incomplete_entries", "outcomes")
 _TOPIC_READS = {
@@ -63,6 +64,11 @@ class WatchedStore(SqliteStore):
         self._known: dict[str, dict[Any, Any]] = {}
         self._ids: dict[str, int] = {}
         self._logs = _KnownLogs(super().channels, super().channel)
+
+    def keep_log_short(self) -> None:
+        """Let the write-ahead log of this process grow to 2 MiB only: hundreds of nodes share one memory."""
+        with borrowed(self._writing) as connection:
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
 
     # -- writing
 

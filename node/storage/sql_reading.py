@@ -176,7 +176,7 @@ class SqlReader:
 
     def _rows(self, statement: str, **values: Any) -> Sequence[_Row]:
         with self._connected() as connection:
-            return connection.execute(statement, bounded(values)).fetchall()
+            return run(connection, statement, values).fetchall()
 
     def _row(self, statement: str, **values: Any) -> _Row | None:
         rows = self._rows(statement, **values)
@@ -418,9 +418,16 @@ def marks(count: int) -> str:
     return ",".join("?" * count)
 
 
-def bounded(values: dict[str, Any]) -> dict[str, Any]:
-    """A peer's 64-bit number may exceed what a column holds; no row is ever found at the largest."""
-    return {name: min(value, MAX_INTEGER) if isinstance(value, int) else value for name, value in values.items()}
+def run(connection: SqlConnection, statement: str, values: Mapping[str, Any]) -> SqlCursor:
+    """Run a statement with these values by name.
+
+    A peer's 64-bit number may exceed what a column holds; no row is ever found at the largest.
+    """
+    try:
+        return connection.execute(statement, values)
+    except OverflowError:
+        bounded = {name: min(value, MAX_INTEGER) if isinstance(value, int) else value for name, value in values.items()}
+        return connection.execute(statement, bounded)
 
 
 def _log(row: _LogRow) -> Log:

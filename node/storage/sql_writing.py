@@ -31,7 +31,7 @@ from node.core.state import Applied, Erasure, RecordInForce
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
 from node.storage.slots import names_slot, open_held, settle
-from node.storage.sql_reading import MAX_INTEGER, SqlConnection, SqlReader, bounded
+from node.storage.sql_reading import MAX_INTEGER, SqlConnection, SqlReader, run
 
 _ADD_CHANNEL = "INSERT INTO channels (name, origin) VALUES (:channel, :origin)"
 _ADD_LOG = (
@@ -225,7 +225,7 @@ class SqlTransaction(SqlReader):
 
     def _change(self, statement: str, **values: Any) -> int:
         """Run a statement and return how many rows it changed."""
-        return self._connection.execute(statement, bounded(values)).rowcount
+        return run(self._connection, statement, values).rowcount
 
     def _change_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
         """Run a statement for each row and return how many rows all of them changed."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, PoolProxiedConnection, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from node.core.errors import XinqiaoError
@@ -53,6 +53,7 @@ class SqliteStore(SqlReader):
     def __init__(self, path: Path, limits: Limits) -> None:
         # Each read is one statement, which sees one committed state: it needs no transaction.
         self._reading = _engine(path, "", _ANY_CONNECTION, pool_size=4, max_overflow=60)
+        self._idle: list[PoolProxiedConnection] = []  # kept at hand: the pool's own bookkeeping costs more than a read
         # One connection: transactions of several threads take turns here, and not by trying again and again.
         self._writing = _engine(path, _BEGIN, _WRITER, pool_size=1, max_overflow=0)
         self._home = path.parent
@@ -93,13 +94,20 @@ class SqliteStore(SqlReader):
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        with self._failures(), _borrowed(self._reading) as connection:
-            yield connection
+        with self._failures():
+            try:
+                pooled = self._idle.pop()
+            except IndexError:
+                pooled = self._reading.raw_connection()
+            try:
+                yield cast("sqlite3.Connection", pooled.driver_connection)
+            finally:
+                self._idle.append(pooled)
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """Commit durably on leaving, leave nothing when the block raises."""
-        with self._failures(), _borrowed(self._writing) as connection:
+        with self._failures(), borrowed(self._writing) as connection:
             transaction = SqlTransaction(connection, self._limits)
             connection.execute(_BEGIN)
             try:
@@ -118,7 +126,7 @@ class SqliteStore(SqlReader):
         The transaction is committed whatever comes of it: while a reader holds the log, or the disk fails, it is
         tried again after the next one.
         """
-        with _borrowed(self._writing) as connection:
+        with borrowed(self._writing) as connection:
             try:
                 connection.execute("PRAGMA busy_timeout = 0")
                 busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -130,6 +138,8 @@ class SqliteStore(SqlReader):
 
     def close(self) -> None:
         """Release the database."""
+        while self._idle:
+            self._idle.pop().close()
         self._reading.dispose()
         self._writing.dispose()  # the last connection to go empties and removes the write-ahead log
 
@@ -169,7 +179,7 @@ def _make_private(path: Path) -> None:
 
 
 @contextmanager
-def _borrowed(engine: Engine) -> Iterator[sqlite3.Connection]:
+def borrowed(engine: Engine) -> Iterator[sqlite3.Connection]:
     """A connection of the pool as the driver knows it."""
     pooled = engine.raw_connection()
     try:
