@@ -132,7 +132,8 @@ def _summarise(name: str, found: "Sequence[Ran]", files: dict[int, Path]) -> Non
         _table("what happened", ("figure", "value"), [(key, f"{value:,g}") for key, value in found[0].figures.items()])
     virtual_s, machine_s = sum(ran.virtual_s for ran in found), sum(ran.machine_s for ran in found)
     say(
-        f"{len(found):,} runs, {len(found) - len(files):,} held, {len(files):,} failed;"
+        f"{len(found):,} {'run' if len(found) == 1 else 'runs'}, {len(found) - len(files):,} held,"
+        f" {len(files):,} failed;"
         f" {virtual_s / 3600:,.1f} virtual hours in {machine_s:,.1f} s of machine time,"
         f" {machine_s / max(1, len(found)):.2f} s a run"
     )
