@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,10 +28,12 @@ HEADS = {("310000/penalties", 0): HeadAt(3, bytes(32))}
 class Watched:
     """A disk that is watched: what was committed, and how often it killed its process."""
 
-    def __init__(self, directory: Path, seed: int = 1, **options: Any) -> None:
+    def __init__(self, directory: Path, seed: int = 1, **options: float) -> None:
         self.told: list[str] = []
         self.kills = 0
-        self.disk = SimulatedDisk(directory, "310000", DiskOptions(**options), Random(seed), self.watch, self.kill)
+        self.disk = SimulatedDisk(
+            directory, "310000", DiskOptions.model_validate(options), Random(seed), self.watch, self.kill
+        )
         self.store, self.writer = self.disk.open()
 
     def watch(self, _node: str, writes: Sequence[Write]) -> None:
@@ -158,7 +161,7 @@ class TestFaults:
     def test_a_failed_transaction_is_named(
         self, tmp_path: Path, share: str, code: str, kept: str | None, told: list[str]
     ) -> None:
-        watched = Watched(tmp_path, **{share: 1.0})
+        watched = Watched(tmp_path, 1, **{share: 1.0})
         error = run(lambda: failing(watched, "a"))
         assert (error.code, watched.store.setting("order"), watched.told) == (code, kept, told)
         assert str(tmp_path) not in str(error)
@@ -177,7 +180,7 @@ class TestFaults:
 
     @pytest.mark.parametrize(("share", "kept"), [("crash_before", None), ("crash_after", "a")])
     def test_a_crash_never_answers(self, tmp_path: Path, share: str, kept: str | None) -> None:
-        watched = Watched(tmp_path, **{share: 1.0})
+        watched = Watched(tmp_path, 1, **{share: 1.0})
 
         async def work() -> None:
             tasks = [begin(watched.writer, Lane.BULK, "a"), begin(watched.writer, Lane.BULK, "b")]
@@ -227,7 +230,7 @@ class TestFaults:
         found = []
         for at, seed in enumerate((7, 7, 8)):
             watched = Watched(tmp_path / str(at), seed, fail=0.2, fail_persisted=0.2)
-            found.append([*run(lambda watched=watched: work(watched)), *watched.told])
+            found.append([*run(partial(work, watched)), *watched.told])
         assert found[0] == found[1]
         assert found[0] != found[2]
 
@@ -341,7 +344,7 @@ class TestBackups:
 class TestSidecar:
     @pytest.mark.parametrize(("share", "kept"), [("fail", False), ("fail_persisted", True)])
     def test_writing_it_fails_before_or_after(self, tmp_path: Path, share: str, kept: bool) -> None:
-        watched = Watched(tmp_path, **{share: 1.0})
+        watched = Watched(tmp_path, 1, **{share: 1.0})
         with pytest.raises(XinqiaoError) as caught:
             watched.disk.sidecar().write("first", HEADS)
         assert caught.value.code == "DATABASE"
@@ -349,7 +352,7 @@ class TestSidecar:
 
     @pytest.mark.parametrize(("share", "kept"), [("crash_before", False), ("crash_after", True)])
     def test_the_process_dies_before_or_after(self, tmp_path: Path, share: str, kept: bool) -> None:
-        watched = Watched(tmp_path, **{share: 1.0})
+        watched = Watched(tmp_path, 1, **{share: 1.0})
         with pytest.raises(ProcessKilled):
             watched.disk.sidecar().write("first", HEADS)
         assert watched.kills == 1
@@ -371,3 +374,8 @@ class TestNewDatabases:
                 tx.set_setting("order", "y")
         watched.reopen()
         assert watched.store.setting("order") == "y"
+
+    def test_the_write_ahead_log_stays_short(self, watched: Watched, tmp_path: Path) -> None:
+        for at in range(400):
+            watched.set_order(f"{at}")
+        assert (tmp_path / "xinqiao.db-wal").stat().st_size < 3 * 1024 * 1024

@@ -72,6 +72,10 @@ class TestStatements(contract.StatementContract): ...
 class TestSurroundings(contract.SurroundingsContract): ...
 
 
+def calling(method: str, *given: Any, **named: Any) -> Step:
+    return lambda tx: getattr(tx, method)(*given, **named)
+
+
 def steps_of(nodes: Sequence[SigningNode], random: Random) -> Iterator[Step]:
     """Steps of every writing method, in an order that the random decides where the store leaves a choice."""
     shanghai, pudong = nodes
@@ -85,32 +89,32 @@ def steps_of(nodes: Sequence[SigningNode], random: Random) -> Iterator[Step]:
         if kind < 3 or not log.entries:
             entry = log.records([b"%d" % at, b"two"]) if log.entries else log.manifest()
             unapplied.append(entry)
-            yield lambda tx, entry=entry: tx.append(entry, NOW_MS, complete=True)
+            yield calling("append", entry, NOW_MS, complete=True)
         elif kind == 3 and unapplied:
             applied = put_in_force(unapplied.pop(0))
-            yield lambda tx, applied=applied: tx.apply(applied)
+            yield calling("apply", applied)
         elif kind == 4:
             held = random.choice(log.entries)
             if held.body is not None:
-                yield lambda tx, held=held, channel=channel: tx.put_erasures(channel, iter([erasure_of(held, 0)]))
+                yield calling("put_erasures", channel, iter([erasure_of(held, 0)]))
         elif kind == 5:
             beat = make_heartbeat(log.node, {(channel, 0): log.head}, time_ms=NOW_MS + random.randrange(50))
-            yield lambda tx, beat=beat: tx.put_heartbeat(beat)
+            yield calling("put_heartbeat", beat)
         elif kind == 6:
             receipt = make_receipt(pudong, log.log, applied_size=random.randrange(log.log.size + 1))
-            yield lambda tx, receipt=receipt: tx.put_receipt(receipt)
+            yield calling("put_receipt", receipt)
         elif kind == 7:
             record, envelope = make_address(log.node, random.randrange(9))
-            yield lambda tx, record=record, envelope=envelope: tx.put_address(record, envelope)
+            yield calling("put_address", record, envelope)
         elif kind == 8:
-            yield lambda tx, node=log.node.id, at=at: tx.put_link(LinkState(node, at))
+            yield calling("put_link", LinkState(log.node.id, at))
         elif kind == 9:
-            yield lambda tx, at=at: tx.raise_alarm("CODE", f"subject {at % 5}", {"at": str(at)}, NOW_MS + at)
+            yield calling("raise_alarm", "CODE", f"subject {at % 5}", {"at": str(at)}, NOW_MS + at)
         elif kind == 10:
             yield random.choice(standing_of(channel, log, at))
         else:
             files = [RegistryFileRecord("timestamp.json", b"%d" % at)]
-            yield lambda tx, files=files: tx.replace_registry_files(files, keep=())
+            yield calling("replace_registry_files", files, keep=())
 
 
 def standing_of(channel: str, log: ChannelWriter, at: int) -> list[Step]:
@@ -178,10 +182,9 @@ def test_a_transaction_that_is_rolled_back_is_not_told(tmp_path: Path, writer: C
     told: list[Write] = []
     store = open_store(tmp_path, lambda _node, writes: told.extend(writes))
     first, second = writer.manifest(), writer.records([b"one"])
-    for wrong in (lambda: 1 / 0, lambda: tx.append(second, NOW_MS, True)):  # the log has no first entry
-        with pytest.raises((ZeroDivisionError, XinqiaoError)), store.transaction() as tx:  # noqa: PT012
-            tx.set_setting("name", "value")
-            wrong()
+    with pytest.raises(XinqiaoError), store.transaction() as tx:  # noqa: PT012
+        tx.set_setting("name", "value")
+        tx.append(second, NOW_MS, True)  # the log has no first entry
     with pytest.raises(ZeroDivisionError), store.transaction() as tx:  # noqa: PT012
         tx.append(first, NOW_MS, True)
         raise ZeroDivisionError
