@@ -118,6 +118,12 @@ FILE_DEFECTS: dict[str, tuple[str, str]] = {
         "{name}: the first line holds no column code of {item}",
         "begin the file with a header line of column codes, e.g. {example}",
     ),
+    # -- files of the simulator
+    "FAILURE_FILE": (
+        "{file} is no failure of a simulation: {detail}",
+        "give a file that `xinqiao simulate` has written",
+    ),
+    "SCENARIO": ("{file} is no scenario: {detail}", "correct it; `xinqiao simulate --keys` explains every key"),
 }
 
 CATALOGUE_DEFECTS: dict[str, tuple[str, str]] = {

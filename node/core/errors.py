@@ -167,20 +167,6 @@ CODES: dict[str, ErrorSpec] = {
         "heartbeats, receipts and registry files arrive by themselves: run the command again when it is there",
     ),
     # -- simulations
-    "FAILURE_FILE": ErrorSpec(
-        _O,
-        "INVALID_ARGUMENT",
-        "{file} is no failure of a simulation: {detail}",
-        "you",
-        "give a file that `xinqiao simulate` has written",
-    ),
-    "SCENARIO": ErrorSpec(
-        _O,
-        "INVALID_ARGUMENT",
-        "{file} is no scenario: {detail}",
-        "you",
-        "correct it; `xinqiao simulate --keys` explains every key",
-    ),
     "SIMULATION_FAILED": ErrorSpec(
         _L,
         "INTERNAL",
