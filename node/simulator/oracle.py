@@ -71,9 +71,9 @@ class Oracle:
 
     def committed(self, node: str, writes: Sequence[Write]) -> None:
         """A transaction is durable."""
-        holder, now_ms = self._holder(node), self._now_ms()
-        if holder.is_copy or holder.node in self._truth.dishonest:
+        if not self._is_honest(node):
             return
+        holder, now_ms = self._holder(node), self._now_ms()
         self._look(holder)
         self._commits.committed(holder, writes, now_ms)
         for at, key, index in self._commits.appended:
@@ -93,7 +93,7 @@ class Oracle:
 
     def published(self, node: str, channel: str, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> None:
         """An operator was told: each row has one outcome, and what was accepted is durable."""
-        if node in self._truth.dishonest:
+        if not self._is_honest(node):
             return
         kinds = {outcome.row: outcome.kind for outcome in outcomes}
         if sorted(kinds) != sorted(candidate.row for candidate in candidates) or len(outcomes) != len(kinds):
@@ -106,7 +106,7 @@ class Oracle:
 
     def erased(self, node: str, channel: str, place: str) -> None:
         """An operator was told: the erasure is written and done."""
-        if node in self._truth.dishonest:
+        if not self._is_honest(node):
             return
         epoch, index, position = map(int, place.split("/"))
         at = Place(epoch, index, position)
@@ -144,6 +144,11 @@ class Oracle:
         if label not in self._holders:
             self._holders[label] = Holder(label)
         return self._holders[label]
+
+    def _is_honest(self, label: str) -> bool:
+        """Whether a node is held to what it writes: not a copy, nor who a copy was made of."""
+        holder = self._holder(label)
+        return not holder.is_copy and holder.node not in self._truth.dishonest
 
     def _look(self, holder: Holder) -> None:
         """Note a change of the registry's word at a node; it never goes back."""
