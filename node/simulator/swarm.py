@@ -55,6 +55,9 @@ SMALL = ("national", "yrd", "tax", "310000", "310115", "310101", "320000", "3205
 SIZES = (3, 4, 4, 5, 5, 5, 6, 6, 7)
 DURATIONS = (5.0, 8.0, 10.0, 10.0, 15.0, 20.0)
 EVENTS = ((20, 40), (30, 60), (60, 120))
+BULK_CHANNELS = 8
+LOAD = 100.0
+"""Bytes a second for each event a minute: less than half of what the bulk of a loaded run would need."""
 APPETITES = (0.1, 0.3, 0.3, 0.6)
 """How likely a fault of weight 1 is in one run."""
 
@@ -71,8 +74,9 @@ class _Swarm:
         self.seed = seed
         self.random = Random(f"swarm {seed}")
         self.ids = self._drawn_ids()
-        self.minutes = self.random.choice(DURATIONS)
         self.is_loaded = self.random.random() < 0.3
+        self.minutes = self.random.choice(DURATIONS[1:4] if self.is_loaded else DURATIONS)
+        self.events = self.random.randint(*EVENTS[2 if self.is_loaded else self.random.randrange(3)])
         self.dishonest = self.random.choice(self.ids)
 
     def _drawn_ids(self) -> list[str]:
@@ -101,7 +105,8 @@ class _Swarm:
             "disk": self._disk(),
             "clocks": self._clocks(),
             "faults": list(faults.values()),
-            "expect": Expectations(no_alarms=no_alarms),
+            # Where little gets through, a few control entries at a time are in each other's way.
+            "expect": Expectations(no_alarms=no_alarms, control_delay_s=120.0 if self.is_loaded else 60.0),
         }
         return Scenario.model_validate(parts)
 
@@ -126,10 +131,11 @@ class _Swarm:
         return Channel(origin=origin, name=name, audience=self._audience(random, origin), priority=priority)
 
     def _loaded_channels(self, random: Random) -> list[Channel]:
-        """One origin writes bulk and control for everyone, so that the one is in the other's way."""
-        origin, *others = random.sample(self.ids, len(self.ids))
-        found = [Channel(origin=origin), Channel(origin=origin, name="lists", priority="control")]
-        return [*found, *(self._channel(random, other, "lists", 1.0) for other in others[:2])]
+        """One origin writes much bulk and some control for everyone, so that the one is in the other's way."""
+        origin, other = random.sample(self.ids, 2)
+        found = [Channel(origin=origin, name=f"registrations-{number}") for number in range(1, BULK_CHANNELS + 1)]
+        lists = Channel(origin=origin, name="lists", priority="control")
+        return [*found, lists, self._channel(random, other, "lists", 1.0)]
 
     def _audience(self, random: Random, origin: str) -> str:
         kind = random.random()
@@ -153,14 +159,13 @@ class _Swarm:
 
     def _workload(self) -> Workload:
         random = self.part("workload")
-        events = random.randint(*EVENTS[2 if self.is_loaded else random.randrange(3)])
-        erasures = random.randint(0, events // 8)
-        changes = random.choice((0, 0, 1, 3, events // 12))
+        erasures = random.randint(0, self.events // 8)
+        changes = random.choice((0, 0, 1, 3, self.events // 12))
         an_hour = 60.0 / self.minutes
         return Workload(
-            batches=round((events - erasures - changes) * an_hour, 3),
-            records=(20, 60) if self.is_loaded else (1, random.choice((3, 8, 20))),
-            padding_bytes=(200, 2000) if self.is_loaded else (0, random.choice((0, 100, 600))),
+            batches=round((self.events - erasures - changes) * an_hour, 3),
+            records=(2, 6) if self.is_loaded else (1, random.choice((3, 8, 20))),
+            padding_bytes=(4_000, 12_000) if self.is_loaded else (0, random.choice((0, 100, 600))),
             revised=random.choice((0.0, 0.2, 0.4)),
             repeated=random.choice((0.0, 0.1, 0.3)),
             erasures=round(erasures * an_hour, 3),
@@ -171,7 +176,7 @@ class _Swarm:
 
     def _network(self) -> LinkOptions:
         random = self.part("network")
-        bandwidth = random.choice((4_000, 8_000, 16_000)) if self.is_loaded else 0
+        bandwidth = int(LOAD * self.events / self.minutes) if self.is_loaded else 0
         roads = _roads(random, random.random() < 0.75, self.is_loaded)
         return LinkOptions.model_validate({"bytes_per_s": bandwidth} | roads)
 
