@@ -426,7 +426,7 @@ _HOLDING = (
     PlantedBug(
         "keep-erased",
         "what is erased stays where it was held",
-        ("G9", "CONVERGENCE"),
+        ("G4", "G9", "CONVERGENCE"),
         "workload.erasures",
         (
             Change(

@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 
@@ -46,14 +46,20 @@ class Line:
 
 def hunt(names: Sequence[str], seeds: range, jobs: int) -> Iterator[Line]:
     """Hunt each bug; the lines in the order in which they are done."""
-    context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        hunts = {pool.submit(caught, name, seeds): name for name in names}
-        for done in as_completed(hunts):
-            name, failure = hunts[done], done.exception()
-            catch = done.result() if failure is None else None
-            is_green = catch is not None and pool.submit(run_seed, catch.seed).result() is None
-            yield Line(name, catch, is_green, f"{type(failure).__name__}: {failure}" if failure is not None else "")
+    with ThreadPoolExecutor(jobs) as hunters:
+        for done in as_completed([hunters.submit(_hunt, name, seeds) for name in names]):
+            yield done.result()
+
+
+def _hunt(name: str, seeds: range) -> Line:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as processes:
+        hunted = processes.submit(caught, name, seeds)
+        failure = hunted.exception()
+        if failure is not None:
+            return Line(name, None, False, f"{type(failure).__name__}: {failure}")
+        catch = hunted.result()
+        is_green = catch is not None and processes.submit(run_seed, catch.seed).result() is None
+        return Line(name, catch, is_green)
 
 
 def _row(name: str, tried: str, outcome: str) -> str:
