@@ -13,6 +13,7 @@ from node.core.limits import DEFAULT_LIMITS
 from node.core.receipt import VerifiedReceipt
 from node.core.state import REJECTED, Applied, Erasure, Place
 from node.pb import channel_pb2
+from node.ports import LinkState
 from node.simulator.holdings import RACE_MS, Holder, Holding, is_active
 from node.simulator.observing import Violation, Write
 from node.simulator.truth import LogKey, Truth, WrittenEntry, WrittenLog
@@ -28,6 +29,7 @@ class Commits:
         self._holders = holders
         self._now_ms = 0
         self.appended: list[tuple[Holder, LogKey, int]] = []
+        self.rested: list[tuple[str, str]] = []
 
     def committed(self, at: Holder, writes: Sequence[Write], now_ms: int) -> None:
         """Take one transaction, write by write."""
@@ -299,6 +301,10 @@ class Commits:
     ) -> None:
         if self._truth.is_true(channel):
             raise Violation("G6", at.label, f"the honest origin of {channel} is accused at {epoch}/{index}")
+
+    def _put_link(self, at: Holder, _result: object, state: LinkState) -> None:
+        if state.retry_at_ms:
+            self.rested.append((at.node, state.node))
 
     # -- heartbeats and receipts --------------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ class _Awaited:
 class Deadlines:
     """Knows which control entries are under way to whom.
 
-    The time counts from when the two have compared what they hold after the last fault between them: before, both
-    rest as long as their failures have earned them. The lead sets reaches: whether two nodes can talk, without fault.
+    The time counts from when the two have compared what they hold after the last fault between them, or the last call
+    that failed: before, both rest as long as their failures have earned them.
     """
 
     def __init__(self, truth: Truth, holders: Mapping[str, Holder], delay_s: float) -> None:
@@ -48,6 +48,12 @@ class Deadlines:
         for pair in ((one, other), (other, one)):
             if pair in self._in_touch_ms and self._in_touch_ms[pair] is None:
                 self._in_touch_ms[pair] = now_ms
+
+    def rests(self, one: str, other: str) -> None:
+        """Note that a call has failed: the link rests until the two compare again."""
+        for pair in ((one, other), (other, one)):
+            if pair in self._in_touch_ms:
+                self._in_touch_ms[pair] = None
 
     def check(self, reaches: Callable[[str, str], bool], now_ms: int) -> None:
         """Raise Violation for what takes too long."""

@@ -79,7 +79,10 @@ class Oracle:
         for at, key, index in self._commits.appended:
             if at.node == key[0].partition("/")[0]:
                 self._deadlines.written(at, key, index, now_ms)
+        for pair in self._commits.rested:
+            self._deadlines.rests(*pair)
         self._commits.appended.clear()
+        self._commits.rested.clear()
 
     def crossing(self, crossing: Crossing) -> None:
         """A message leaves a process."""
