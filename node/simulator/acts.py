@@ -6,6 +6,8 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
+from google.protobuf.message import Message
+
 from node.core.audience import parse_audience
 from node.core.errors import XinqiaoError
 from node.core.record import Outcome
@@ -30,7 +32,8 @@ class Acts:
     def __init__(self, town: Town) -> None:
         self._town = town
         self._registers: dict[str, Register] = {}
-        self._liars: dict[str, Liar] = {}
+        self._liars: dict[tuple[str, str], Liar] = {}
+        self._lying: dict[str, Liar] = {}
         self._suspended: set[str] = set()
         self._rotating: set[str] = set()
         self._under_way: list[asyncio.Task[Any]] = []
@@ -274,14 +277,24 @@ class Acts:
         self._town.remove_copy(event.node)
 
     async def _lie(self, event: PlannedEvent) -> None:
-        random = self._town.random(f"lie {event.number}")
-        self._liars[event.node] = Liar(_text(event, "how"), random, event.node)
+        at = (event.node, _text(event, "how"))
+        if at not in self._liars:
+            signer = self._town.machines[event.node].keys[0].signer
+            self._liars[at] = Liar(at[1], self._town.random(f"lie {event.number}"), event.node, signer)
+        self._lying[event.node] = self._liars[at]
+        self._town.network.dishonest.add(event.node)
         await self._last(event)
-        self._liars.pop(event.node, None)
+        if self._lying.get(event.node) is self._liars[at]:
+            del self._lying[event.node]
+            self._town.network.dishonest.discard(event.node)
 
-    def _alter(self, crossing: Crossing) -> Any:
-        liar = self._liars.get(crossing.sender)
-        return liar.alter(crossing) if liar is not None else crossing.message
+    def _alter(self, crossing: Crossing) -> Message | None:
+        """What leaves a liar as it wants it; what reaches one that ever lies, it remembers."""
+        for (node, _), liar in self._liars.items():
+            if node == crossing.receiver:
+                liar.alter(crossing)
+        liar_now = self._lying.get(crossing.sender)
+        return liar_now.alter(crossing) if liar_now is not None else crossing.message
 
     async def _registry(self, event: PlannedEvent) -> None:
         nodes = _ids(event, "nodes")

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from node.core.errors import XinqiaoError
 from node.node import Settings, World
 from node.ports import RegistryFileRecord, RegistryState, Signer
 from node.simulator.disk import SimulatedDisk
+from node.simulator.disk_faults import ProcessKilled
 from node.simulator.identity import Identity
 from node.simulator.network import SimulatedNetwork
 from node.simulator.observing import Watcher
@@ -58,6 +60,8 @@ class Machine:
         self._around = around
         self._dials_out = dials_out
         self._starts = 0
+        self._cause = ""
+        self._killed = killed
         self._state: RegistryState | None = None
         self.disk = SimulatedDisk(
             around.directory / label,
@@ -70,8 +74,23 @@ class Machine:
 
     # -- starting and ending --------------------------------------------------------------------------
 
-    def start(self, cause: str) -> Process:
-        """Start a process on what the disk holds."""
+    def start(self, cause: str) -> None:
+        """Start a process on what the disk holds; where the disk lets it die at once, whoever was told starts it again.
+
+        Why the last process that served was started is kept until one does.
+        """
+        self._cause = self._cause or cause
+        try:
+            self._serve(self._cause)
+        except ProcessKilled:
+            return
+        except XinqiaoError as error:
+            self._around.trace.note("cannot start", self.label, code=error.code)
+            self._killed(self)
+            return
+        self._cause = ""
+
+    def _serve(self, cause: str) -> None:
         around = self._around
         self._starts += 1
         self._store, self._writer = self.disk.open()
@@ -90,16 +109,15 @@ class Machine:
         exchange, registry = around.network.endpoints(self.node)
         endpoints = ("", "") if self._dials_out else (exchange, registry)
         process.serve(endpoints, Intervals(around.settings.heartbeat_s, around.settings.registry_refresh_s))
-        return process
 
     def kill(self) -> None:
-        """End the process at whatever it awaits."""
+        """End the process at whatever it awaits, or before it has come to serve."""
         process, self.process = self.process, None
         if process is not None:
             self._around.trace.note("is killed", self.label)
             self._around.network.detach(process)
             process.kill()
-            self.disk.close()
+        self.disk.close()
 
     def _registry_state(self) -> RegistryState:
         """The state that the files in the database add up to; a new machine has just joined."""

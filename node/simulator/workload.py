@@ -4,8 +4,11 @@ The rows go through the ingest that files go through; what comes out is what `pu
 """
 
 import json
+from collections.abc import Sequence
 from functools import cache
+from hashlib import sha256
 from random import Random
+from typing import Any
 
 from node.core.catalogue import Item, parse_edition
 from node.core.identifiers import USCC_ALPHABET, org_code_check_character, uscc_check_character
@@ -14,10 +17,11 @@ from node.ingest.batching import batches
 
 ITEM = "registration.base"
 _NO_DIVISION = "319900"
-_FIELDS = (
+_LONGEST = 20_000
+_FIELDS: Sequence[tuple[str, str, str, str, int, str]] = (
     ("uni_social_crd_cd", "uscc", "统一社会信用代码", "uscc", 18, "yes"),
     ("comp_nm", "subject_name", "企业名称", "text", 200, "yes"),
-    ("opt_scop", "business_scope", "经营范围", "text", 20_000, "no"),
+    ("opt_scop", "business_scope", "经营范围", "text", _LONGEST, "no"),
 )
 
 
@@ -26,15 +30,28 @@ def edition() -> bytes:
     """The edition of the catalogue that a simulated registry publishes: one item of three fields."""
     fields = [
         {
-            **{"number": number, "code": code, "name": name, "title_zh": title, "title_en": name},
-            **{"type": kind, "max_chars": length, "required": required},
+            "number": number,
+            "code": code,
+            "name": name,
+            "title_zh": title,
+            "title_en": name,
+            "type": kind,
+            "max_chars": length,
+            "required": required,
         }
         for number, (code, name, title, kind, length, required) in enumerate(_FIELDS, start=1)
     ]
-    item = {
-        **{"id": ITEM, "title_zh": "企业登记基本信息", "title_en": "Enterprise registration", "content": "-"},
-        **{"entry_rule": "-", "query_period_years": None, "source": "made for simulations"},
-        **{"disclosure": ["A", "B", "C"], "key": {}, "fields": fields},
+    item: dict[str, Any] = {
+        "id": ITEM,
+        "title_zh": "企业登记基本信息",
+        "title_en": "Enterprise registration",
+        "content": "-",
+        "entry_rule": "-",
+        "query_period_years": None,
+        "source": "made for simulations",
+        "disclosure": ["A", "B", "C"],
+        "key": {},
+        "fields": fields,
     }
     whole = {"format": 1, "version": "2026.1", "in_force_from": "2026-01-01", "items": [item]}
     return json.dumps(whole, ensure_ascii=False).encode()
@@ -82,5 +99,13 @@ class Register:
     def _row(self, number: int, serial: int, padding: int) -> Row:
         values = {"uni_social_crd_cd": subject_code(self._first + serial), "comp_nm": self._names[serial]}
         if padding:
-            values["opt_scop"] = "x" * min(padding, 20_000)
+            values["opt_scop"] = _incompressible(
+                f"{self._first + serial} {self._names[serial]}", min(padding, _LONGEST)
+            )
         return Row(number, values)
+
+
+def _incompressible(seed: str, length: int) -> str:
+    """A text of that length that no frame makes much shorter, so that bandwidth counts."""
+    digests = (sha256(f"{seed} {at}".encode()).hexdigest() for at in range(0, length, 64))
+    return "".join(digests)[:length]
