@@ -18,12 +18,17 @@ from node.simulator.lying import Liar
 from node.simulator.observing import Crossing, Violation
 from node.simulator.plan import PlannedEvent
 from node.simulator.process import Process
+from node.simulator.registry_office import OFFICE
 from node.simulator.registry_show import FAULTS, RegistryFaultKind
 from node.simulator.town import Town
 from node.simulator.workload import ITEM, Register
 
 TRY_AGAIN_S = 5.0
 COPY_BATCHES = 3
+APART_S = (5.0, 40.0)
+"""How long the two histories of a fork are kept from each other, where they are."""
+READ_BY_ALL = 1.2
+"""After so many intervals every node has read the registry once more."""
 
 
 class Acts:
@@ -32,6 +37,8 @@ class Acts:
     def __init__(self, town: Town) -> None:
         self._town = town
         self._registers: dict[str, Register] = {}
+        self._channels: dict[str, list[str]] = {}
+        self._silent: set[str] = set()
         self._liars: dict[tuple[str, str], Liar] = {}
         self._lying: dict[str, Liar] = {}
         self._suspended: set[str] = set()
@@ -74,7 +81,10 @@ class Acts:
         """End what lasts, and wait until every act has come to its end."""
         self._town.peace.set()
         self._town.settle()
-        await asyncio.gather(*self._under_way)
+        awaited = 0
+        while awaited < len(self._under_way):  # what is under way may begin something
+            awaited = len(self._under_way)
+            await asyncio.gather(*self._under_way)
         self._town.settle()
 
     async def _until(self, at_s: float) -> None:
@@ -127,6 +137,7 @@ class Acts:
         while True:
             _, why = await self._ask(event.node, lambda at: at.instance.publishing.create_channel(name, manifest))
             if why in ("", "CHANNEL_EXISTS"):
+                self._channels.setdefault(event.node, []).append(_text(event, "channel"))
                 return
             await asyncio.sleep(TRY_AGAIN_S)
 
@@ -139,6 +150,8 @@ class Acts:
         self, label: str, channel: str, random: Random, counts: Sequence[int]
     ) -> tuple[Sequence[Outcome] | None, str]:
         """Publish a batch: the outcomes, or why there are none."""
+        if channel in self._silent:
+            return None, "its origin hides what it did"
         register = self._registers.setdefault(channel, Register(len(self._registers)))
         candidates = register.batch(random, *counts)
         outcomes, why = await self._ask(label, lambda at: at.instance.publishing.publish(channel, candidates))
@@ -147,9 +160,22 @@ class Acts:
             self._town.watcher.published(label, channel, candidates, outcomes)
         return outcomes, why
 
+    async def _write_on(self, node: str, random: Random, pauses_s: Sequence[float], channel: str = "") -> None:
+        """Let an operator publish who has no idea of what happens: a batch after each pause, into any channel."""
+        channels = [channel] if channel else self._channels.get(node, [])
+        for pause_s in pauses_s if channels else ():
+            await self._rest(pause_s)
+            if not self._town.peace.is_set():
+                await self._publish_batch(node, random.choice(channels), random, (random.randint(1, 3), 0, 0, 0))
+
+    def _begin_to_write(self, event: PlannedEvent, pauses_s: Sequence[float], channel: str = "") -> None:
+        random = self._town.random(f"written {event.number}")
+        writing = self._write_on(event.node, random, pauses_s, channel)
+        self._under_way.append(asyncio.get_running_loop().create_task(writing))
+
     async def _erase(self, event: PlannedEvent) -> None:
         channel, pick = _text(event, "channel"), int(_number(event, "pick"))
-        process = self._town.process_of(event.node)
+        process = self._town.process_of(event.node) if channel not in self._silent else None
         records = list(process.instance.world.store.records(channel=channel)) if process is not None else []
         if not records:
             return
@@ -163,7 +189,8 @@ class Acts:
     async def _set_audience(self, event: PlannedEvent) -> None:
         audience = parse_audience(_text(event, "audience"))
         channel = _text(event, "channel")
-        await self._ask(event.node, lambda at: at.instance.publishing.set_audience(channel, audience))
+        if channel not in self._silent:
+            await self._ask(event.node, lambda at: at.instance.publishing.set_audience(channel, audience))
 
     async def _rotate_key(self, event: PlannedEvent) -> None:
         """The steps of a real rotation: a new key beside the old one, then in its place, then alone."""
@@ -194,6 +221,10 @@ class Acts:
         authority = self._town.authority
         authority.suspend(event.node, "simulated")
         authority.publish(self._town.now_ms())
+        random = self._town.random(f"suspension {event.number}")
+        if random.random() < 0.5:
+            # It goes on until it hears of it, and so do those that have not heard either.
+            self._begin_to_write(event, [random.uniform(0.0, self._town.refresh_s / 3) for _ in range(4)])
         await self._last(event)
         authority.reinstate(event.node)
         authority.publish(self._town.now_ms())
@@ -206,6 +237,11 @@ class Acts:
         machine = self._town.machines[event.node]
         if machine.process is None:
             return
+        random = self._town.random(f"crash {event.number}")
+        if random.random() < 0.5:
+            # In the middle of a publication, or just after it.
+            self._begin_to_write(event, [0.0])
+            await asyncio.sleep(random.random() * random.choice((0.005, 0.03, 0.1)))
         machine.kill()
         await self._last(event, "down_ms")
         if machine.process is None:
@@ -218,6 +254,12 @@ class Acts:
         machine = self._town.machines[event.node]
         if machine.process is None:
             return
+        random = self._town.random(f"restore {event.number}")
+        channel = random.choice([*self._channels.get(event.node, ()), ""])
+        if channel:
+            # What the backup does not have has just left this node.
+            self._begin_to_write(event, [0.0], channel)
+            await asyncio.sleep(random.uniform(0.0, 2.0))
         machine.kill()
         await self._last(event, "down_ms")
         if machine.process is not None:
@@ -226,25 +268,36 @@ class Acts:
         if restored and event.arguments.get("sidecar") == "lost":
             machine.disk.lose_sidecar()
         machine.start("restore" if restored else "crash")
+        if channel:
+            self._begin_to_write(event, [0.0, random.random(), random.uniform(0.0, 5.0)], channel)
 
     async def _disk_full(self, event: PlannedEvent) -> None:
         machine = self._town.machines[event.node]
         self._town.trouble([event.node])
         machine.disk.full = True
+        self._begin_to_write(event, [0.0])
         await self._last(event)
         machine.disk.full = False
         self._town.relieve([event.node])
 
     async def _partition(self, event: PlannedEvent) -> None:
         senders, receivers = _ids(event, "senders"), _ids(event, "receivers")
-        self._town.trouble([*senders, *receivers])
-        tokens = [self._town.network.cut(senders, receivers)]
-        if not event.arguments.get("one_way"):
-            tokens.append(self._town.network.cut(receivers, senders))
-        await self._last(event)
+        # The registry is on one side, or is reached from both.
+        side = self._town.random(f"partition {event.number}").choice(([OFFICE], [OFFICE], []))
+        one_way = bool(event.arguments.get("one_way"))
+        await self._apart(senders, [*receivers, *side], _number(event, "for_ms") / 1000, one_way=one_way)
+
+    async def _apart(self, senders: Sequence[str], receivers: Sequence[str], seconds: float, *, one_way: bool) -> None:
+        """Keep two sides from each other for some time."""
+        town, sides = self._town, [*senders, *receivers]
+        town.trouble(sides)
+        tokens = [town.network.cut(senders, receivers)]
+        if not one_way:
+            tokens.append(town.network.cut(receivers, senders))
+        await self._rest(seconds)
         for token in tokens:
-            self._town.network.heal(token)
-        self._town.relieve([*senders, *receivers])
+            town.network.heal(token)
+        town.relieve(sides)
 
     async def _slow(self, event: PlannedEvent) -> None:
         self._town.trouble([event.node])
@@ -264,15 +317,24 @@ class Acts:
     # -- lies ---------------------------------------------------------------------------------------
 
     async def _equivocate(self, event: PlannedEvent) -> None:
-        copied = self._town.copy(event.node, _ids(event, "visible_to"))
+        shown = _ids(event, "visible_to")
+        copied = self._town.copy(event.node, shown)
         if copied is None:
             return
         random = self._town.random(f"copy {event.number}")
-        channels = sorted(channel for channel in self._registers if channel.startswith(f"{event.node}/"))
+        hides = random.random() < 0.5
+        if hides:
+            # Nobody compares before both histories are written, and neither grows any more.
+            others = [node for node in sorted(self._town.machines) if node not in (event.node, copied.label, *shown)]
+            apart = self._apart(shown, others, random.uniform(*APART_S), one_way=False)
+            self._under_way.append(asyncio.get_running_loop().create_task(apart))
+        channels = self._channels.get(event.node, [])
         for _ in range(COPY_BATCHES if channels else 0):
             channel = random.choice(channels)
             await self._publish_batch(copied.label, channel, random, (2, 0, 0, 0))
             await self._publish_batch(event.node, channel, random, (2, 0, 0, 0))
+        if hides:
+            self._silent.update(channels)
         await self._last(event)
         self._town.remove_copy(event.node)
 
@@ -299,8 +361,14 @@ class Acts:
     async def _registry(self, event: PlannedEvent) -> None:
         nodes = _ids(event, "nodes")
         self._town.trouble(nodes)
+        lasts_s = _number(event, "for_ms") / 1000
+        if _fault(event) == "rolled-back":
+            # Whoever is to be shown what was before must have seen what is.
+            self._town.authority.publish(self._town.now_ms())
+            await self._rest(READ_BY_ALL * self._town.refresh_s)
+            lasts_s = max(lasts_s, READ_BY_ALL * self._town.refresh_s)
         self._town.office.show.set_fault(_fault(event), nodes, self._town.now_ms())
-        await self._last(event)
+        await self._rest(lasts_s)
         self._town.office.show.clear(nodes, self._town.now_ms())
         self._town.relieve(nodes)
 

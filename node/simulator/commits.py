@@ -77,6 +77,11 @@ class Commits:
             self._check_fresh_content(at, self._truth.write(entry, at.instance.membership.editions), key)
         elif known is None or known.payload != payload:
             raise Violation("G1", at.label, f"{_at(key, index)} is stored, which its origin has not written")
+        elif is_own:
+            at.returned[key] = index + 1
+
+    def _write_sidecar(self, at: Holder, _result: object, _incarnation: str, heads: Mapping[LogKey, HeadAt]) -> None:
+        at.noted = heads
 
     def _check_second(self, at: Holder, log: WrittenLog, index: int) -> None:
         """Whether an origin may write another entry where it has written one before, after it lost its database.
@@ -192,6 +197,9 @@ class Commits:
     def _set_left(self, at: Holder, _result: object, channel: str, epoch: int, left_at: int | None) -> None:
         held = at.log((channel, epoch))
         if left_at is not None:
+            if held.bodies:
+                found = f"with {len(held.bodies)} bodies of {channel} {epoch} still there"
+                raise Violation("G8", at.label, f"it leaves at {left_at} {found}")
             held.left_at = left_at
         elif held.left_at is not None:
             held.refold()

@@ -266,6 +266,10 @@ class Crossings:
         if start.HasField("invitation") and start.invitation.payload not in held.payloads:
             raise Violation("G1", at.label, f"{key[0]} {key[1]} leaves with an invitation that is not held")
         if at.node == origin_of(key[0]) and key in self._truth.logs:
+            if not at.may_release(key, index + 1):
+                raise Violation(
+                    "G7", at.label, f"{key[0]} {key[1]}/{index} leaves before it is noted that it is signed"
+                )
             log = self._truth.logs[key]
             log.left_size = max(log.left_size, index + 1)
 

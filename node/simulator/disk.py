@@ -14,7 +14,7 @@ from random import Random
 from node.core.channel import HeadAt
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.simulator.disk_faults import DiskFault, DiskFaults, Life, failure
-from node.simulator.observing import Write
+from node.simulator.observing import SIDECAR_WRITE, Write
 from node.simulator.scenario import DiskOptions
 from node.simulator.watched_store import WatchedStore
 from node.simulator.writer import SimulatedWriter
@@ -32,7 +32,8 @@ _INCARNATION_BITS = 128
 class SimulatedDisk:
     """The directory of one node; open() gives a process what it works with, until close().
 
-    watch is called with (node, writes) right after each commit, kill when the disk decides that the process dies.
+    watch is called with (node, writes) right after each commit and each writing of the sidecar, kill when the disk
+    decides that the process dies.
     """
 
     def __init__(
@@ -94,7 +95,8 @@ class SimulatedDisk:
         """The sidecar of the process that has the disk open."""
         if self._store is None:
             raise RuntimeError("no process has this disk open")
-        return SimulatedSidecar(FileSidecar(self._directory / _HEADS), self._faults, self._store.life, self._kill)
+        file = FileSidecar(self._directory / _HEADS)
+        return SimulatedSidecar(file, self._faults, self._store.life, self._kill, self._watch)
 
     def close(self) -> None:
         """Take the disk from its process, as a kill does: what it still calls raises ProcessKilled.
@@ -155,11 +157,14 @@ class SimulatedDisk:
 class SimulatedSidecar:
     """The HeadsSidecar in its real file, which fails and crashes as often as the database does."""
 
-    def __init__(self, file: FileSidecar, faults: DiskFaults, life: Life, kill: Kill) -> None:
+    def __init__(
+        self, file: FileSidecar, faults: DiskFaults, life: Life, kill: Kill, watch: Callable[[Sequence[Write]], None]
+    ) -> None:
         self._file = file
         self._faults = faults
         self._life = life
         self._kill = kill
+        self._watch = watch
 
     def read(self) -> tuple[str, Mapping[tuple[str, int], HeadAt]] | None:
         """(incarnation, heads by (channel, epoch)), None when it is missing."""
@@ -172,6 +177,7 @@ class SimulatedSidecar:
         fault = self._faults.draw()
         if fault in (DiskFault.NONE, DiskFault.FAILS_PERSISTED, DiskFault.CRASHES_AFTER):
             self._file.write(incarnation, heads)
+            self._watch([Write(SIDECAR_WRITE, (incarnation, dict(heads)), None)])
         if fault in (DiskFault.CRASHES_BEFORE, DiskFault.CRASHES_AFTER):
             self._kill()
             self._life.check()

@@ -1,5 +1,6 @@
 """What one node holds, followed from its committed transactions alone; read from its store only after a restore."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from node.core import envelope as envelopes
@@ -87,6 +88,10 @@ class Holder:
         self.is_copy = False
         self.was_restored = False
         self.sidecar_lost = False
+        # What its sidecar says that it has signed; None where it was lost, until it is written anew.
+        self.noted: Mapping[LogKey, HeadAt] | None = {}
+        # Up to where its own logs were given back to it.
+        self.returned: dict[LogKey, int] = {}
         self._members: Members | None = None
         self._members_since_ms = 0
         self._versions = (0, 0, 0)
@@ -186,6 +191,12 @@ class Holder:
     def versions(self) -> tuple[int, int, int]:
         """Root, timestamp and snapshot version of the registry's word in force here."""
         return self._versions
+
+    def may_release(self, key: LogKey, size: int) -> bool:
+        """Whether so much of an own log may leave: what is noted beside the database, or came back from others."""
+        if self.noted is None or size <= self.returned.get(key, 0):
+            return True
+        return key in self.noted and size <= self.noted[key].size
 
     def forget_versions(self) -> None:
         """A database put back to an earlier state knows an earlier registry, and that is no fault."""

@@ -10,10 +10,15 @@ from node.core.record import Candidate, Outcome
 from node.node import Node
 from node.ports import Store
 
+SIDECAR_WRITE = "write_sidecar"
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One call of a StoreTransaction's writing method inside a committed transaction, and what it returned."""
+    """One call of a StoreTransaction's writing method inside a committed transaction, and what it returned.
+
+    A writing of the sidecar is told likewise, by itself: SIDECAR_WRITE with (incarnation, heads).
+    """
 
     method: str
     arguments: tuple[Any, ...]

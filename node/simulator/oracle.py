@@ -65,6 +65,7 @@ class Oracle:
             holder.was_restored = True
             holder.read(store, self._now_ms())
             holder.forget_versions()
+            holder.noted = None if holder.sidecar_lost else holder.noted
         else:
             self._check_durable(holder, store)
         self._look(holder)
@@ -101,11 +102,15 @@ class Oracle:
         kinds = {outcome.row: outcome.kind for outcome in outcomes}
         if sorted(kinds) != sorted(candidate.row for candidate in candidates) or len(outcomes) != len(kinds):
             raise Violation("G3", node, f"{len(outcomes)} outcomes are told for {len(candidates)} rows of {channel}")
-        written = self._truth.content.get(channel, {})
+        written, untold = self._truth.content.get(channel, {}), self._truth.untold.get(channel, {})
         for candidate in candidates:
             kind = kinds[candidate.row]
             if kind in (*_WRITTEN, OutcomeKind.DUPLICATE) and candidate.content_hash not in written:
                 raise Violation("G2", node, f"row {candidate.row} of {channel} is {kind} and nowhere written")
+            if kind in _WRITTEN and candidate.content_hash not in untold:
+                raise Violation("G3", node, f"row {candidate.row} of {channel} is {kind}, and was written before")
+            if kind in _WRITTEN:
+                del untold[candidate.content_hash]
 
     def erased(self, node: str, channel: str, place: str) -> None:
         """An operator was told: the erasure is written and done."""
@@ -154,8 +159,14 @@ class Oracle:
         return not holder.is_copy and holder.node not in self._truth.dishonest
 
     def _look(self, holder: Holder) -> None:
-        """Note a change of the registry's word at a node; it never goes back."""
+        """Note a change of the registry's word at a node; it never goes back, and is never forgotten."""
+        known = holder.members()
         before = holder.look(self._now_ms())
+        now = holder.members()
+        if known is not now and known is not None and now is not None and holder.versions == before:
+            gone = sorted(known.by_id.keys() - now.by_id.keys())
+            if gone:
+                raise Violation("G10", holder.label, f"it forgets {', '.join(gone)}, and the registry said nothing new")
         if any(now < then for now, then in zip(holder.versions, before, strict=True)):
             found = f"root, timestamp and snapshot {holder.versions} follow {before}"
             raise Violation("G10", holder.label, f"the registry's word goes back: {found}")

@@ -21,6 +21,8 @@ from typing import Any, ParamSpec
 
 import structlog
 
+from node.core.errors import XinqiaoError
+from node.ports import Store
 from node.simulator import loop as loops
 from node.simulator.acts import Acts
 from node.simulator.contents import contents_digest
@@ -38,6 +40,7 @@ P = ParamSpec("P")
 CHECK_S = 1.0
 IDLE_INTERVALS = 3
 REASONS_SHOWN = 3
+UNREADABLE = "unreadable"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a directory in memory; every run makes one of its own in it
 
 
@@ -133,9 +136,18 @@ class Simulation:
         assert self._loop is not None
         self._watching.cancel()
         self.virtual_s = self._loop.time()
-        self.contents = {label: contents_digest(store) for label, store in sorted(self.town.stores().items())}
+        self.contents = {label: self._digest_of(store) for label, store in sorted(self.town.stores().items())}
         self.figures |= self.town.figures() | {"events": self.trace.events, "callbacks": self._loop.callbacks}
         self.town.close()
+
+    def _digest_of(self, store: Store) -> str:
+        """The digest of a database; what broke a guarantee may have left one that cannot be read any more."""
+        try:
+            return contents_digest(store)
+        except (XinqiaoError, LookupError, ValueError):
+            if self.violation is None:
+                raise
+            return UNREADABLE
 
     def _stop(self, violation: Violation) -> None:
         if self.violation is None:

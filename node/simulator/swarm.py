@@ -193,7 +193,7 @@ class _Swarm:
         latency = random.choice(((0.2, 10.0), (0.2, 10.0), (1.0, 60.0)))
         if random.random() < 0.6:
             return DiskOptions(latency_ms=latency)
-        shares = _some(random, 0.5, {"fail": 0.01, "fail_persisted": 0.01, "crash_before": 0.002, "crash_after": 0.002})
+        shares = _some(random, 0.5, {"fail": 0.01, "fail_persisted": 0.01, "crash_before": 0.002, "crash_after": 0.01})
         return DiskOptions(latency_ms=latency, **shares)
 
     def _clocks(self) -> ClockOptions:
@@ -304,16 +304,16 @@ def _registry(_: _Swarm, random: Random) -> dict[str, object]:
 _KINDS = {
     "crash": _Kind(1.5, 5),
     "restore": _Kind(1.2, 2, _restore),
-    "lost_on_crash": _Kind(),
+    "lost_on_crash": _Kind(1.2),
     "disk_full": _Kind(),
     "partition": _Kind(1.5, 4, _partition),
     "slow": _Kind(more=_slow),
     "clock_step": _Kind(more=_clock_step),
-    "suspend": _Kind(most=2, more=_suspend),
+    "suspend": _Kind(1.0, 2, _suspend),
     "rotate_key": _Kind(most=2, more=_rotate_key),
-    "equivocate": _Kind(0.6, 1, _equivocate),
-    "lie": _Kind(1.2, 4, _lie),
-    "registry": _Kind(more=_registry),
+    "equivocate": _Kind(1.0, 1, _equivocate),
+    "lie": _Kind(1.5, 4, _lie),
+    "registry": _Kind(1.2, more=_registry),
 }
 
 

@@ -89,6 +89,8 @@ class Truth:
         self.erasures: dict[str, dict[Place, bytes]] = {}
         self.dishonest: set[str] = set()
         self.content: dict[str, dict[bytes, Place]] = {}
+        # Records that are written, and of which no operator was told so far: content by channel.
+        self.untold: dict[str, dict[bytes, None]] = {}
         self._beats: dict[str, dict[bytes, Mapping[LogKey, HeadAt]]] = {}
         self._beats_at: dict[tuple[str, int], list[Mapping[LogKey, HeadAt]]] = {}
         self._heads: dict[LogKey, set[HeadAt]] = {}
@@ -121,6 +123,7 @@ class Truth:
         places = self.content.setdefault(header.channel, {})
         for position, slot in enumerate(slots):
             places[slot.content_hash] = Place(header.epoch, header.index, position)
+            self.untold.setdefault(header.channel, {})[slot.content_hash] = None
         return written
 
     def forget(self, key: LogKey, size: int) -> None:

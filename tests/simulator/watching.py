@@ -14,6 +14,7 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 
+from node.core.channel import HeadAt
 from node.core.entry import SignedEntry
 from node.core.record import Candidate
 from node.core.state import Place
@@ -21,7 +22,7 @@ from node.node import Node
 from node.pb import envelope_pb2, exchange_service_pb2
 from node.ports import Lane, PushAnswer, Store
 from node.rpc.framing import frames
-from node.simulator.observing import Crossing
+from node.simulator.observing import SIDECAR_WRITE, Crossing, Write
 from node.simulator.oracle import Oracle
 from node.simulator.scenario import Expectations, NodeTemplate, Scenario
 from node.simulator.watched_store import WatchedStore
@@ -91,6 +92,20 @@ class SeenPeers(WirePeers):
         return SeenPeer(self._network, self._caller, node)
 
 
+class SeenSidecar(MemorySidecar):
+    """A sidecar whose every writing the oracle sees; it goes on where another one stood."""
+
+    def __init__(self, network: "Watched", node: str, before: MemorySidecar) -> None:
+        super().__init__()
+        self.kept = before.kept
+        self._network = network
+        self._node = node
+
+    def write(self, incarnation: str, heads: Mapping[tuple[str, int], HeadAt]) -> None:
+        super().write(incarnation, heads)
+        self._network.oracle.committed(self._node, [Write(SIDECAR_WRITE, (incarnation, dict(heads)), None)])
+
+
 class Watched(Network):
     """Nodes on real databases; oracle follows each of their steps."""
 
@@ -115,7 +130,8 @@ class Watched(Network):
     ) -> Node:
         """Start a node on the database of its own, or on the one given."""
         kept = store if store is not None else self._database(node, node)
-        instance = super().start(node, kept, sidecar)
+        before = sidecar if sidecar is not None else self.sidecars.get(node, MemorySidecar())
+        instance = super().start(node, kept, SeenSidecar(self, node, before))
         instance.delivery._peers = SeenPeers(self, node)
         self.oracle.started(node, instance, kept, cause)
         return instance
