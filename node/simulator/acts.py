@@ -32,9 +32,13 @@ READ_BY_ALL = 1.2
 
 
 class Acts:
-    """Carries a plan out. Everything that lasts ends when its time is over, or when peace is made."""
+    """Carries a plan out. Everything that lasts ends when its time is over, or when peace is made.
+
+    writes_at_faults: whether operators happen to write in the very moments at which faults strike.
+    """
 
     def __init__(self, town: Town) -> None:
+        self.writes_at_faults = True
         self._town = town
         self._registers: dict[str, Register] = {}
         self._channels: dict[str, list[str]] = {}
@@ -169,6 +173,8 @@ class Acts:
                 await self._publish_batch(node, random.choice(channels), random, (random.randint(1, 3), 0, 0, 0))
 
     def _begin_to_write(self, event: PlannedEvent, pauses_s: Sequence[float], channel: str = "") -> None:
+        if not self.writes_at_faults:
+            return
         random = self._town.random(f"written {event.number}")
         writing = self._write_on(event.node, random, pauses_s, channel)
         self._under_way.append(asyncio.get_running_loop().create_task(writing))
@@ -238,7 +244,7 @@ class Acts:
         if machine.process is None:
             return
         random = self._town.random(f"crash {event.number}")
-        if random.random() < 0.5:
+        if self.writes_at_faults and random.random() < 0.5:
             # In the middle of a publication, or just after it.
             self._begin_to_write(event, [0.0])
             await asyncio.sleep(random.random() * random.choice((0.005, 0.03, 0.1)))
@@ -256,7 +262,7 @@ class Acts:
             return
         random = self._town.random(f"restore {event.number}")
         channel = random.choice([*self._channels.get(event.node, ()), ""])
-        if channel:
+        if channel and self.writes_at_faults:
             # What the backup does not have has just left this node.
             self._begin_to_write(event, [0.0], channel)
             await asyncio.sleep(random.uniform(0.0, 2.0))

@@ -85,6 +85,8 @@ class SimulatedDisk:
         database = self._directory / _DATABASE[0]
         if not database.exists():
             _make_database(database, f"{self._random.getrandbits(_INCARNATION_BITS):032x}")
+            # As a new home is made: the sidecar is there before anything was signed.
+            FileSidecar(self._directory / _HEADS).write("", {})
         store = WatchedStore.open(database, create=False, limits=self._limits)
         store.keep_log_short()
         store.watch = self._watch

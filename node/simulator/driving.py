@@ -28,6 +28,8 @@ from node.simulator.town import FIRST_START_S
 T = TypeVar("T")
 
 LONGEST_ACT_S = 3600.0
+_MOMENT_S = 0.001
+"""Until what has begun is under way."""
 
 
 def scenario_of_nodes(*ids: str, **options: Any) -> Scenario:
@@ -50,6 +52,7 @@ class DrivenNetwork:
         self._loop = SimulatedLoop(Random(f"{seed} order"), self._simulation.note_fault)  # type: ignore[abstract]
         self._drawn = Random(f"{seed} driven")
         self._numbers = 0
+        self._has_raised = False
         self._ending = ExitStack()
         self._ending.enter_context(no_collection())
         self._wait(self._open())
@@ -118,18 +121,22 @@ class DrivenNetwork:
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         found: T = self._loop.run_until_complete(work)
         violation = self._simulation.violation
-        if violation is not None:
+        if violation is not None and not self._has_raised:
+            self._has_raised = True
             raise violation
         return found
 
     async def _open(self) -> None:
         self._simulation.open(self._loop)
+        self._simulation.acts.writes_at_faults = False
         await asyncio.sleep(FIRST_START_S)
 
     async def _begun(self, kind: str, node: str, arguments: Mapping[str, Value]) -> "asyncio.Task[Any]":
         self._numbers += 1
         event = PlannedEvent(int(self._loop.time() * 1000), self._numbers, kind, node, arguments)
-        return self._simulation.acts.begin(event)
+        act = self._simulation.acts.begin(event)
+        await asyncio.sleep(_MOMENT_S)
+        return act
 
     async def _done(self, kind: str, node: str, arguments: Mapping[str, Value]) -> Any:
         async with asyncio.timeout(LONGEST_ACT_S):

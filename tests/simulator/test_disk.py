@@ -348,7 +348,7 @@ class TestSidecar:
         with pytest.raises(XinqiaoError) as caught:
             watched.disk.sidecar().write("first", HEADS)
         assert caught.value.code == "DATABASE"
-        assert (watched.disk.sidecar().read() is not None) == kept
+        assert watched.disk.sidecar().read() == (("first", HEADS) if kept else ("", {}))
 
     @pytest.mark.parametrize(("share", "kept"), [("crash_before", False), ("crash_after", True)])
     def test_the_process_dies_before_or_after(self, tmp_path: Path, share: str, kept: bool) -> None:
@@ -357,7 +357,7 @@ class TestSidecar:
             watched.disk.sidecar().write("first", HEADS)
         assert watched.kills == 1
         watched.reopen()
-        assert (watched.disk.sidecar().read() is not None) == kept
+        assert watched.disk.sidecar().read() == (("first", HEADS) if kept else ("", {}))
 
 
 class TestNewDatabases:
