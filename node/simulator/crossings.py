@@ -191,7 +191,7 @@ class Crossings:
             if message.size > durable[0] or message.applied_size > durable[1]:
                 found = f"{message.size} and {message.applied_size}, where {durable[0]} and {durable[1]} are durable"
                 raise Violation("G2", at.label, f"a receipt for {message.channel} {message.epoch} leaves for {found}")
-        if message.subscriber in self._truth.dishonest:
+        if message.subscriber in self._truth.dishonest | self._truth.liars:
             return
         if not self._truth.has_signed_receipt(message.subscriber, envelope.payload):
             raise Violation("G1", at.label, f"a receipt of {message.subscriber} leaves that it has not signed")

@@ -125,6 +125,8 @@ class Oracle:
         """An act of the plan: from then on some node is taken at no word, or has lost its sidecar."""
         if kind == "equivocate":
             self._truth.dishonest.add(node)
+        elif kind == "lie":
+            self._truth.liars.add(node)
         elif kind == "restore":
             self._holder(node).sidecar_lost = arguments.get("sidecar") == "lost"
 

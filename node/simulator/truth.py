@@ -81,13 +81,17 @@ class WrittenLog:
 
 
 class Truth:
-    """Everything that honest nodes have written and signed; nodes in dishonest are taken at no word."""
+    """Everything that honest nodes have written and signed; nodes in dishonest are taken at no word.
+
+    Those in liars write true logs and heartbeats, and sign what receipts they like.
+    """
 
     def __init__(self) -> None:
         self.logs: dict[LogKey, WrittenLog] = {}
         self.epochs: dict[str, list[int]] = {}
         self.erasures: dict[str, dict[Place, bytes]] = {}
         self.dishonest: set[str] = set()
+        self.liars: set[str] = set()
         self.content: dict[str, dict[bytes, Place]] = {}
         # Records that are written, and of which no operator was told so far: content by channel.
         self.untold: dict[str, dict[bytes, None]] = {}
