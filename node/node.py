@@ -206,7 +206,7 @@ class Node:
         self, address: envelope_pb2.Envelope, known_digest: bytes
     ) -> Sequence[envelope_pb2.Envelope]:
         """Take an active member's address and hand out all others held; raises ADDRESS, SIGNATURE, MEMBER_*."""
-        record = open_address(address, self.membership.members, self._limits)
+        record = open_address(address, self.membership.members, self._limits).record
         self.membership.members.active(record.node)
         await self.receiving.take_address(address)
         if known_digest == self._address_digest():

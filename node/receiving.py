@@ -307,7 +307,8 @@ class Receiving:
         origin = self._view.members.get(origin_of(claimed.channel))
         if origin is None:
             raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="its origin is not a member")
-        channel, epoch, index = check_equivocation(proof, origin, self._view.network, self._limits)
+        found = check_equivocation(proof, origin, self._view.network, self._limits)
+        channel, epoch, index = found.channel, found.epoch, found.index
         now_ms = self._clock.now_ms()
         closes = epoch >= origin.open_epoch and origin.standing is Standing.ACTIVE
 
@@ -315,7 +316,7 @@ class Receiving:
             # One origin cannot fill the room for the proofs against others.
             kept = sum(origin_of(held.channel) == origin.id for held in tx.equivocations_since(0))
             if kept < self._limits.max_equivocations_per_origin:
-                tx.put_equivocation(channel, epoch, index, proof)
+                tx.put_equivocation(channel, epoch, index, found.proof)
             if closes and not tx.log(channel, epoch).quarantined:
                 tx.set_quarantined(origin.id, True)
                 found = {"origin": origin.id, "channel": channel, "epoch": str(epoch), "index": str(index)}
@@ -530,8 +531,8 @@ class Receiving:
 
     async def take_address(self, envelope: envelope_pb2.Envelope) -> None:
         """Verify and keep where a member can be reached; raises ADDRESS, SIGNATURE."""
-        record = open_address(envelope, self._view.members, self._limits)
-        await self._writer.run(Lane.CONTROL, lambda tx: tx.put_address(record, envelope))
+        address = open_address(envelope, self._view.members, self._limits)
+        await self._writer.run(Lane.CONTROL, lambda tx: tx.put_address(address.record, address.envelope))
 
 
 def _check_consecutive(run: Sequence[SignedEntry]) -> None:

@@ -23,12 +23,13 @@ class AddressBook:
         self, members: Members, address: envelope_pb2.Envelope, known_digest: bytes
     ) -> list[envelope_pb2.Envelope]:
         """Take an active member's address and give all others; raises ADDRESS, SIGNATURE, MEMBER_*."""
-        record = open_address(address, members, self._limits)
+        verified = open_address(address, members, self._limits)
+        record = verified.record
         members.active(record.node)
         with self._lock:
             known = self._held.get(record.node)
             if known is None or known[0].sequence < record.sequence:
-                self._held[record.node] = (record, address)
+                self._held[record.node] = (record, verified.envelope)
             held = dict(sorted(self._held.items()))
         if known_digest == book_digest(record for record, _ in held.values()):
             return []

@@ -1,6 +1,7 @@
 """Addresses: where members can be reached, in their own signed words; the registry does not vouch for them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import sha256
 
 from node.core import envelope as envelopes
@@ -10,9 +11,15 @@ from node.core.membership import Members
 from node.pb import envelope_pb2, registry_pb2
 
 
-def open_address(
-    envelope: envelope_pb2.Envelope, members: Members, limits: Limits = DEFAULT_LIMITS
-) -> registry_pb2.AddressRecord:
+@dataclass(frozen=True, slots=True)
+class VerifiedAddress:
+    """An address whose signature was checked, and what of its envelope is kept; only open_address makes one."""
+
+    record: registry_pb2.AddressRecord
+    envelope: envelope_pb2.Envelope
+
+
+def open_address(envelope: envelope_pb2.Envelope, members: Members, limits: Limits = DEFAULT_LIMITS) -> VerifiedAddress:
     """Verify an address record by a key its node may sign with now; raises ADDRESS, SIGNATURE."""
     if len(envelope.payload) > limits.max_address_bytes:
         raise XinqiaoError("ADDRESS", node="a peer", detail="it is too large")
@@ -20,11 +27,12 @@ def open_address(
     member = members.get(claimed.node)
     if member is None or claimed.network != members.network:
         raise XinqiaoError("ADDRESS", node=claimed.node[:64], detail="it is not a member of this network")
-    if not envelopes.signers(envelope, envelopes.ADDRESS, member.active_keys, limits):
+    signers, bare = envelopes.verify(envelope, envelopes.ADDRESS, member.active_keys, limits)
+    if not signers:
         raise XinqiaoError("SIGNATURE", signer=member.id)
     if claimed.sequence >= NUMBERS_END:
         raise XinqiaoError("ADDRESS", node=member.id, detail="its sequence number is too large")
-    return claimed
+    return VerifiedAddress(claimed, bare)
 
 
 def book_digest(records: Iterable[registry_pb2.AddressRecord]) -> bytes:

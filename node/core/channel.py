@@ -53,6 +53,16 @@ class Log:
     quarantined: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TwoHistories:
+    """What a verified proof shows: an origin has signed two entries for this place; proof is what of it is kept."""
+
+    channel: str
+    epoch: int
+    index: int
+    proof: channel_pb2.Equivocation
+
+
 def check_channel_name(channel: str, limits: Limits = DEFAULT_LIMITS) -> str:
     """The channel's own name after its origin; raises CHANNEL_NAME."""
     if not is_channel_name(channel, limits):
@@ -91,7 +101,7 @@ def advance(
     # (2) standing
     member = _check_standing(log, signed, origin, limits)
     # (3) signature; only now are the bytes parsed
-    header, key = open_header(signed, member, network, log, limits)
+    header, key, envelope = open_header(signed, member, network, log, limits)
     rests_on = _rests_on(log, header, member, key)
     # (4) continuity
     _check_continuity(log, header)
@@ -101,7 +111,7 @@ def advance(
     body = open_body(header, signed.body, limits) if signed.body is not None else None
     return VerifiedEntry(
         header=header,
-        envelope=signed.envelope,
+        envelope=envelope,
         body=body,
         leaf=hashes[0],
         hashes=tuple(hashes),
@@ -187,14 +197,18 @@ def _check_cut(log: Log, signed: SignedEntry, origin: Member) -> None:
 
 def open_header(
     signed: SignedEntry, origin: Member, network: str, log: Log, limits: Limits = DEFAULT_LIMITS
-) -> tuple[channel_pb2.EntryHeader, PublicKey]:
-    """Verify the signature of an entry's header and read it; raises ENTRY_SIGNATURE, ENTRY_HEADER, ENTRY_NETWORK."""
+) -> tuple[channel_pb2.EntryHeader, PublicKey, envelope_pb2.Envelope]:
+    """Verify the signature of an entry's header and read it; the envelope is what of it may be kept.
+
+    Raises ENTRY_SIGNATURE, ENTRY_HEADER, ENTRY_NETWORK.
+    """
     by_id = {key.public.key_id: key for key in origin.descriptor.signing_keys}
-    for found in envelopes.signers(signed.envelope, envelopes.ENTRY_HEADER, origin.all_keys, limits):
+    signers, bare = envelopes.verify(signed.envelope, envelopes.ENTRY_HEADER, origin.all_keys, limits)
+    for found in signers:
         header = envelopes.parse(channel_pb2.EntryHeader, signed.envelope.payload)
         if _is_accepted(by_id[found.key_id], header, log):
             _check_header(signed, header, network, limits)
-            return header, found
+            return header, found, bare
     raise XinqiaoError(
         "ENTRY_SIGNATURE", channel=signed.channel, epoch=signed.epoch, index=signed.index, origin=origin.id
     )
@@ -273,14 +287,15 @@ def broken_continuation(
 
 def check_equivocation(
     proof: channel_pb2.Equivocation, origin: Member, network: str, limits: Limits = DEFAULT_LIMITS
-) -> tuple[str, int, int]:
-    """Verify a proof of two histories; returns (channel, epoch, index). Raises EQUIVOCATION_UNPROVEN, ENVELOPE_*.
+) -> TwoHistories:
+    """Verify a proof of two histories; raises EQUIVOCATION_UNPROVEN, ENVELOPE_*.
 
     Only payloads signed by keys the origin may sign with now are compared, so nobody else can frame it, not even
     who got hold of a key that was retired or revoked.
     """
-    first = _authentic(proof.first, origin, network, limits)
-    second = _authentic(proof.second, origin, network, limits)
+    first, first_kept = _authentic(proof.first, origin, network, limits)
+    second, second_kept = _authentic(proof.second, origin, network, limits)
+    kept = channel_pb2.Equivocation(first=first_kept, second=second_kept)
     if (first.channel, first.epoch) != (second.channel, second.epoch) or origin_of(first.channel) != origin.id:
         raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="the headers belong to different logs")
     if first.index == second.index:
@@ -288,22 +303,25 @@ def check_equivocation(
             raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="both headers are the same")
     elif not _breaks(proof, first, second):
         raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="the second header continues the first")
-    return first.channel, first.epoch, second.index
+    else:
+        kept.frontier.extend(proof.frontier)
+    return TwoHistories(first.channel, first.epoch, second.index, kept)
 
 
 def _authentic(
     envelope: envelope_pb2.Envelope, origin: Member, network: str, limits: Limits
-) -> channel_pb2.EntryHeader:
+) -> tuple[channel_pb2.EntryHeader, envelope_pb2.Envelope]:
     if len(envelope.payload) > limits.max_header_bytes:
         raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="a header is too large")
-    if not envelopes.signers(envelope, envelopes.ENTRY_HEADER, origin.active_keys, limits):
+    signers, bare = envelopes.verify(envelope, envelopes.ENTRY_HEADER, origin.active_keys, limits)
+    if not signers:
         raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail=f"a header is not signed by an active key of {origin.id}")
     header = envelopes.parse(channel_pb2.EntryHeader, envelope.payload)
     if header.network != network:
         raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="a header belongs to another network")
     if not is_channel_name(header.channel, limits) or max(header.epoch, header.index) >= NUMBERS_END:
         raise XinqiaoError("EQUIVOCATION_UNPROVEN", detail="a header names a log that cannot be")
-    return header
+    return header, bare
 
 
 def _breaks(proof: channel_pb2.Equivocation, first: channel_pb2.EntryHeader, second: channel_pb2.EntryHeader) -> bool:

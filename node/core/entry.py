@@ -171,6 +171,10 @@ def open_body(header: channel_pb2.EntryHeader, serialized: bytes, limits: Limits
         message = envelopes.parse(channel_pb2.EntryBody, serialized)
     except XinqiaoError as error:
         raise _body_error(header, "it cannot be read") from error
+    message.DiscardUnknownFields()
+    if message.ByteSize() != len(serialized):
+        # Signed is what the slots hold: anything beside it whoever relays the body could have put there.
+        raise _body_error(header, "there is more in it than its slots")
     if len(message.slots) != header.record_count:
         raise _body_error(header, f"{len(message.slots)} slots, the header says {header.record_count}")
     records: list[tuple[bytes, bytes] | None] = []

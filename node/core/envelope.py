@@ -64,15 +64,31 @@ def signers(
 
     Unknown keyids are ignored. Raises ENVELOPE_TYPE and ENVELOPE_SHAPE before anything is parsed.
     """
+    return verify(envelope, payload_type, trusted, limits)[0]
+
+
+def verify(
+    envelope: envelope_pb2.Envelope,
+    payload_type: str,
+    trusted: Iterable[PublicKey],
+    limits: Limits = DEFAULT_LIMITS,
+) -> tuple[list[PublicKey], envelope_pb2.Envelope]:
+    """The signers, and the envelope with their signatures and nothing else: what is kept and passed on.
+
+    Nobody has signed what else stands in an envelope: whoever relays it can put anything there. Raises as signers.
+    """
     _check_shape(envelope, payload_type, limits)
     keys = {key.key_id: key for key in trusted}
     message = pae(payload_type, envelope.payload)
-    found: dict[str, PublicKey] = {}
+    found: list[PublicKey] = []
+    bare = envelope_pb2.Envelope(payload=envelope.payload, payload_type=payload_type)
     for signature in envelope.signatures:
         key = keys.get(signature.keyid)
-        if key is not None and key.key_id not in found and key.verifies(signature.sig, message):
-            found[key.key_id] = key
-    return list(found.values())
+        if key is not None and key.verifies(signature.sig, message):
+            del keys[key.key_id]
+            found.append(key)
+            bare.signatures.add(sig=signature.sig, keyid=key.key_id)
+    return found, bare
 
 
 def parse(kind: type[M], payload: bytes) -> M:

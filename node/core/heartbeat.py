@@ -59,6 +59,17 @@ def full_view(envelope: envelope_pb2.Envelope, heads: Mapping[ChannelEpoch, Head
     return view
 
 
+def _kept(view: channel_pb2.HeartbeatView, heartbeat: envelope_pb2.Envelope) -> channel_pb2.HeartbeatView:
+    """The view with what was verified and nothing else, its heads in their order."""
+    kept = channel_pb2.HeartbeatView(heartbeat=heartbeat, hashes=view.hashes)
+    for item in sorted(view.heads, key=lambda item: item.position):
+        head = channel_pb2.Head(
+            channel=item.head.channel, epoch=item.head.epoch, size=item.head.size, root=item.head.root
+        )
+        kept.heads.append(channel_pb2.PositionedHead(position=item.position, head=head))
+    return kept
+
+
 def narrow_view(view: channel_pb2.HeartbeatView, may_read: Callable[[str], bool]) -> channel_pb2.HeartbeatView:
     """The same heartbeat with only the channels a reader may know of; the view MUST be a verified one."""
     heartbeat = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
@@ -78,19 +89,16 @@ def open_view(
     """
     if signer is None:
         raise XinqiaoError("HEARTBEAT", node="an unknown node", detail="it is not a member")
-    if not envelopes.signers(view.heartbeat, envelopes.HEARTBEAT, signer.active_keys, limits):
+    signers, bare = envelopes.verify(view.heartbeat, envelopes.HEARTBEAT, signer.active_keys, limits)
+    if not signers:
         raise XinqiaoError("SIGNATURE", signer=signer.id)
     heartbeat = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
     if heartbeat.network != network or heartbeat.node != signer.id or heartbeat.time_unix_ms <= 0:
         raise XinqiaoError("HEARTBEAT", node=signer.id, detail="network, node or time do not fit")
     if heartbeat.time_unix_ms > now_ms + limits.max_clock_skew_ms:
         raise XinqiaoError("HEARTBEAT", node=signer.id, detail="it is dated in the future")
-    return VerifiedHeartbeat(
-        node=signer.id,
-        time_ms=heartbeat.time_unix_ms,
-        heads=_open_heads(view, heartbeat, limits),
-        view=view,
-    )
+    heads = _open_heads(view, heartbeat, limits)
+    return VerifiedHeartbeat(signer.id, heartbeat.time_unix_ms, heads, _kept(view, bare))
 
 
 def node_of(view: channel_pb2.HeartbeatView, limits: Limits = DEFAULT_LIMITS) -> str:

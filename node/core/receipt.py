@@ -46,13 +46,14 @@ def open_receipt(
     """
     if subscriber is None:
         raise XinqiaoError("RECEIPT", node="an unknown node", detail="it is not a member")
-    if not envelopes.signers(envelope, envelopes.RECEIPT, subscriber.unrevoked_keys, limits):
+    signers, bare = envelopes.verify(envelope, envelopes.RECEIPT, subscriber.unrevoked_keys, limits)
+    if not signers:
         raise XinqiaoError("SIGNATURE", signer=subscriber.id)
     message = envelopes.parse(channel_pb2.Receipt, envelope.payload)
     detail = _contradiction(message, subscriber, network, limits)
     if detail:
         raise XinqiaoError("RECEIPT", node=subscriber.id, detail=detail)
-    return VerifiedReceipt(message, envelope)
+    return VerifiedReceipt(message, bare)
 
 
 def _contradiction(message: channel_pb2.Receipt, subscriber: Member, network: str, limits: Limits) -> str:

@@ -169,7 +169,7 @@ class _Maker:
         signed = SignedEntry(ref.channel, ref.epoch, ref.index, envelope, None)
         log = Log(ref.channel, ref.epoch, covered=statement.head, cut=self._held.log.cut)
         try:
-            _, key = open_header(signed, origin, self._state.network, log, self._limits)
+            _, key, _ = open_header(signed, origin, self._state.network, log, self._limits)
         except XinqiaoError as error:
             raise self._unavailable(error.text) from error
         bundle.entry.CopyFrom(_with_one_signature(envelope, key))

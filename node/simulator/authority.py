@@ -198,11 +198,12 @@ class Authority:
 
     def share_addresses(self, address: envelope_pb2.Envelope, known_digest: bytes) -> list[envelope_pb2.Envelope]:
         """Take an active member's address and give all others; raises ADDRESS, SIGNATURE, MEMBER_*."""
-        record = open_address(address, self.members, self._limits)
+        verified = open_address(address, self.members, self._limits)
+        record = verified.record
         self.members.active(record.node)
         known = self._addresses.get(record.node)
         if known is None or known[0].sequence < record.sequence:
-            self._addresses[record.node] = (record, address)
+            self._addresses[record.node] = (record, verified.envelope)
         held = dict(sorted(self._addresses.items()))
         if known_digest == book_digest(each for each, _ in held.values()):
             return []

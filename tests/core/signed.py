@@ -44,6 +44,21 @@ def tampered(envelope: envelope_pb2.Envelope) -> Iterator[envelope_pb2.Envelope]
         yield changed
 
 
+UNKNOWN = b"\xba\x3e\x05spare"
+"""Field 999 of any message: bytes that nobody has signed."""
+
+
+def stuffed(envelope: envelope_pb2.Envelope) -> envelope_pb2.Envelope:
+    """The envelope as a relay may pass it on: unknown fields, a false signature of its key, one of nobody's."""
+    false = envelope_pb2.Signature(sig=b"\x01" * 64, keyid=envelope.signatures[0].keyid)
+    spare = envelope_pb2.Signature(sig=b"spare" * 50, keyid="spare" * 1000)
+    true = envelope_pb2.Signature.FromString(envelope.signatures[0].SerializeToString() + UNKNOWN)
+    changed = envelope_pb2.Envelope(
+        payload=envelope.payload, payload_type=envelope.payload_type, signatures=[spare, false, true, spare]
+    )
+    return envelope_pb2.Envelope.FromString(changed.SerializeToString() + UNKNOWN)
+
+
 def _signed(envelope: envelope_pb2.Envelope, signature: envelope_pb2.Signature) -> envelope_pb2.Envelope:
     return envelope_pb2.Envelope(payload=envelope.payload, payload_type=envelope.payload_type, signatures=[signature])
 

@@ -10,6 +10,7 @@ from node.core import merkle
 from node.core.channel import (
     HeadAt,
     Log,
+    TwoHistories,
     advance,
     broken_continuation,
     check_channel_name,
@@ -26,7 +27,7 @@ from node.core.membership import Cut, Member, Standing
 from node.core.suites import ECDSA_P256, ED25519
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from tests.builders import NETWORK, NOW_MS, ChannelWriter, SigningNode, list_keys, make_node, signing_key
-from tests.core.signed import code_of, flips, refusal, tampered
+from tests.core.signed import UNKNOWN, code_of, flips, refusal, stuffed, tampered
 
 CHANNEL = "310000/base"
 ORIGIN = make_node("310000")
@@ -87,6 +88,15 @@ def test_every_flipped_bit_of_a_signed_entry_is_refused(suite: str) -> None:
     bodies = {offer(writer.log, replace(signed, body=changed), node.member) for changed in flips(signed.body)}
     assert bodies <= {"ENTRY_BODY", "ENTRY_SIZE"}
     assert advance(writer.log, signed, node.member, NETWORK).header.index == 2
+
+
+@pytest.mark.parametrize("suite", [ED25519, ECDSA_P256])
+def test_g12_of_an_entrys_envelope_only_what_its_origin_signed_is_kept(suite: str) -> None:
+    node = make_node("310000", suite)
+    writer = written(node)
+    signed = next_entry(writer)
+    relayed = replace(signed, envelope=stuffed(signed.envelope))
+    assert advance(writer.log, relayed, node.member, NETWORK).envelope == signed.envelope
 
 
 def test_an_entry_without_its_body_is_taken_and_says_so() -> None:
@@ -381,7 +391,7 @@ def test_two_entries_at_one_index_are_proof_to_anybody(suite: str, at: int) -> N
     one, other = forked(at, node)
     proof = conflict(one.entries[at].envelope, other.entries[at].envelope)
     assert proof is not None
-    assert check_equivocation(proof, node.member, NETWORK) == (CHANNEL, 0, at)
+    assert check_equivocation(proof, node.member, NETWORK) == TwoHistories(CHANNEL, 0, at, proof)
     assert conflict(one.entries[at].envelope, one.entries[at].envelope) is None
 
 
@@ -391,7 +401,20 @@ def test_an_entry_that_does_not_continue_the_one_before_is_proof_too(at: int) ->
     following = other.records([b"after the other"])
     tree = merkle.HashList(entry.leaf for entry in one.entries)
     proof = broken_continuation(one.entries[at].envelope, merkle.read_frontier(at, tree), following.envelope)
-    assert check_equivocation(proof, ORIGIN.member, NETWORK) == (CHANNEL, 0, at + 1)
+    assert check_equivocation(proof, ORIGIN.member, NETWORK) == TwoHistories(CHANNEL, 0, at + 1, proof)
+
+
+def test_g12_of_a_proof_only_what_is_signed_and_needed_is_kept() -> None:
+    one, other = forked(2)
+    following = other.records([b"after the other"])
+    tree = merkle.HashList(entry.leaf for entry in one.entries)
+    broken = broken_continuation(one.entries[2].envelope, merkle.read_frontier(2, tree), following.envelope)
+    same = prove(one.entries[2].envelope, other.entries[2].envelope)
+    for proof in (same, broken):
+        spare = list(proof.frontier) or [b"spare" * 1000]
+        larger = prove(stuffed(proof.first), stuffed(proof.second), tuple(spare))
+        relayed = channel_pb2.Equivocation.FromString(larger.SerializeToString() + UNKNOWN)
+        assert check_equivocation(relayed, ORIGIN.member, NETWORK).proof == proof
 
 
 def test_g6_an_honest_history_proves_nothing_however_it_is_put_together() -> None:

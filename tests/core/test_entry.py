@@ -20,7 +20,7 @@ from node.core.limits import Limits
 from node.core.merkle import leaf_hash, root
 from node.pb import channel_pb2
 from tests.builders import ChannelWriter, make_node
-from tests.core.signed import code_of, flips, refusal
+from tests.core.signed import UNKNOWN, code_of, flips, refusal
 
 RECORDS = [b"one", b"two", "三".encode(), b""]
 SALTS = [bytes([at]) * SALT_BYTES for at in range(4)]
@@ -103,6 +103,35 @@ def test_a_body_that_is_not_the_signed_one_says_why(body: bytes, detail: str) ->
     error = refusal(open_body, header(uncompressed_bytes_max=1000), body)
     assert error.code == "ENTRY_BODY"
     assert detail in error.text
+
+
+def recoded(content: bytes) -> bytes:
+    """BODY with another encoding of its first slot."""
+    rest = channel_pb2.EntryBody.FromString(BODY).slots[1:]
+    return b"\x0a" + bytes([len(content)]) + content + slots(*rest)
+
+
+FIRST = channel_pb2.EntryBody.FromString(BODY).slots[0].SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BODY + UNKNOWN,
+        UNKNOWN + BODY,
+        recoded(FIRST + UNKNOWN),
+        recoded(b"\x12\x03two" + FIRST),
+        recoded(FIRST + b"\x1a\x00"),
+        recoded(FIRST)[:1] + bytes([len(FIRST) | 0x80, 0]) + recoded(FIRST)[2:],
+    ],
+    ids=["after", "before", "in a slot", "a field twice", "an empty field", "a longer length"],
+)
+def test_g12_nothing_travels_in_a_body_beside_its_slots(body: bytes) -> None:
+    assert recoded(FIRST) == BODY
+    parsed = channel_pb2.EntryBody.FromString(body)
+    assert [(slot.salt, slot.record) for slot in parsed.slots] == list(zip(SALTS, RECORDS, strict=True))
+    error = refusal(open_body, header(), body)
+    assert (error.code, "more in it than its slots" in error.text) == ("ENTRY_BODY", True)
 
 
 def test_slots_in_another_order_are_another_body() -> None:

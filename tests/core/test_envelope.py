@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.core import envelope as envelopes
-from node.core.envelope import pae, parse, seal, signers
+from node.core.envelope import pae, parse, seal, signers, verify
 from node.core.errors import XinqiaoError
 from node.core.limits import Limits
 from node.core.suites import ECDSA_P256, ED25519
 from node.keys.signer import generate
 from node.pb import channel_pb2, envelope_pb2
-from tests.core.signed import code_of, refusal, tampered
+from tests.core.signed import code_of, refusal, stuffed, tampered
 
 KEYS = {suite: generate(suite) for suite in (ED25519, ECDSA_P256)}
 BOTH = pytest.mark.parametrize("suite", [ED25519, ECDSA_P256])
@@ -73,6 +73,16 @@ def test_a_false_signature_before_a_true_one_of_the_same_key_does_not_hide_it() 
         payload=b"payload", payload_type=envelopes.RECEIPT, signatures=[forged, envelope.signatures[0]]
     )
     assert len(signers(doubled, envelopes.RECEIPT, [key.public])) == 1
+
+
+@BOTH
+def test_g12_of_an_envelope_only_what_is_signed_is_kept(suite: str) -> None:
+    key = KEYS[suite]
+    envelope = seal(b"payload", envelopes.RECEIPT, key)
+    assert len(stuffed(envelope).SerializeToString()) > 10_000
+    assert verify(stuffed(envelope), envelopes.RECEIPT, [key.public]) == ([key.public], envelope)
+    nobody, empty = verify(stuffed(envelope), envelopes.RECEIPT, [generate(suite).public])
+    assert (nobody, list(empty.signatures)) == ([], [])
 
 
 def test_too_many_or_too_long_signatures_are_refused_before_any_is_verified() -> None:

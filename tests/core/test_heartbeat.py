@@ -12,7 +12,7 @@ from node.core.limits import NUMBERS_END, Limits
 from node.core.suites import ECDSA_P256, ED25519
 from node.pb import channel_pb2, registry_pb2
 from tests.builders import NETWORK, NOW_MS, SigningNode, list_keys, make_heartbeat, make_node, signing_key
-from tests.core.signed import code_of, flips, refusal, tampered
+from tests.core.signed import UNKNOWN, code_of, flips, refusal, stuffed, tampered
 
 ORIGIN = make_node("310000")
 HEADS = {(f"310000/{name}", epoch): HeadAt(at, bytes([at]) * 32) for at, (name, epoch) in enumerate(
@@ -45,6 +45,16 @@ def test_a_heartbeat_shows_all_heads_in_the_order_in_which_they_are_folded() -> 
     leaves = [head_leaf(*key, head) for key, head in sorted(HEADS.items())]
     assert merkle.root(leaves) == build(NETWORK, "310000", NOW_MS, HEADS).heads_root
     assert shared_digest(list(reversed(HEADS.items()))) == merkle.root(leaves)
+
+
+def test_g12_of_a_heartbeats_view_only_what_is_signed_and_shown_is_kept_in_its_order() -> None:
+    view = narrow_view(view_of(HEADS), lambda channel: channel < "310000/c")
+    relayed = channel_pb2.HeartbeatView(heartbeat=stuffed(view.heartbeat), hashes=view.hashes)
+    for item in reversed(view.heads):
+        head = channel_pb2.Head.FromString(item.head.SerializeToString() + UNKNOWN)
+        relayed.heads.append(channel_pb2.PositionedHead(position=item.position, head=head))
+    relayed.MergeFromString(UNKNOWN)
+    assert open_view(relayed, ORIGIN.member, NETWORK, NOW_MS).view == view
 
 
 def test_a_node_without_channels_beats_all_the_same() -> None:

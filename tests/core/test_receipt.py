@@ -10,7 +10,7 @@ from node.core.receipt import extent, open_receipt, subscriber_of
 from node.core.suites import ECDSA_P256, ED25519
 from node.pb import channel_pb2, envelope_pb2
 from tests.builders import NETWORK, NOW_MS, ChannelWriter, SigningNode, make_node, make_receipt
-from tests.core.signed import code_of, refusal, tampered
+from tests.core.signed import code_of, refusal, stuffed, tampered
 
 READER = make_node("310115")
 
@@ -49,6 +49,10 @@ def test_every_flipped_bit_of_a_receipt_is_refused(suite: str) -> None:
     for changed in tampered(receipt(node)):
         assert code_of(open_receipt, changed, node.member, NETWORK) in ("SIGNATURE", "ENVELOPE_TYPE")
     assert open_receipt(receipt(node), node.member, NETWORK).message.size == 3
+
+
+def test_g12_of_a_receipts_envelope_only_what_is_signed_is_kept() -> None:
+    assert open_receipt(stuffed(receipt()), READER.member, NETWORK).envelope == receipt()
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ _TAKING = (
             Change(
                 "node.core.channel:open_header",
                 """
-                - for found in envelopes.signers(signed.envelope, envelopes.ENTRY_HEADER, origin.all_keys, limits):
+                - for found in signers:
                 + for found in origin.active_keys:
                 """,
             ),
