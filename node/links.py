@@ -31,6 +31,19 @@ async def wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
+async def ended(*tasks: "asyncio.Task[None]") -> None:
+    """Return when tasks have come to an end, whatever it is.
+
+    Not asyncio.gather: for tasks that are done already it takes a turn of the loop before Python 3.12 and none since,
+    and a simulated run is to be the same under both.
+    """
+    for task in tasks:
+        if not task.done():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """A log to pull from a peer, or to push to it, from an index on.
@@ -97,7 +110,8 @@ class LinkStates:
         failures = state.failures if error.spec.status == BUSY_STATUS else state.failures + 1
         delay_s = retry_delay_s(max(failures, 1), self._entropy.uniform(0.0, 1.0), self._retry_cap_s)
         retry_at_ms = self._clock.now_ms() + int(delay_s * 1000)
-        failure = to_refusal(error).SerializeToString()
+        # The order of a map is otherwise another one in every process.
+        failure = to_refusal(error).SerializeToString(deterministic=True)
         await self._keep(replace(state, failures=failures, retry_at_ms=retry_at_ms, failure=failure))
 
     async def called(self, node: str) -> bool:

@@ -18,6 +18,7 @@ import grpc.aio
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.links import ended
 from node.pb import envelope_pb2, registry_service_pb2
 from node.pb import exchange_service_pb2 as pb
 from node.pb.exchange_service_pb2_grpc import ExchangeServiceStub
@@ -339,7 +340,7 @@ class _Sending:
         """End the call, and let go of the entries."""
         self._task.cancel()
         self._call.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await ended(self._task)
         close = getattr(self._entries, "aclose", None)
         if close is not None:
             await close()

@@ -25,6 +25,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError, to_refusal
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.links import ended
 from node.node import Node
 from node.pb import envelope_pb2, exchange_service_pb2_grpc
 from node.pb import exchange_service_pb2 as pb
@@ -142,7 +143,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
                 await self._answer_runs(inbox, caller, context)
             finally:
                 reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+                await ended(reading)
 
     async def _answer_runs(self, inbox: PushInbox, caller: Caller, context: Context) -> None:
         idle = IdleLimit(self._limits.stream_idle_deadline_s)

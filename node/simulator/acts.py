@@ -85,10 +85,8 @@ class Acts:
         """End what lasts, and wait until every act has come to its end."""
         self._town.peace.set()
         self._town.settle()
-        awaited = 0
-        while awaited < len(self._under_way):  # what is under way may begin something
-            awaited = len(self._under_way)
-            await asyncio.gather(*self._under_way)
+        for act in self._under_way:  # which grows where an act begins another
+            await act
         self._town.settle()
 
     async def _until(self, at_s: float) -> None:
