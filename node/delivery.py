@@ -23,7 +23,7 @@ from node.core.errors import Family, XinqiaoError, from_refusal
 from node.core.heartbeat import ChannelEpoch, shared_digest
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.merkle import HASH_BYTES
-from node.links import Link, LinkStates, Work, check_skew, ranges, wait
+from node.links import Link, LinkStates, Work, check_skew, ended, ranges, wait
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
 from node.sharing import Sharing, head_messages
@@ -180,7 +180,7 @@ class Delivery:
             self._links.pop(node, None)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)
 
     # -- the two tasks of a link ----------------------------------------------------------------------
 
