@@ -63,12 +63,12 @@ class Admission:
         """Append an entry, with all that does not wait for the fold; raises HEAD_MOVED."""
         header = entry.header
         before = tx.channel(header.channel, header.epoch)
-        # (1) outside the audience nothing but the header is kept
-        if before is not None and before.left_at is not None:
-            entry = replace(entry, body=None)
+        # (1) outside the audience nothing but the header is kept, and nothing is missing
+        is_outside = before is not None and before.left_at is not None
+        entry = replace(entry, body=None) if is_outside else entry
         # (2) append; what is erased already is stored without its content
         erased = tx.erasures(header.channel, header.epoch, header.index)
-        held = tx.append(entry, now_ms, complete=_is_complete(header, entry.body, erased))
+        held = tx.append(entry, now_ms, complete=is_outside or _is_complete(header, entry.body, erased))
         # (3) erasures
         tx.put_erasures(header.channel, erasures_in(header, entry.body))
         # (4) audience
@@ -76,9 +76,13 @@ class Admission:
             self._follow_audience(tx, held, header.index)
 
     def supply(self, tx: StoreTransaction, channel: str, epoch: int, index: int, serialized: bytes) -> HeldChannel:
-        """Complete the body of a stored entry from another copy; raises ENTRY_SIZE, ENTRY_BODY."""
-        entry = tx.entry(channel, epoch, index)
-        if entry is not None and not entry.complete:
+        """Complete the body of a stored entry from another copy; raises ENTRY_SIZE, ENTRY_BODY.
+
+        Nothing is kept by a node that has left the audience since the body was on its way.
+        """
+        entry, held = tx.entry(channel, epoch, index), tx.channel(channel, epoch)
+        is_inside = held is not None and held.left_at is None
+        if entry is not None and is_inside and not entry.complete:
             header = header_of(entry)
             erased = tx.erasures(channel, epoch, index)
             body = open_body(header, serialized, self._limits)

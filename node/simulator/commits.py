@@ -144,7 +144,7 @@ class Commits:
         if body is not None and held.left_at is not None:
             raise Violation("G8", at.label, f"the body of {_at(held.key, index)} is stored after this node has left")
         missing = self._missing(at, held, index, body)
-        if complete and missing != set() and is_true:
+        if complete and missing != set() and is_true and held.left_at is None:
             raise Violation("G9", at.label, f"{_at(held.key, index)} counts as complete, and its origin erased nothing")
         if body is not None:
             held.bodies.add(index)

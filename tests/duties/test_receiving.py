@@ -454,6 +454,33 @@ def test_a_member_that_is_dropped_keeps_no_content_and_tells_the_origin_even_if_
     run(scenario())
 
 
+def test_g8_a_member_that_has_left_keeps_no_body_whoever_still_hands_one_over() -> None:
+    async def scenario() -> None:
+        network = network_of()
+        node, writer = network["310115"], base_of(network, rows=2)
+        writer.write(channel_pb2.ENTRY_KIND_MANIFEST, manifest=manifest("330100"))
+        write_row(writer, 7)
+        # The first rows came as headers; their bodies were on the way as the member left, and so was a later entry.
+        await node.receive([run_of(writer)[0], *map(without_body, run_of(writer, 1, 3)), signed_of(writer, 3)])
+        for _ in range(2):
+            await node.receive(run_of(writer))
+        held = node.answering.channel(BASE)
+        assert (held.log.size, held.left_at) == (5, 3)
+        assert [entry.body for entry in node.world.store.entries(BASE, 0, 0)] == [None] * 5
+        # Nothing is missing at a member that may not read it.
+        assert (held.incomplete_bodies, node.world.store.incomplete_entries(BASE, 0, 9)) == (0, [])
+        # Who belongs to the audience again is given everything.
+        writer.write(channel_pb2.ENTRY_KIND_MANIFEST, manifest=manifest("310115"))
+        await node.receive([signed_of(writer, 5)])
+        assert node.world.store.incomplete_entries(BASE, 0, 9) == [1, 2, 4]
+        await node.receive(run_of(writer))
+        held = node.answering.channel(BASE)
+        assert (held.applied_size, held.records, held.incomplete_bodies) == (6, 3, 0)
+        assert_sound(node)
+
+    run(scenario())
+
+
 # --- Old keys -------------------------------------------------------------------------------------------------------
 
 
