@@ -12,6 +12,7 @@ from typing import Any
 import zstandard
 from google.protobuf.message import Message
 
+from node.core import envelope as envelopes
 from node.core.channel import HeadAt
 from node.core.entry import origin_of
 from node.core.limits import DEFAULT_LIMITS
@@ -46,6 +47,8 @@ class Crossings:
         self._now_ms = 0
         self._told: dict[tuple[str, str], set[str]] = {}
         self._asked: dict[int, str] = {}
+        # Receipts that liars have made up for themselves; they may get them back.
+        self._words: set[bytes] = set()
         self._bodies: dict[tuple[int, str], _Body] = {}
         self._checks: Mapping[type[Message], Callable[[Holder, Crossing, Any], None]] = {
             exchange_service_pb2.HelloRequest: self._check_hello,
@@ -73,6 +76,8 @@ class Crossings:
                 raise Violation("G12", at.label, f"a message of {crossing.size_bytes} bytes leaves")
             if check is not None:
                 check(at, crossing, message)
+        if at is not None and not crossing.is_honest:
+            self._note_word(at, message)
         if isinstance(message, _NAMING):
             self._asked[crossing.call] = message.channel
         elif crossing.is_answer and not isinstance(message, exchange_service_pb2.PullResponse):
@@ -80,6 +85,16 @@ class Crossings:
         # Whoever has named a channel learns nothing from hearing its name.
         told = self._told.setdefault((crossing.sender, crossing.receiver), set())
         told.update(_channels_in(message))
+
+    def _note_word(self, at: Holder, message: Message) -> None:
+        """What a liar says of itself under its own key is its word: nobody else can tell that it is not so."""
+        member = at.member(at.node)
+        keys = member.unrevoked_keys if member is not None else ()
+        for envelope in _receipts_in(message):
+            said = channel_pb2.Receipt.FromString(envelope.payload)
+            if said.subscriber == at.node and envelopes.signers(envelope, envelopes.RECEIPT, keys):
+                self._truth.sign_receipt(at.node, envelope.payload)
+                self._words.add(envelope.payload)
 
     # -- who may be told what -----------------------------------------------------------------------------
 
@@ -185,7 +200,7 @@ class Crossings:
         self._check_signed(at, message, envelope)
 
     def _check_signed(self, at: Holder, message: channel_pb2.Receipt, envelope: envelope_pb2.Envelope) -> None:
-        if message.subscriber == at.node:
+        if message.subscriber == at.node and envelope.payload not in self._words:
             held = at.logs.get((message.channel, message.epoch))
             durable = (held.size, held.most_applied) if held is not None else (0, 0)
             if message.size > durable[0] or message.applied_size > durable[1]:
@@ -292,6 +307,16 @@ def _decoded(body: _Body) -> bytes:
     if body.start.encoding == exchange_service_pb2.BODY_ENCODING_ZSTD:
         return zstandard.ZstdDecompressor().decompress(bytes(body.data), max_output_size=body.start.body_bytes)
     return bytes(body.data)
+
+
+def _receipts_in(message: Message) -> Iterator[envelope_pb2.Envelope]:
+    """The receipts that a message carries."""
+    if isinstance(message, exchange_service_pb2.HelloResponse):
+        yield from chain(message.receipts, message.held_receipts)
+    elif isinstance(message, exchange_service_pb2.PutReceiptsRequest):
+        yield from message.receipts
+    elif isinstance(message, exchange_service_pb2.PushResponse) and message.HasField("receipt"):
+        yield message.receipt
 
 
 def _channels_in(message: Message) -> Iterator[str]:

@@ -60,12 +60,17 @@ class ClientCall:
             self._tell(Context.begin, sent)
 
     async def send_serialized_message(self, content: bytes) -> None:
-        """Send one message of a stream; waits while the other side does not read."""
+        """Send one message of a stream; waits while the other side does not read.
+
+        It leaves the process when it is given to the transport: from then on nobody can take it back.
+        """
+        if self._context is None:
+            raise grpc.aio.InternalError("the call is over")
+        sent = self._leaving(content)
         if self._context is not None:
             await self._context.inbox.room()
         if self._context is None:
             raise grpc.aio.InternalError("the call is over")
-        sent = self._leaving(content)
         self._context.inbox.sent(len(content))
         if sent is not None:
             self._tell(Context.arrives, sent)

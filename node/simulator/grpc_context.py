@@ -114,13 +114,19 @@ class Context:
         return await self.inbox.take()
 
     async def write(self, message: Message) -> None:
-        """Send one message of the stream; waits while the caller does not read."""
+        """Send one message of the stream; waits while the caller does not read.
+
+        It leaves the process when it is given to the transport: from then on nobody can take it back.
+        """
         self._check_open()
         if self._client is None:
             return
+        sent = self._leaving(message)
+        if sent is None:
+            return
         await self._client.inbox.room()
         self._check_open()
-        self._send(message)
+        self._send(sent)
 
     async def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Trailing = ()) -> Never:
         """End the call with a status."""
@@ -175,10 +181,7 @@ class Context:
                 await self.write(message)
         return None
 
-    def _send(self, message: Message) -> None:
-        sent = self._leaving(message)
-        if sent is None:
-            return
+    def _send(self, sent: Sent) -> None:
         client = self._client
         assert client is not None
         client.inbox.sent(sent.size)
