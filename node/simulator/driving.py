@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from node.core.errors import XinqiaoError
 from node.core.record import Outcome
 from node.node import Node
-from node.simulator.loop import SimulatedLoop, no_collection
+from node.simulator.loop import SimulatedLoop, end_tasks, no_collection
 from node.simulator.plan import PlannedEvent, Value
 from node.simulator.reading import expand_channels
 from node.simulator.scenario import NodeTemplate, Scenario, Workload
@@ -144,10 +144,7 @@ class DrivenNetwork:
 
     async def _close(self) -> None:
         self._simulation.close()
-        tasks = [task for task in asyncio.all_tasks(self._loop) if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks()
 
 
 def _origin(channel: str) -> str:

@@ -250,8 +250,13 @@ def run(main: Callable[[SimulatedLoop], Coroutine[Any, Any, T]], random: Random,
 
 
 async def _end(loop: SimulatedLoop) -> None:
-    tasks = [task for task in asyncio.all_tasks(loop) if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end_tasks()
     await loop.shutdown_asyncgens()
+
+
+async def end_tasks() -> None:
+    """Cancel every other task of the loop, and those that they begin at their end, until none is left."""
+    while tasks := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,7 +1,9 @@
 """The deterministic loop: virtual time, seeded order, tasks that end with their owner."""
 
 import asyncio
+import gc
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -112,3 +114,29 @@ def test_a_clock_is_off_drifts_and_jumps() -> None:
 def test_randomness_follows_from_the_seed() -> None:
     assert SeededEntropy(Random("a")).bytes(8) == SeededEntropy(Random("a")).bytes(8)
     assert SeededEntropy(Random("a")).bytes(8) != SeededEntropy(Random("b")).bytes(8)
+
+
+def test_what_a_task_begins_at_its_end_is_ended_as_well() -> None:
+    complaints: list[dict[str, Any]] = []
+    ends: list[str] = []
+
+    async def stays(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ends.append(name)
+            if len(ends) < 3:
+                keep.append(asyncio.get_running_loop().create_task(stays(f"{name}'")))
+                await asyncio.sleep(0)
+
+    keep: list[asyncio.Task[None]] = []
+
+    async def main(loop: SimulatedLoop) -> None:
+        keep.append(loop.create_task(stays("one")))
+        await asyncio.sleep(1)
+
+    run(main, Random("ends"), complaints.append)
+    assert ends == ["one", "one'", "one''"]
+    keep.clear()
+    gc.collect()
+    assert complaints == []
