@@ -6,13 +6,17 @@ For each link two tasks run, one for each lane, so that what matters most never 
               and news of heartbeats, addresses and proofs
     bulk      the record channels that Hello found larger on one side
 
+A node that nobody can call also visits the members it has no link with, a few at a time: who would have to tell it
+of a channel may be one of them.
+
 Push on append is for latency, Hello and Pull are for certainty: a lost push is found by the next Hello. What a
 peer claims in Hello only says what to fetch; nothing unsigned is ever stored or compared.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Protocol
 
 from node.admission import is_own, lane_of, root_at
@@ -20,13 +24,15 @@ from node.core.channel import HeadAt, is_channel_name
 from node.core.delivery import choose_links
 from node.core.entry import SignedEntry, origin_of
 from node.core.errors import Family, XinqiaoError, from_refusal
-from node.core.heartbeat import ChannelEpoch, shared_digest
+from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.merkle import HASH_BYTES
+from node.hellos import Hellos
 from node.links import Link, LinkStates, Work, check_skew, ended, ranges, wait
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
-from node.sharing import Sharing, head_messages
+from node.sharing import Sharing
+from node.visiting import Visiting
 
 RUN_ENTRIES = 64
 RUN_BYTES = 2 * 1024 * 1024
@@ -94,24 +100,36 @@ class Delivery:
         self._interval_s = interval_s
         self._links_further = links_further
         # Another one after every start: peers tell again what a restored database has forgotten.
-        self._session = f"{store.incarnation()}.{entropy.bytes(8).hex()}"
+        self._hellos = Hellos(view, sharing, clock, f"{store.incarnation()}.{entropy.bytes(8).hex()}")
         self._limits = limits
         self._states = LinkStates(store, writer, clock, entropy, retry_cap_s)
         self._links: dict[str, Link] = {}
         self._tasks: dict[str, tuple[asyncio.Task[None], ...]] = {}
         self._relink_wanted = asyncio.Event()
         self.refused_news = 0
+        self.visiting = Visiting(
+            view=view,
+            entropy=entropy,
+            interval_s=interval_s,
+            only_dials_out=self._only_dials_out,
+            linked=lambda: self._links,
+            meet=self._round,
+            report=_report_fault,
+        )
 
     # -- links --------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Keep a link with every member chosen, until cancelled."""
+        visiting = asyncio.create_task(self.visiting.run())
         try:
             while True:
                 self._relink_wanted.clear()
                 await self._relink()
                 await self._relink_wanted.wait()
         finally:
+            visiting.cancel()
+            await ended(visiting)
             await self._cancel(list(self._tasks))
 
     def relink(self) -> None:
@@ -137,7 +155,7 @@ class Delivery:
 
     def hear_again(self) -> None:
         """Ask every peer for all its news once more: what an older registry refused may be good now."""
-        for link in list(self._links.values()):
+        for link in [*self._links.values(), *self.visiting.links.values()]:
             link.heard = exchange_service_pb2.Cursor()
 
     async def peer_called(self, node: str) -> None:
@@ -193,15 +211,13 @@ class Delivery:
             except XinqiaoError as error:
                 await self._back_off(link, error)
             except Exception as error:  # noqa: BLE001 - a fault of ours shows in log and status, and in no dead link
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": f"a turn of the link with {link.node} failed", "exception": error}
-                )
+                _report_fault(link.node, error)
                 await self._back_off(link, XinqiaoError("LINK_FAULT", peer=link.node, detail=type(error).__name__))
 
     async def _control_turn(self, link: Link) -> None:
         if link.hello_due:
             link.hello_due = False
-            await self.sync(link.node)
+            await self._sync(link)
         await self._push_dirty(link, Lane.CONTROL)
         await self._states.succeeded(link.node)
         if not link.control_wanted.is_set():
@@ -252,8 +268,10 @@ class Delivery:
 
     async def sync_once(self, node: str) -> None:
         """One whole round with a peer, both lanes, outside the links' own rhythm; raises WIRE_*, CLOCK_SKEW."""
-        link = self._links.setdefault(node, Link(node))
-        await self.sync(node)
+        await self._round(self._links.setdefault(node, Link(node)))
+
+    async def _round(self, link: Link) -> None:
+        await self._sync(link)
         await self._push_dirty(link, Lane.CONTROL)
         await self._bulk_round(link)
         await self._put_receipts(link)
@@ -262,10 +280,13 @@ class Delivery:
 
     async def sync(self, node: str) -> None:
         """Compare everything shared with one peer, then fetch and send what differs; raises WIRE_*, CLOCK_SKEW."""
-        link = self._links.get(node) or Link(node)
+        await self._sync(self._links.get(node) or Link(node))
+
+    async def _sync(self, link: Link) -> None:
+        node = link.node
         peer = self._reach(node)
         heads = self._sharing.heads(node)
-        request, told = self._hello(link, heads)
+        request, told = self._hellos.request(link, heads)
         response = await peer.hello(request)
         skew_ms = response.time_unix_ms - self._clock.now_ms()
         await self._states.skewed(node, skew_ms)
@@ -291,25 +312,6 @@ class Delivery:
             raise XinqiaoError("WIRE_UNREACHABLE", peer=node, address="-", detail="no address of it is known yet")
         return peer
 
-    def _hello(
-        self, link: Link, heads: Sequence[tuple[ChannelEpoch, HeadAt]]
-    ) -> tuple[exchange_service_pb2.HelloRequest, exchange_service_pb2.Cursor]:
-        told = exchange_service_pb2.Cursor(receipts=link.told.receipts)
-        beats, told.heartbeats = self._sharing.heartbeats_since(link.node, link.told.heartbeats)
-        addresses, told.addresses = self._sharing.addresses_since(link.node, link.told.addresses)
-        proofs, told.equivocations = self._sharing.equivocations_since(link.node, link.told.equivocations)
-        request = exchange_service_pb2.HelloRequest(
-            network=self._view.network,
-            time_unix_ms=self._clock.now_ms(),
-            shared_digest=shared_digest(heads),
-            heartbeats=beats,
-            addresses=addresses,
-            equivocations=proofs,
-            registry=self._view.versions,
-            cursor=link.heard,
-        )
-        return request, told
-
     async def _take_news(
         self,
         beats: Sequence[channel_pb2.HeartbeatView],
@@ -317,10 +319,11 @@ class Delivery:
         proofs: Sequence[channel_pb2.Equivocation],
     ) -> None:
         """Take what a peer relays piece by piece: one piece that is refused does not hold up the others."""
-        calls: list[Awaitable[None]] = []
-        calls += [self._receiver.take_heartbeat(view) for view in beats[: self._limits.max_heartbeats_per_hello]]
-        calls += [self._receiver.take_address(item) for item in addresses[: self._limits.max_addresses_per_hello]]
-        calls += [self._receiver.take_equivocation(p) for p in proofs[: self._limits.max_equivocations_per_hello]]
+        receiver, limits = self._receiver, self._limits
+        calls: list[Callable[[], Awaitable[None]]] = []
+        calls += [partial(receiver.take_heartbeat, view) for view in beats[: limits.max_heartbeats_per_hello]]
+        calls += [partial(receiver.take_address, item) for item in addresses[: limits.max_addresses_per_hello]]
+        calls += [partial(receiver.take_equivocation, proof) for proof in proofs[: limits.max_equivocations_per_hello]]
         self.refused_news += await count_refused(calls)
 
     async def take_addresses(self, addresses: Sequence[envelope_pb2.Envelope]) -> None:
@@ -333,14 +336,14 @@ class Delivery:
 
     async def _reconcile(self, link: Link, heads: Sequence[channel_pb2.Head]) -> bool:
         """Fetch and send what differs; whether the peer gave all it claims to hold of our own logs."""
-        claimed = [head for head in heads[: self._limits.max_heads_per_hello] if self._can_be(head)]
-        await self._receiver.resolve_cuts(claimed)
+        claimed = await self._take_claims(heads)
         theirs = {(head.channel, head.epoch): HeadAt(head.size, head.root) for head in claimed}
         ours = dict(self._sharing.heads(link.node))
         keys = sorted(theirs.keys() | ours.keys())
         # What is known of the peer is what it says now, so that it cannot grow from one Hello to the next.
         link.known = {key: theirs[key].size if key in theirs else 0 for key in keys}
         link.bulk = {}
+        await self._tell_cuts(link, ours)
         gave_all = True
         for key in keys:
             work = self._compare(key, ours.get(key), theirs.get(key))
@@ -352,6 +355,27 @@ class Delivery:
             else:
                 link.bulk[key] = work
         return gave_all
+
+    async def _take_claims(self, heads: Sequence[channel_pb2.Head]) -> list[channel_pb2.Head]:
+        """The claims that can be; where they are heads that the registry's cuts list, they say where logs are cut."""
+        claimed = [head for head in heads[: self._limits.max_heads_per_hello] if self._can_be(head)]
+        await self._receiver.resolve_cuts(claimed)
+        return claimed
+
+    async def _tell_cuts(self, link: Link, ours: Mapping[ChannelEpoch, HeadAt]) -> None:
+        """Name the heads of closed logs that the peer holds less of: it takes nothing above the cut that it has found.
+
+        A node learns up to where a log is cut from the answers to its own calls, and this peer may be unable to call.
+        """
+        ahead = [(key, head) for key, head in ours.items() if link.known[key] < head.size and self._is_cut(key)]
+        if ahead:
+            closed = ahead[: self._limits.max_heads_per_hello]
+            request = self._hellos.claims(link, list(ours.items()), closed)
+            await self._reach(link.node).hello(request)
+
+    def _is_cut(self, key: ChannelEpoch) -> bool:
+        held = self._store.channel(*key)
+        return held is not None and held.log.cut is not None
 
     def _can_be(self, head: channel_pb2.Head) -> bool:
         """Whether a claim names a log that a member may have written."""
@@ -537,47 +561,25 @@ class Delivery:
         check_skew(self._view.me, peer, request.time_unix_ms - self._clock.now_ms(), self._limits)
         await self._take_news(request.heartbeats, request.addresses, request.equivocations)
         await self._registry_seen(peer, request.registry)
-        answer = self._hello_answer(peer, request)
+        if request.closed_heads:
+            await self._take_claims(request.closed_heads)
+        answer = self._hellos.answer(peer, request)
         if answer.in_step:
             self._peer_answered(peer)
         return answer
 
-    def _hello_answer(
-        self, peer: str, request: exchange_service_pb2.HelloRequest
-    ) -> exchange_service_pb2.HelloResponse:
-        heads = self._sharing.heads(peer)
-        in_step = shared_digest(heads) == request.shared_digest
-        known = request.cursor.incarnation == self._session and max(_positions(request.cursor)) < NUMBERS_END
-        after = request.cursor if known else exchange_service_pb2.Cursor()
-        cursor = exchange_service_pb2.Cursor(incarnation=self._session)
-        beats, cursor.heartbeats = self._sharing.heartbeats_since(peer, after.heartbeats)
-        addresses, cursor.addresses = self._sharing.addresses_since(peer, after.addresses)
-        receipts, cursor.receipts = self._sharing.receipts_since(peer, after.receipts)
-        proofs, cursor.equivocations = self._sharing.equivocations_since(peer, after.equivocations)
-        return exchange_service_pb2.HelloResponse(
-            time_unix_ms=self._clock.now_ms(),
-            in_step=in_step,
-            heads=[] if in_step else head_messages(heads),
-            held_receipts=[] if in_step else self._sharing.receipts_of(peer),
-            heartbeats=beats,
-            addresses=addresses,
-            receipts=receipts,
-            equivocations=proofs,
-            registry=self._view.versions,
-            cursor=cursor,
-        )
+
+def _report_fault(node: str, error: Exception) -> None:
+    told = {"message": f"a turn of the link with {node} failed", "exception": error}
+    asyncio.get_running_loop().call_exception_handler(told)
 
 
-def _positions(cursor: exchange_service_pb2.Cursor) -> tuple[int, ...]:
-    return (cursor.heartbeats, cursor.addresses, cursor.receipts, cursor.equivocations)
-
-
-async def count_refused(calls: Sequence[Awaitable[None]]) -> int:
-    """Await calls one after another; how many of them were refused."""
+async def count_refused(calls: Sequence[Callable[[], Awaitable[None]]]) -> int:
+    """Make calls one after another; how many of them were refused."""
     refused = 0
     for call in calls:
         try:
-            await call
+            await call()
         except XinqiaoError:
             refused += 1
     return refused

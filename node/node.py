@@ -106,6 +106,7 @@ class Node:
             signer=world.signer,
             clock=world.clock,
             own_entry_returned=self._own_entry_returned,
+            log_begun=self._log_begun,
             limits=limits,
         )
         self.delivery = Delivery(
@@ -248,6 +249,10 @@ class Node:
 
     def _own_entry_returned(self) -> None:
         self.publishing.own_entry_returned()
+        self.delivery.relink()
+
+    def _log_begun(self) -> None:
+        # Its origin is one to keep a link with.
         self.delivery.relink()
 
     # -- what members call ----------------------------------------------------------------------------

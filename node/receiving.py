@@ -29,6 +29,7 @@ from node.core.channel import (
 )
 from node.core.entry import SignedEntry, VerifiedEntry, origin_of
 from node.core.errors import XinqiaoError, to_refusal
+from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Cut, Standing
 from node.core.receipt import VerifiedReceipt, open_receipt, subscriber_of
@@ -64,6 +65,7 @@ class Receiving:
         signer: Callable[[], Signer],
         clock: Clock,
         own_entry_returned: Callable[[], None],
+        log_begun: Callable[[], None],
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._view = view
@@ -72,6 +74,7 @@ class Receiving:
         self._signer = signer
         self._clock = clock
         self._own_entry_returned = own_entry_returned
+        self._log_begun = log_begun
         self._limits = limits
         self._admission = Admission(view, limits)
         self._searched: dict[tuple[str, int], tuple[int, Cut]] = {}
@@ -91,7 +94,7 @@ class Receiving:
         async with self._lock(first.channel, first.epoch):
             held = await self._take(run, prove)
             held = await self._fold_rest(held)
-        receipt = None if is_own(self._view, first.channel) else await self._receipt(held)
+        receipt = None if is_own(self._view, first.channel) else await self._receipt(held.key)
         return Taken(held.log.size, held.applied_size, receipt)
 
     def _lock(self, channel: str, epoch: int) -> asyncio.Lock:
@@ -153,10 +156,12 @@ class Receiving:
         verified, failure = await self._confirmed(verified, failure, prove)
         if verified:
             now_ms = self._clock.now_ms()
-            lane = self._lane(held, verified[0])
+            lane, begins = self._lane(held, verified[0]), held is None
             held = await self._writer.run(lane, lambda tx: self._admit_run(tx, verified, now_ms))
             if is_own(self._view, first.channel):
                 self._own_entry_returned()
+            elif begins:
+                self._log_begun()
         if failure is not None:
             raise failure
         assert held is not None
@@ -319,8 +324,8 @@ class Receiving:
                 tx.put_equivocation(channel, epoch, index, found.proof)
             if closes and not tx.log(channel, epoch).quarantined:
                 tx.set_quarantined(origin.id, True)
-                found = {"origin": origin.id, "channel": channel, "epoch": str(epoch), "index": str(index)}
-                tx.raise_alarm("EQUIVOCATION", origin.id, found, now_ms)
+                place = {"origin": origin.id, "channel": channel, "epoch": str(epoch), "index": str(index)}
+                tx.raise_alarm("EQUIVOCATION", origin.id, place, now_ms)
 
         await self._writer.run(Lane.CONTROL, keep)
 
@@ -389,17 +394,17 @@ class Receiving:
 
         A crash after a commit leaves its receipt unsigned, and no further entry need ever come.
         """
-        for held in self._store.channels():
-            if held.applied_size < held.log.size and held.left_at is None:
-                await self._fold_waiting(held)
-            elif not is_own(self._view, held.log.channel):
-                await self._receipt(held)
+        for key in [held.key for held in self._store.channels()]:
+            await self._fold_waiting(key)
+            if not is_own(self._view, key[0]):
+                await self._receipt(key)
 
-    async def _fold_waiting(self, waiting: HeldChannel) -> None:
-        async with self._lock(*waiting.key):
-            held = await self._fold_rest(waiting)
-        if not is_own(self._view, held.log.channel):
-            await self._receipt(held)
+    async def _fold_waiting(self, key: ChannelEpoch) -> None:
+        async with self._lock(*key):
+            # What was held when this round began may have grown since.
+            held = self._store.channel(*key)
+            if held is not None:
+                await self._fold_rest(held)
 
     async def _fold_rest(self, held: HeldChannel) -> HeldChannel:
         """Fold step by step as far as complete entries reach, so that others get their turn with the writer."""
@@ -417,9 +422,12 @@ class Receiving:
 
     # -- receipts -----------------------------------------------------------------------------------
 
-    async def _receipt(self, held: HeldChannel) -> envelope_pb2.Envelope:
+    async def _receipt(self, key: ChannelEpoch) -> envelope_pb2.Envelope:
         """Sign how far a log is durably held and applied; the same extent is not signed twice."""
-        channel, epoch = held.key
+        channel, epoch = key
+        # Read in one moment with the outcomes: a log that goes on meanwhile must not lend them to an earlier extent.
+        held = self._store.channel(channel, epoch)
+        assert held is not None
         before = self._store.receipt(channel, self._view.me)
         if before is not None and _same_extent(before.receipt.message, held):
             return before.receipt.envelope

@@ -2,11 +2,13 @@
 
     links    parent, children, the origins of the channels held, the readers of our own channels, and up to
              `further` more members chosen by rendezvous hashing, the same choice at both ends of a pair
+    visits   all other members in turn, by a node that nobody can call: who would have to tell it of a channel
+             may be a member it has no link with
 
 TRANSITIONS is the life of an entry at one subscriber as its origin sees it; receipts move it, nothing else.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from hashlib import sha256
 
@@ -40,13 +42,27 @@ def choose_links(
     members: Members, me: str, origins: Iterable[str], readers: Iterable[str], further: int
 ) -> tuple[str, ...]:
     """The active members to keep a link with, ascending."""
-    others = {node for node, member in members.by_id.items() if node != me and member.standing is Standing.ACTIVE}
+    others = _active_others(members, me)
     mine = members.get(me)
     parent = mine.descriptor.message.parent if mine is not None else ""
     children = {node for node in others if members.by_id[node].descriptor.message.parent == me}
     near = others & ({parent, *origins, *readers} | children)
-    ranked = sorted(others - near, key=lambda node: _weight(me, node), reverse=True)
-    return tuple(sorted(near | set(ranked[:further])))
+    return tuple(sorted(near | set(_ranked(me, others - near)[:further])))
+
+
+def choose_visits(members: Members, me: str, linked: Collection[str], last: str, count: int) -> tuple[str, ...]:
+    """The next active members to visit after the last one, of those without a link; each once before any twice."""
+    order = _ranked(me, _active_others(members, me) - set(linked))
+    passed = [node for node in order if last and _weight(me, node) >= _weight(me, last)]
+    return tuple([*order[len(passed) :], *passed][:count])
+
+
+def _active_others(members: Members, me: str) -> set[str]:
+    return {node for node, member in members.by_id.items() if node != me and member.standing is Standing.ACTIVE}
+
+
+def _ranked(me: str, nodes: Iterable[str]) -> list[str]:
+    return sorted(nodes, key=lambda node: _weight(me, node), reverse=True)
 
 
 def _weight(one: str, other: str) -> bytes:

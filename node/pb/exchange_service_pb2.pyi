@@ -34,7 +34,7 @@ class Cursor(_message.Message):
     def __init__(self, incarnation: _Optional[str] = ..., heartbeats: _Optional[int] = ..., addresses: _Optional[int] = ..., receipts: _Optional[int] = ..., equivocations: _Optional[int] = ...) -> None: ...
 
 class HelloRequest(_message.Message):
-    __slots__ = ("network", "time_unix_ms", "shared_digest", "heartbeats", "addresses", "registry", "equivocations", "cursor")
+    __slots__ = ("network", "time_unix_ms", "shared_digest", "heartbeats", "addresses", "registry", "equivocations", "cursor", "closed_heads")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     TIME_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     SHARED_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,7 @@ class HelloRequest(_message.Message):
     REGISTRY_FIELD_NUMBER: _ClassVar[int]
     EQUIVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_HEADS_FIELD_NUMBER: _ClassVar[int]
     network: str
     time_unix_ms: int
     shared_digest: bytes
@@ -51,7 +52,8 @@ class HelloRequest(_message.Message):
     registry: _registry_pb2.RegistryVersions
     equivocations: _containers.RepeatedCompositeFieldContainer[_channel_pb2.Equivocation]
     cursor: Cursor
-    def __init__(self, network: _Optional[str] = ..., time_unix_ms: _Optional[int] = ..., shared_digest: _Optional[bytes] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ...) -> None: ...
+    closed_heads: _containers.RepeatedCompositeFieldContainer[_channel_pb2.Head]
+    def __init__(self, network: _Optional[str] = ..., time_unix_ms: _Optional[int] = ..., shared_digest: _Optional[bytes] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ..., closed_heads: _Optional[_Iterable[_Union[_channel_pb2.Head, _Mapping]]] = ...) -> None: ...
 
 class HelloResponse(_message.Message):
     __slots__ = ("time_unix_ms", "in_step", "heads", "held_receipts", "heartbeats", "addresses", "registry", "equivocations", "receipts", "cursor")

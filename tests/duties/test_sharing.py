@@ -94,7 +94,7 @@ def test_g8_nothing_that_travels_beside_the_logs_names_a_channel_to_a_stranger()
             assert log.root not in answer.SerializeToString()
         # Not by a request of this node either.
         reader = network["310115"]
-        request, _ = reader.delivery._hello(reader.delivery._links["330100"], reader.sharing.heads("330100"))
+        request, _ = reader.delivery._hellos.request(reader.delivery._links["330100"], reader.sharing.heads("330100"))
         assert b"unannounced" not in request.SerializeToString()
         assert network["330100"].world.store.channel(SECRET) is None
 

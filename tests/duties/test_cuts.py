@@ -1,0 +1,95 @@
+"""Up to where a closed log is cut is learnt from whoever has more of it, whichever side calls."""
+
+import asyncio
+
+import pytest
+
+from node.core.channel import HeadAt
+from node.core.entry import SignedEntry
+from node.core.errors import XinqiaoError
+from node.links import Link
+from node.pb import exchange_service_pb2
+from tests.duties.rows import row
+from tests.duties.test_exchange import BASE, network_with_rows, suspended
+from tests.wire import Network
+
+ORIGIN, BEHIND, AHEAD = "310000", "310115", "330100"
+
+
+def head_at(network: Network, node: str, size: int) -> HeadAt:
+    """The head that a node had when its log was of a size."""
+    for held in network[node].receiving._own_roots(network[node].world.store.log(BASE, 0)):
+        if held.size == size:
+            return held
+    raise AssertionError(size)
+
+
+async def cut_twice(more: int) -> Network:
+    """The officers list two heads of one log; one reader holds it to the smaller one only, and both have looked."""
+    network = await network_with_rows()
+    await network.settle()
+    size = network[ORIGIN].world.store.log(BASE, 0).size
+    network.down.add(BEHIND)
+    for serial in range(100, 100 + more):
+        await network[ORIGIN].publishing.publish(BASE, [row(serial)])
+    await network.settle()
+    network.down = {ORIGIN}
+    listed = [(BASE, 0, head_at(network, AHEAD, each)) for each in (size, size + more)]
+    await network.relist(ORIGIN, **suspended(network, ORIGIN, *listed))
+    assert cut_at(network, BEHIND) == size
+    assert cut_at(network, AHEAD) == size + more
+    return network
+
+
+def cut_at(network: Network, node: str) -> int:
+    cut = network[node].world.store.log(BASE, 0).cut
+    return cut.size if cut is not None else -1
+
+
+@pytest.mark.parametrize(("caller", "more"), [(BEHIND, 1), (BEHIND, 2), (BEHIND, 70), (AHEAD, 1)])
+def test_the_largest_listed_head_is_reached_whichever_side_calls(caller: str, more: int) -> None:
+    async def scenario() -> None:
+        network = await cut_twice(more)
+        other = AHEAD if caller == BEHIND else BEHIND
+        await network.sync(caller, other)
+        await network.sync(caller, other)
+        logs = [network[node].world.store.log(BASE, 0) for node in (BEHIND, AHEAD)]
+        assert logs[0] == logs[1]
+        assert (await network[caller].delivery._reach(other).hello(_opening(network, caller, other))).in_step
+
+    asyncio.run(scenario())
+
+
+def _opening(network: Network, caller: str, other: str) -> exchange_service_pb2.HelloRequest:
+    delivery = network[caller].delivery
+    return delivery._hellos.request(delivery._links[other], network[caller].sharing.heads(other))[0]
+
+
+def test_a_claim_that_no_cut_lists_moves_nothing() -> None:
+    async def scenario() -> None:
+        network = await cut_twice(2)
+        before = network[BEHIND].world.store.log(BASE, 0)
+        request = _opening_of_claims(network, HeadAt(before.size + 1, b"\x07" * 32), HeadAt(1 << 62, b"\x07" * 32))
+        await network[BEHIND].hello(AHEAD, request)
+        assert network[BEHIND].world.store.log(BASE, 0) == before
+
+    asyncio.run(scenario())
+
+
+def _opening_of_claims(network: Network, *heads: HeadAt) -> exchange_service_pb2.HelloRequest:
+    closed = [((BASE, 0), head) for head in heads]
+    return network[AHEAD].delivery._hellos.claims(Link(BEHIND), [], closed)
+
+
+def test_above_the_head_that_was_found_nothing_is_taken() -> None:
+    async def scenario() -> None:
+        network = await cut_twice(2)
+        store = network[AHEAD].world.store
+        above = [
+            SignedEntry(BASE, 0, entry.index, entry.envelope, entry.body)
+            for entry in store.entries(BASE, 0, store.log(BASE, 0).size - 1)
+        ]
+        with pytest.raises(XinqiaoError, match="ENTRY_ABOVE_CUT"):
+            await network[BEHIND].receive(above)
+
+    asyncio.run(scenario())
