@@ -48,12 +48,8 @@ class TlsKey:
     private: ec.EllipticCurvePrivateKey = field(repr=False)
     certificate: bytes
     spki_sha256: bytes
-
-    @property
-    def pair(self) -> tuple[bytes, bytes]:
-        """(private key, certificate) in PEM, as gRPC's credentials take them."""
-        certificate = x509.load_der_x509_certificate(self.certificate).public_bytes(Encoding.PEM)
-        return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), certificate
+    pair: tuple[bytes, bytes] = field(repr=False)
+    """(private key, certificate) in PEM, as gRPC's credentials take them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +211,9 @@ def _tls_key(seed: str, node: str, now_ms: int) -> TlsKey:
     secret = hashlib.sha512(f"{seed} {node} tls".encode()).digest()
     private = ec.derive_private_key(int.from_bytes(secret, "big") % (_P256_ORDER - 1) + 1, ec.SECP256R1())
     certificate = _certificate(node, private, secret.hex(), now_ms)
-    return TlsKey(private, certificate, spki_hash(certificate))
+    private_pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    certificate_pem = x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM)
+    return TlsKey(private, certificate, spki_hash(certificate), (private_pem, certificate_pem))
 
 
 def _certificate(node: str, private: ec.EllipticCurvePrivateKey, unique: str, now_ms: int) -> bytes:

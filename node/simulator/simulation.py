@@ -31,6 +31,7 @@ from node.simulator.loop import SimulatedLoop
 from node.simulator.observing import Violation, Watcher, Write
 from node.simulator.oracle import Oracle
 from node.simulator.plan import PlannedEvent
+from node.simulator.remembered import verifications_remembered
 from node.simulator.scenario import Scenario
 from node.simulator.town import START_MS, Town
 from node.simulator.trace import Trace
@@ -71,7 +72,7 @@ def simulate(
     events = list(plan) if plan is not None else draw(scenario, seed)
     with TemporaryDirectory(prefix="xinqiao-", dir=MEMORY if MEMORY.is_dir() else None) as directory:
         run = Simulation(scenario, seed, events, Path(directory), keep_trace=keep_trace)
-        with listening(run.note_fault):
+        with listening(run.note_fault), verifications_remembered():
             loops.run(run.main, Random(f"{seed} order"), run.note_fault)
     return Result(
         scenario=scenario,

@@ -21,33 +21,40 @@ from node.storage.sqlite import SqliteStore, borrowed
 
 _LOG_PAGES = 256
 _WRITING = frozenset(vars(StoreTransaction)) - frozenset(vars(StoreReader))
-_CHANNEL_READS = ("log", "entry", "erasures", "incomplete_entries", "outcomes")
-_TOPIC_READS = {
-    "incarnation": "incarnation",
-    "setting": "settings",
-    "heartbeat": "heartbeats",
-    "heartbeats_since": "heartbeats",
-    "receipt": "receipts",
-    "receipts": "receipts",
-    "receipts_of": "receipts",
-    "receipts_since": "receipts",
-    "address": "addresses",
-    "addresses_since": "addresses",
-    "equivocations_since": "equivocations",
-    "link": "links",
-    "alarms": "alarms",
-    "registry_file": "registry files",
+_CHANNEL_READS: Mapping[str, Callable[[Any], Any] | None] = {
+    "log": None,
+    "entry": None,
+    "erasures": dict,
+    "incomplete_entries": list,
+    "outcomes": dict,
 }
+_TOPIC_READS: Mapping[str, tuple[str, Callable[[Any], Any] | None]] = {
+    "incarnation": ("incarnation", None),
+    "heartbeats_since": ("heartbeats", list),
+    "receipts": ("receipts", list),
+    "receipts_of": ("receipts", list),
+    "receipts_since": ("receipts", list),
+    "addresses_since": ("addresses", list),
+    "equivocations_since": ("equivocations", list),
+    "alarms": ("alarms", list),
+    "registry_file": ("registry files", None),
+}
+_ROW_READS = ("setting", "heartbeat", "receipt", "address", "link")
 _TOPIC_WRITES = {
-    "set_setting": "settings",
     "put_heartbeat": "heartbeats",
     "put_receipt": "receipts",
     "put_address": "addresses",
     "put_equivocation": "equivocations",
-    "put_link": "links",
     "raise_alarm": "alarms",
     "clear_alarm": "alarms",
     "replace_registry_files": "registry files",
+}
+_ROW_WRITES: Mapping[str, tuple[str, Callable[..., tuple[Any, ...]]]] = {
+    "set_setting": ("setting", lambda name, _value: (name,)),
+    "put_heartbeat": ("heartbeat", lambda heartbeat: (heartbeat.node,)),
+    "put_receipt": ("receipt", lambda receipt: (receipt.message.channel, receipt.message.subscriber)),
+    "put_address": ("address", lambda record, _envelope: (record.node,)),
+    "put_link": ("link", lambda state: (state.node,)),
 }
 _NAMING_CHANNEL = frozenset(
     ("put_body", "put_erasures", "erase_bodies", "set_left", "set_cut", "set_covered", "set_fresh")
@@ -85,14 +92,22 @@ class WatchedStore(SqliteStore):
             self.watch(recording.writes)
 
     def _forget(self, write: Write) -> None:
-        topic = _TOPIC_WRITES.get(write.method)
-        if topic is None:
-            topic = _channel_of(write)
-            self._logs.touch(topic, _epoch_of(write))
-        if topic is None:
-            self._known.clear()
-        elif write.result is not False:  # False: the one held is newer, and stays
+        if write.result is False:  # the one held is newer, and stays
+            return
+        topic, row = _TOPIC_WRITES.get(write.method), _ROW_WRITES.get(write.method)
+        if row is not None:
+            self._known.get(row[0], {}).pop(row[1](*write.arguments), None)
+        if topic is not None:
             self._known.pop(topic, None)
+        elif row is None:
+            self._forget_log(_channel_of(write), _epoch_of(write))
+
+    def _forget_log(self, channel: str | None, epoch: int | None) -> None:
+        self._logs.touch(channel, epoch)
+        if channel is None:
+            self._known.clear()
+        else:
+            self._known.pop(channel, None)
 
     # -- reading
 
@@ -109,7 +124,8 @@ class WatchedStore(SqliteStore):
 
     def channel(self, channel: str, epoch: int | None = None) -> HeldChannel | None:
         """One epoch of a channel, the newest held when epoch is None."""
-        self.life.check()
+        if self.life.has_ended:
+            self.life.check()
         if epoch is None:
             return self._logs.newest(channel)
         return self._logs.all().get((channel, epoch))
@@ -120,34 +136,44 @@ class WatchedStore(SqliteStore):
             self._ids[channel] = found  # what is committed keeps its number
         return found
 
-    def _recall(self, topic: str, read: Callable[..., Any], key: Any, named: Mapping[str, Any]) -> Any:
-        self.life.check()
-        known = self._known.setdefault(topic, {})
-        asked = (read.__name__, key, tuple(sorted(named.items())))
+    def _recall(self, topic: str, asked: tuple[Any, ...], read: Callable[[], Any]) -> Any:
+        if self.life.has_ended:
+            self.life.check()
+        known = self._known.get(topic)
+        if known is None:
+            known = self._known[topic] = {}
         if asked not in known:
-            known[asked] = read(*key, **named)
-        found = known[asked]
-        return list(found) if isinstance(found, list) else dict(found) if isinstance(found, dict) else found
+            known[asked] = read()
+        return known[asked]
 
 
-def _recalling_channel(name: str) -> Callable[..., Any]:
-    def recall(self: WatchedStore, channel: str, *key: Any, **named: Any) -> Any:
-        return self._recall(channel, getattr(super(WatchedStore, self), name), (channel, *key), named)
+def _recalling(name: str, topic: str | None, copied: Callable[[Any], Any] | None) -> Callable[..., Any]:
+    """A reading method of the store that remembers; topic None is the channel, the first argument."""
+    read = getattr(SqliteStore, name)
 
-    return recall
-
-
-def _recalling_topic(name: str, topic: str) -> Callable[..., Any]:
     def recall(self: WatchedStore, *key: Any, **named: Any) -> Any:
-        return self._recall(topic, getattr(super(WatchedStore, self), name), key, named)
+        asked = (name, key, *sorted(named.items())) if named else (name, key)
+        found = self._recall(topic or key[0], asked, lambda: read(self, *key, **named))
+        return copied(found) if copied is not None else found
 
     return recall
 
 
-for _name in _CHANNEL_READS:
-    setattr(WatchedStore, _name, _recalling_channel(_name))
-for _name, _topic in _TOPIC_READS.items():
-    setattr(WatchedStore, _name, _recalling_topic(_name, _topic))
+def _recalling_row(name: str) -> Callable[..., Any]:
+    read = getattr(SqliteStore, name)
+
+    def recall(self: WatchedStore, *key: Any) -> Any:
+        return self._recall(name, key, lambda: read(self, *key))
+
+    return recall
+
+
+for _name, _copied in _CHANNEL_READS.items():
+    setattr(WatchedStore, _name, _recalling(_name, None, _copied))
+for _name, (_topic, _copied) in _TOPIC_READS.items():
+    setattr(WatchedStore, _name, _recalling(_name, _topic, _copied))
+for _name in _ROW_READS:
+    setattr(WatchedStore, _name, _recalling_row(_name))
 
 
 class _KnownLogs:
