@@ -14,7 +14,7 @@ from node.core.channel import HeadAt
 from node.core.entry import SignedEntry, origin_of
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
-from node.core.membership import Standing
+from node.core.membership import Members, Standing
 from node.pb import channel_pb2, envelope_pb2
 from node.ports import HeldChannel, HeldReceipt, Store, View
 
@@ -40,15 +40,28 @@ class Sharing:
         self._store = store
         self._released = released
         self._limits = limits
+        self._readers: dict[tuple[str, ChannelEpoch], tuple[int, bool]] = {}
+        self._readers_among: Members | None = None
 
     def extent(self, peer: str, held: HeldChannel) -> Extent:
         """How much of a log a member may be given now."""
         member = self._view.members.get(peer)
         if held.left_at is not None or member is None or member.standing is not Standing.ACTIVE:
             return NOTHING
-        if self._view.members.reads(peer, held.origin, held.manifest.audience):
+        if self._reads(peer, held):
             return Extent(self._open_size(held), True)
         return self._farewell(peer, held)
+
+    def _reads(self, peer: str, held: HeldChannel) -> bool:
+        """Whether the manifest in force names a member; asked of every log at every Hello, so it is remembered."""
+        if self._readers_among is not self._view.members:
+            self._readers_among = self._view.members
+            self._readers.clear()
+        index, reads = self._readers.get((peer, held.key), (-1, False))
+        if index != held.manifest_index:
+            reads = self._view.members.reads(peer, held.origin, held.manifest.audience)
+            self._readers[peer, held.key] = (held.manifest_index, reads)
+        return reads
 
     def _open_size(self, held: HeldChannel) -> int:
         """Up to the cut; of a log of our own up to what the sidecar knows, so that no signature leaves before."""
@@ -115,9 +128,9 @@ class Sharing:
         views = [
             heartbeats.narrow_view(held.view, lambda channel: self.may_read(peer, channel))
             for held in changed
-            if held.node != peer
+            if held.node != peer and any(self.may_read(peer, item.head.channel) for item in held.view.heads)
         ]
-        return [view for view in views if view.heads], changed[-1].sequence if changed else sequence
+        return views, changed[-1].sequence if changed else sequence
 
     def addresses_since(self, peer: str, sequence: int) -> tuple[list[envelope_pb2.Envelope], int]:
         """Address records of others changed after a sequence number."""
