@@ -27,6 +27,9 @@ TRY_AGAIN_S = 5.0
 COPY_BATCHES = 3
 APART_S = (5.0, 40.0)
 """How long the two histories of a fork are kept from each other, where they are."""
+BETWEEN_S = (20.0, 90.0)
+BETWEEN_BATCHES = 4
+"""How long a liar stands between an origin and the others, and how much is written meanwhile."""
 READ_BY_ALL = 1.2
 """After so many intervals every node has read the registry once more."""
 
@@ -349,10 +352,25 @@ class Acts:
             self._liars[at] = Liar(at[1], self._town.random(f"lie {event.number}"), event.node, signer)
         self._lying[event.node] = self._liars[at]
         self._town.network.dishonest.add(event.node)
+        self._under_way.append(asyncio.get_running_loop().create_task(self._stand_between(event)))
         await self._last(event)
         if self._lying.get(event.node) is self._liars[at]:
             del self._lying[event.node]
             self._town.network.dishonest.discard(event.node)
+
+    async def _stand_between(self, event: PlannedEvent) -> None:
+        """Let others write and be heard through the liar alone: elsewhere nobody asks a liar for much."""
+        town, random = self._town, self._town.random(f"between {event.number}")
+        origins = [node for node in sorted(self._channels) if node != event.node]
+        left_s = _number(event, "for_ms") / 1000
+        while origins and self.writes_at_faults and left_s > BETWEEN_S[0] and not town.peace.is_set():
+            origin, seconds = random.choice(origins), min(random.uniform(*BETWEEN_S), left_s)
+            others = [node for node in sorted(town.machines) if node not in (origin, event.node)]
+            writing = self._write_on(origin, random, [seconds / (BETWEEN_BATCHES + 1)] * BETWEEN_BATCHES)
+            self._under_way.append(asyncio.get_running_loop().create_task(writing))
+            await self._apart([origin], others, seconds, one_way=False)
+            await self._rest(seconds)
+            left_s -= 2 * seconds
 
     def _alter(self, crossing: Crossing) -> Message | None:
         """What leaves a liar as it wants it; what reaches one that ever lies, it remembers."""

@@ -321,7 +321,8 @@ class Forge(Truth):
 
     def entry(self, frame: exchange_service_pb2.EntryFrame) -> bool:
         """With another record, header, place or signature."""
-        change = self.random.choice((self._record, self._header, self._header, self._place, self._invitation))
+        kinds = (self._record, self._record, self._header, self._header, self._place, self._invitation)
+        change = self.random.choice(kinds)
         change(frame)
         return True
 
