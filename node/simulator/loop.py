@@ -252,6 +252,8 @@ def run(main: Callable[[SimulatedLoop], Coroutine[Any, Any, T]], random: Random,
 async def _end(loop: SimulatedLoop) -> None:
     await end_tasks()
     await loop.shutdown_asyncgens()
+    # A generator that ends may begin something as well: the closing of the connection it held.
+    await end_tasks()
 
 
 async def end_tasks() -> None:
