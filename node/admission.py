@@ -70,7 +70,7 @@ class Admission:
         erased = tx.erasures(header.channel, header.epoch, header.index)
         held = tx.append(entry, now_ms, complete=is_outside or _is_complete(header, entry.body, erased))
         # (3) erasures
-        tx.put_erasures(header.channel, erasures_in(header, entry.body))
+        self._erase(tx, header, entry.body)
         # (4) audience
         if entry.manifest is not None:
             self._follow_audience(tx, held, header.index)
@@ -89,8 +89,16 @@ class Admission:
             if entry.body is not None:
                 body = fill_slots(open_body(header, entry.body, self._limits), body, sorted(erased))
             tx.put_body(channel, epoch, index, body, _is_complete(header, body, erased))
-            tx.put_erasures(channel, erasures_in(header, body))
+            self._erase(tx, header, body)
         return self.fold_on(tx, channel, epoch)
+
+    def _erase(self, tx: StoreTransaction, header: channel_pb2.EntryHeader, body: VerifiedBody | None) -> None:
+        """Erase what an entry says, and go on with folds of earlier epochs that waited for nothing else."""
+        erasures = erasures_in(header, body)
+        tx.put_erasures(header.channel, erasures)
+        for epoch in sorted({erasure.place.epoch for erasure in erasures} - {header.epoch}):
+            if tx.channel(header.channel, epoch) is not None:
+                self.fold_on(tx, header.channel, epoch)
 
     def fold_on(self, tx: StoreTransaction, channel: str, epoch: int) -> HeldChannel:
         """Apply entries in order until one is incomplete or waits for its catalogue edition, or a step is done.

@@ -242,6 +242,13 @@ class StoreReader(Protocol):
         """The records in force under natural keys, in any epoch of the channel."""
         ...
 
+    def revisions(self, channel: str, place: Place) -> Sequence[Place]:
+        """The places of all records under the key of the one at a place, that one too; ascending, in any epoch.
+
+        Those in the background count, also above a cut; erased ones do not. Empty where no record stands there.
+        """
+        ...
+
     def erasures(self, channel: str, epoch: int, index: int) -> Mapping[int, bytes]:
         """The erased positions of an entry and their commitments, also before the entry is there."""
         ...

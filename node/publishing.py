@@ -317,31 +317,49 @@ class Publishing:
         return await self._append(log, header, self._body(header, records), lane_of(manifest))
 
     async def erase(self, channel: str, place: Place, decision: str, reason: str) -> HeldChannel:
-        """Write the status entry that erases one record everywhere; raises RECORD_UNKNOWN."""
+        """Write the status entry that erases a record in force with every revision of it; raises RECORD_UNKNOWN.
+
+        Who comes late gets none of them, cannot tell which record they were, and must not answer an older one.
+        """
+        particulars = record_pb2.StatusParticulars(decision=decision, reason=reason)
         async with self._lock(channel):
             held = await self._open_channel(channel)
-            commitment = self._commitment_at(channel, place)
-            op = record_pb2.StatusOp(
-                kind=record_pb2.STATUS_KIND_ERASE,
-                target=record_pb2.RecordRef(
-                    channel=channel, epoch=place.epoch, index=place.index, position=place.position
-                ),
-                commitment=commitment,
-                particulars_slot=2,
-            )
-            particulars = record_pb2.StatusParticulars(decision=decision, reason=reason)
-            slots = [record_pb2.StatusSlot(op=op), record_pb2.StatusSlot(particulars=particulars)]
-            header = self._header(held.log, channel_pb2.ENTRY_KIND_STATUS)
-            body = self._body(header, [slot.SerializeToString() for slot in slots])
-            return await self._append(held.log, header, body, Lane.CONTROL)
+            ops = self._erasing(channel, place)
+            room = self._limits.max_records_per_entry - 1
+            # The one in force goes with the last entry, so that nothing older is in force in between.
+            for start in range(0, len(ops), room):
+                held = await self._append_status(held.log, ops[start : start + room], particulars)
+            return held
 
-    def _commitment_at(self, channel: str, place: Place) -> bytes:
-        entry = self._store.entry(channel, place.epoch, place.index)
-        if self._store.record(channel, place) is None or entry is None or entry.body is None:
+    def _erasing(self, channel: str, place: Place) -> list[record_pb2.StatusOp]:
+        """The operations that erase a record in force and every other one of its key, which comes last."""
+        if self._store.record(channel, place) is None:
             ref = f"{channel} {place.epoch}/{place.index}/{place.position}"
             raise XinqiaoError("RECORD_UNKNOWN", ref=ref, detail="no such record in force", channel=channel)
+        others = [other for other in self._store.revisions(channel, place) if other != place]
+        places = [*others, place]
+        commitments: dict[Place, bytes] = {}
+        for epoch, index in dict.fromkeys((each.epoch, each.index) for each in places):
+            commitments |= self._commitments_of(channel, epoch, index)
+        return [_erase_op(channel, each, commitments[each]) for each in places if each in commitments]
+
+    def _commitments_of(self, channel: str, epoch: int, index: int) -> dict[Place, bytes]:
+        entry = self._store.entry(channel, epoch, index)
+        if entry is None or entry.body is None:
+            return {}
         header = envelopes.parse(channel_pb2.EntryHeader, entry.envelope.payload)
-        return open_body(header, entry.body, self._limits).commitments[place.position]
+        found = open_body(header, entry.body, self._limits).commitments
+        return {Place(epoch, index, position): commitment for position, commitment in enumerate(found)}
+
+    async def _append_status(
+        self, log: Log, ops: Sequence[record_pb2.StatusOp], particulars: record_pb2.StatusParticulars
+    ) -> HeldChannel:
+        for op in ops:
+            op.particulars_slot = 1 + len(ops)
+        slots = [*(record_pb2.StatusSlot(op=op) for op in ops), record_pb2.StatusSlot(particulars=particulars)]
+        header = self._header(log, channel_pb2.ENTRY_KIND_STATUS)
+        body = self._body(header, [slot.SerializeToString() for slot in slots])
+        return await self._append(log, header, body, Lane.CONTROL)
 
     # -- heartbeats ---------------------------------------------------------------------------------
 
@@ -427,6 +445,11 @@ def _not_for_us(node: str, item: Item, candidate: Candidate) -> Outcome:
     fields = item.by_number
     values = {fields[number].code: text for number, text in parse_record(candidate.record).values.items()}
     return Outcome(candidate.row, OutcomeKind.REJECTED, Rejection(candidate.row, (defect,), values))
+
+
+def _erase_op(channel: str, place: Place, commitment: bytes) -> record_pb2.StatusOp:
+    target = record_pb2.RecordRef(channel=channel, epoch=place.epoch, index=place.index, position=place.position)
+    return record_pb2.StatusOp(kind=record_pb2.STATUS_KIND_ERASE, target=target, commitment=commitment)
 
 
 class Recovery:

@@ -55,6 +55,7 @@ class RecordInForce:
 class Applied:
     """What one entry does to the state of its channel: the only thing the fold writes.
 
+    behind are records that a later one of their key is in force over; their replaces means nothing.
     barred are positions whose content must not be kept.
     counts are the outcomes of the entry's own records: (RecordOutcome, code) -> count.
     """
@@ -65,6 +66,7 @@ class Applied:
     in_force: Sequence[RecordInForce] = ()
     barred: Sequence[int] = ()
     counts: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    behind: Sequence[RecordInForce] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,8 @@ def _fold_records(entry: Unfolded, edition: Edition, find_keys: FindKeys, limits
             judged.append(verdict)
     header = entry.header
     held = find_keys([record.key for record in judged])
-    in_force = _take_effect((header.epoch, header.index), judged, held, counts)
-    return Applied(header.channel, header.epoch, header.index, in_force, barred, dict(counts))
+    in_force, behind = _take_effect((header.epoch, header.index), judged, held, counts)
+    return Applied(header.channel, header.epoch, header.index, in_force, barred, dict(counts), behind)
 
 
 def _judge_for(entry: Unfolded, edition: Edition) -> Callable[[int, bytes, Limits], "_Judged | str"]:
@@ -198,38 +200,37 @@ def _judge_for(entry: Unfolded, edition: Edition) -> Callable[[int, bytes, Limit
 
 def _take_effect(
     at: tuple[int, int], judged: Sequence[_Judged], held: Mapping[bytes, HeldKey], counts: "Counter[OutcomeKey]"
-) -> list[RecordInForce]:
-    """The last of equal keys takes effect; one whose content is in force already is a duplicate.
+) -> tuple[list[RecordInForce], list[RecordInForce]]:
+    """The last record of a key is in force, and the others stay behind it; one that changes nothing is a duplicate.
 
-    An earlier epoch may be folded after a later one: what the later one put in force stays.
+    So what is in force depends on which records there are, not on the order in which they were folded: an earlier
+    epoch may be folded after a later one, and a record may be gone, erased, before or after it was folded.
     """
     latest: dict[bytes, _Judged] = {}
+    changed: dict[bytes, None] = {}
+    behind: list[_Judged] = []
     for record in judged:
         before = latest.get(record.key)
         known = held.get(record.key)
         if known is not None and (known.place.epoch, known.place.index) > at:
             counts[SUPERSEDED, ""] += 1
+            behind.append(record)
             continue
+        if before is not None:
+            behind.append(before)
         current = before.content_hash if before else known.content_hash if known else None
         if record.content_hash == current:
             counts[DUPLICATE, ""] += 1
-            continue
-        if before is not None:
-            counts[SUPERSEDED, ""] += 1
+        else:
+            counts[SUPERSEDED if record.key in changed else APPLIED, ""] += 1
+            changed[record.key] = None
         latest[record.key] = record
-    counts[APPLIED, ""] += len(latest)
-    if not latest:
-        del counts[APPLIED, ""]
-    return [
-        RecordInForce(
-            record.position,
-            record.key,
-            record.content_hash,
-            record.subject,
-            held[record.key].place if record.key in held else None,
-        )
-        for record in latest.values()
-    ]
+    return [_row(record, held.get(record.key)) for record in latest.values()], [_row(record) for record in behind]
+
+
+def _row(record: _Judged, replaced: HeldKey | None = None) -> RecordInForce:
+    place = replaced.place if replaced is not None else None
+    return RecordInForce(record.position, record.key, record.content_hash, record.subject, place)
 
 
 def validator_for(edition: Edition, item: str, disclosure: str, as_of: str) -> Validator:

@@ -182,7 +182,7 @@ class Commits:
             if is_true and (slot is None or slot.commitment != erasure.commitment):
                 continue  # void: it names other content than stands there
             at.erased.setdefault(channel, {}).setdefault(place, self._now_ms)
-            at.rows(channel).erase(place)
+            at.rows(channel).erase(place, at.cut_sizes(channel))
             held = at.logs.get((channel, place.epoch))
             missing = held.missing.get(place.index) if held is not None else None
             if held is not None and missing is not None:
@@ -258,7 +258,8 @@ class Commits:
         slots = [None if at_ in erased else slot for at_, slot in zip(places, written.slots, strict=True)]
         due = at.rows(held.key[0]).effect_of(applied.epoch, applied.index, slots)
         counts = {outcome: count for (outcome, _), count in applied.counts.items()}
-        if due.in_force != {record.position for record in applied.in_force} or counts != due.counts:
+        found_at = [frozenset(record.position for record in each) for each in (applied.in_force, applied.behind)]
+        if found_at != [due.in_force, due.behind] or counts != due.counts:
             found = f"{_names(counts)} is counted, {_names(due.counts)} is due"
             raise Violation("G3", at.label, f"of {_at(held.key, applied.index)} {found}")
 
@@ -266,14 +267,15 @@ class Commits:
         channel, erased = held.key[0], at.erased.get(held.key[0], {})
         cut, _ = at.cuts.get(held.key, (None, 0))
         in_force = cut is None or applied.index < cut.size
-        for record in applied.in_force:
+        last = {record.position for record in applied.in_force} if in_force else set()
+        for record in (*applied.in_force, *applied.behind):
             place = Place(applied.epoch, applied.index, record.position)
             if place in erased:
                 raise Violation("G4", at.label, f"{_at_place(channel, place)} takes effect after its erasure")
             slot = written.slots[record.position]
             if (slot.key and slot.key != record.key) or slot.content_hash != record.content_hash:
                 raise Violation("G1", at.label, f"{_at_place(channel, place)} takes effect as another record")
-            at.rows(channel).put(place, record.key, record.content_hash, in_force=in_force)
+            at.rows(channel).put(place, record.key, record.content_hash, in_force=record.position in last)
 
     # -- what closes a log --------------------------------------------------------------------------------
 

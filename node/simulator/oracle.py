@@ -120,6 +120,11 @@ class Oracle:
         at = Place(epoch, index, position)
         if at not in self._truth.erasures.get(channel, {}) or at not in self._holder(node).erased.get(channel, {}):
             raise Violation("G2", node, f"{channel} {place} counts as erased, and that is nowhere written")
+        older = self._truth.older(channel, at)
+        left = [each for each in older if each in self._holder(node).rows(channel)]
+        if left:
+            found = f"its revision {left[0].epoch}/{left[0].index}/{left[0].position} is still there"
+            raise Violation("G9", node, f"{channel} {place} counts as erased, and {found}")
 
     def happened(self, kind: str, node: str, arguments: Mapping[str, Any]) -> None:
         """An act of the plan: from then on some node is taken at no word, or has lost its sidecar."""

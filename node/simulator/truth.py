@@ -151,6 +151,18 @@ class Truth:
         slots = log.entries[place.index].slots
         return slots[place.position] if place.position < len(slots) else None
 
+    def older(self, channel: str, place: Place) -> list[Place]:
+        """The places of all earlier records under the key of the one at a place."""
+        slot = self.slot(channel, place)
+        found = [
+            Place(epoch, index, position)
+            for epoch in self.epochs.get(channel, ())
+            for index, entry in enumerate(self.logs[channel, epoch].entries)
+            for position, other in enumerate(entry.slots)
+            if slot is not None and slot.key and other.key == slot.key
+        ]
+        return [each for each in found if each < place]
+
     # -- what is signed beside the logs
 
     def sign_heartbeat(self, heartbeat: VerifiedHeartbeat) -> None:

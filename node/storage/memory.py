@@ -128,12 +128,13 @@ class MemoryTransaction(MemoryReader):
         for record in applied.in_force:
             if in_force and record.replaces is not None:
                 self._put_behind(applied.channel, record.replaces)
-        for record in applied.in_force:
+        for record in (*applied.in_force, *applied.behind):
             place = Place(applied.epoch, applied.index, record.position)
             row = Record(record.key, record.content_hash, record.subject, in_force=False)
             self._state.records.edit()[applied.channel, place] = row
-            if in_force:
-                self._put_in_force(applied.channel, place)
+        if in_force:
+            for record in applied.in_force:
+                self._put_in_force(applied.channel, Place(applied.epoch, applied.index, record.position))
 
     def _put_in_force(self, channel: str, place: Place) -> None:
         row = self._state.records.rows[channel, place]
@@ -173,21 +174,12 @@ class MemoryTransaction(MemoryReader):
                 self._erase_record(channel, erasure.place)
 
     def _erase_record(self, channel: str, place: Place) -> None:
-        self._put_behind(channel, place)
         row = self._state.records.rows.get((channel, place))
-        if row is None:
-            return
-        records = self._state.records.edit()
-        records[channel, place] = replace(row, content_hash=None, subject="")
-        same_key = self._places_of(channel, [row.key])
-        oldest = min((at for at in same_key if records[channel, at].content_hash is not None), default=None)
-        for at in same_key:
-            if records[channel, at].content_hash is None and (oldest is None or at < oldest):
-                del records[channel, at]
-
-    def _places_of(self, channel: str, keys: Collection[bytes]) -> list[Place]:
-        rows = self._state.records.rows.items()
-        return sorted(at[1] for at, record in rows if at[0] == channel and record.key in keys)
+        if row is not None:
+            self._put_behind(channel, place)
+            del self._state.records.edit()[channel, place]
+            if row.in_force:
+                self._settle(channel, [row.key])
 
     def erase_bodies(self, channel: str, epoch: int) -> None:
         self._drop_records(channel, epoch)
@@ -240,15 +232,14 @@ class MemoryTransaction(MemoryReader):
         self._settle(channel, keys)
 
     def _settle(self, channel: str, keys: Collection[bytes]) -> None:
-        """Of each key, put in force the latest record at or below its cut, unless it is erased."""
+        """Of each key, put in force the latest record at or below its cut."""
         places = self._places_of(channel, keys)
         for place in places:
             self._put_behind(channel, place)
         valid = [place for place in places if self._is_below_cut(channel, place)]
         latest = {self._state.records.rows[channel, place].key: place for place in valid}
         for place in latest.values():
-            if self._state.records.rows[channel, place].content_hash is not None:
-                self._put_in_force(channel, place)
+            self._put_in_force(channel, place)
 
     def _is_below_cut(self, channel: str, place: Place) -> bool:
         cut = self._row(channel, place.epoch).log.cut

@@ -1,6 +1,6 @@
 """The tables of the store in memory, and reading them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import groupby, islice
 from typing import Any, Generic, TypeVar
@@ -57,10 +57,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Where a record stands; without a content hash it is what is left of an erased one."""
+    """Where a record stands."""
 
     key: bytes
-    content_hash: bytes | None
+    content_hash: bytes
     subject: str
     in_force: bool
 
@@ -158,9 +158,15 @@ class MemoryReader:
     def find_keys(self, channel: str, keys: Sequence[bytes]) -> Mapping[bytes, HeldKey]:
         state = self._state
         places = {key: state.keys.rows[channel, key] for key in keys if (channel, key) in state.keys.rows}
-        return {
-            key: HeldKey(place, state.records.rows[channel, place].content_hash or b"") for key, place in places.items()
-        }
+        return {key: HeldKey(place, state.records.rows[channel, place].content_hash) for key, place in places.items()}
+
+    def revisions(self, channel: str, place: Place) -> Sequence[Place]:
+        row = self._state.records.rows.get((channel, place))
+        return self._places_of(channel, [row.key]) if row is not None else []
+
+    def _places_of(self, channel: str, keys: Collection[bytes]) -> list[Place]:
+        rows = self._state.records.rows.items()
+        return sorted(at[1] for at, record in rows if at[0] == channel and record.key in keys)
 
     def records(
         self, subject: str | None = None, channel: str | None = None, limit: int | None = None

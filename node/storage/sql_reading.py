@@ -88,6 +88,11 @@ _IN_FORCE = (
     "SELECT 1 FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
     " AND position = :position AND in_force = 1"
 )
+_REVISIONS = (
+    "SELECT r.epoch, r.entry_index, r.position FROM records r WHERE r.channel_id = :id AND r.natural_key ="
+    " (SELECT natural_key FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
+    " AND position = :position) ORDER BY r.epoch, r.entry_index, r.position"
+)
 _COUNT_ALL = "SELECT COALESCE(SUM(records), 0) FROM logs"
 _COUNT_ONE = "SELECT COALESCE(SUM(records), 0) FROM logs WHERE channel_id = :id"
 _OUTCOMES = "SELECT outcome, code, count FROM outcomes WHERE channel_id = :id AND epoch = :epoch ORDER BY outcome, code"
@@ -277,6 +282,10 @@ class SqlReader:
             for key, epoch, index, position, content_hash in rows:
                 found[key] = HeldKey(Place(epoch, index, position), content_hash)
         return found
+
+    def revisions(self, channel: str, place: Place) -> Sequence[Place]:
+        at = {"epoch": place.epoch, "index": place.index, "position": place.position}
+        return [Place(*row) for row in self._rows(_REVISIONS, id=self._channel_id(channel), **at)]
 
     def records(
         self, subject: str | None = None, channel: str | None = None, limit: int | None = None

@@ -88,16 +88,7 @@ _PUT_ERASURE = (
 )
 _DROP_ERASURE = "DELETE FROM erasures" + _OF_ENTRY + " AND position = :position"
 _RECORD_AT = "SELECT natural_key, in_force FROM records" + _OF_ENTRY + " AND position = :position"
-_ERASE_RECORD = (
-    "UPDATE records SET in_force = NULL, content_hash = NULL, subject = ''" + _OF_ENTRY + " AND position = :position"
-)
-# What is left of an erased record only keeps older ones of its key from coming back; without any it goes.
-_FORGET_ERASED = (
-    "DELETE FROM records AS r WHERE r.channel_id = :id AND r.natural_key = :key AND r.content_hash IS NULL"
-    " AND NOT EXISTS (SELECT 1 FROM records o WHERE o.channel_id = :id AND o.natural_key = :key"
-    " AND o.content_hash IS NOT NULL"
-    " AND (o.epoch, o.entry_index, o.position) < (r.epoch, r.entry_index, r.position))"
-)
+_ERASE_RECORD = "DELETE FROM records" + _OF_ENTRY + " AND position = :position"
 
 _SET_LEFT = "UPDATE logs SET left_at = :left_at" + _OF_LOG
 _REFOLD = "UPDATE logs SET left_at = NULL, applied_size = 0, records = 0" + _OF_LOG + " AND left_at IS NOT NULL"
@@ -141,11 +132,16 @@ _UNSETTLE = (
 _SETTLE = (
     "UPDATE records AS r SET in_force = 1"
     f" WHERE r.channel_id = :id AND r.natural_key IN ({_BETWEEN})"
-    f" AND r.content_hash IS NOT NULL AND {_BELOW_CUT.format('r')}"
+    f" AND {_BELOW_CUT.format('r')}"
     " AND NOT EXISTS (SELECT 1 FROM records n WHERE n.channel_id = :id AND n.natural_key = r.natural_key"
     " AND (n.epoch, n.entry_index, n.position) > (r.epoch, r.entry_index, r.position)"
     f" AND {_BELOW_CUT.format('n')})"
 )
+_LATEST_OF_KEY = (
+    "SELECT r.epoch, r.entry_index, r.position FROM records r WHERE r.channel_id = :id AND r.natural_key = :key"
+    f" AND {_BELOW_CUT.format('r')} ORDER BY r.epoch DESC, r.entry_index DESC, r.position DESC LIMIT 1"
+)
+_PUT_IN_FORCE = "UPDATE records SET in_force = 1" + _OF_ENTRY + " AND position = :position"
 _RECOUNT = (
     "UPDATE logs SET records = (SELECT COUNT(*) FROM records r"
     " WHERE r.channel_id = logs.channel_id AND r.epoch = logs.epoch AND r.in_force = 1) WHERE channel_id = :id"
@@ -328,10 +324,11 @@ class SqlTransaction(SqlReader):
         if in_force:
             changes[epoch] = len(applied.in_force)
             changes.subtract(self._replace(channel_id, applied.in_force))
-        mark = 1 if in_force else None
+        marked = [(record, 1 if in_force else None) for record in applied.in_force]
+        marked += [(record, None) for record in applied.behind]
         rows = [
             (channel_id, epoch, index, record.position, mark, record.key, record.content_hash, record.subject)
-            for record in sorted(applied.in_force, key=lambda record: record.position)
+            for record, mark in sorted(marked, key=lambda each: each[0].position)
         ]
         self._change_many(_ADD_RECORD, rows)
         self._count_records(channel_id, changes)
@@ -387,8 +384,17 @@ class SqlTransaction(SqlReader):
             if row is not None:
                 natural_key, in_force = row
                 self._change(_ERASE_RECORD, **at)
-                self._change(_FORGET_ERASED, id=channel_id, key=natural_key)
-                self._count_records(channel_id, {epoch: -1 if in_force else 0})
+                if in_force:
+                    self._count_records(channel_id, {epoch: -1})
+                    self._bring_back(channel_id, natural_key)
+
+    def _bring_back(self, channel_id: int, natural_key: bytes) -> None:
+        """Put the latest record of a key that is left in force."""
+        found = self._row(_LATEST_OF_KEY, id=channel_id, key=natural_key)
+        if found is not None:
+            epoch, index, position = found
+            self._change(_PUT_IN_FORCE, id=channel_id, epoch=epoch, index=index, position=position)
+            self._count_records(channel_id, {epoch: 1})
 
     def erase_bodies(self, channel: str, epoch: int) -> None:
         log = {"id": self._channel_id(channel), "epoch": epoch}

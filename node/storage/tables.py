@@ -8,9 +8,10 @@ of its B-tree. Times are Unix milliseconds UTC. What is signed is stored as the 
     records                   where a record stands and under which key; its bytes stay in the entry's body
     erasures, barred          which slots may not be kept; erasures also before their target arrives
 
-A record row is in force (in_force = 1) or in the background (NULL): replaced by a later one, above the cut of
-its log, or erased (content_hash is NULL). Rows in the background are what a cut is undone with. UNIQUE counts
-NULLs as different, so the index over (key, in_force) allows one row in force for each key and any number behind.
+Every record that was judged good has a row until it is erased. In force (in_force = 1) is the last of a key at or
+below its cut; the others stand in the background (NULL): what a cut or an erasure is undone with, and what is erased
+together with the one in force. UNIQUE counts NULLs as different, so the index over (key, in_force) allows one row in
+force for each key and any number behind.
 """
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, Text, text

@@ -77,7 +77,9 @@ def test_of_equal_keys_the_last_counts_and_what_is_in_force_already_is_a_duplica
     held = {row(2).key: HeldKey(Place(0, 0, 9), row(2).content_hash)}
     found = applied(entry, held)
     assert found.counts == {(SUPERSEDED, ""): 1, (APPLIED, ""): 1, (DUPLICATE, ""): 2}
-    assert [each.position for each in found.in_force] == [1]
+    # The last one counts also where it says nothing new: whoever comes late may know of no other.
+    assert [(each.position, each.replaces) for each in found.in_force] == [(2, None), (3, Place(0, 0, 9))]
+    assert [each.position for each in found.behind] == [0, 1]
 
 
 def test_a_revision_names_the_record_it_replaces() -> None:
@@ -90,6 +92,7 @@ def test_what_a_later_epoch_put_in_force_stays_when_an_earlier_one_is_folded_aft
     found = applied(unfolded([row(1).record, row(2).record]), held)
     assert found.counts == {(SUPERSEDED, ""): 1, (APPLIED, ""): 1}
     assert [each.key for each in found.in_force] == [row(2).key]
+    assert [each.key for each in found.behind] == [row(1).key]
 
 
 @given(
@@ -101,6 +104,8 @@ def test_folding_any_rows_leaves_the_last_row_of_each_subject_in_force(rows: lis
     found = applied(unfolded(records, erased=gone))
     last = {row(serial).key: row(serial, name).content_hash for serial, name, erased in rows if not erased}
     assert {each.key: each.content_hash for each in found.in_force} == last
+    positions = sorted(each.position for each in (*found.in_force, *found.behind))
+    assert positions == [at for at in range(len(rows)) if at not in gone]
     assert found.counts.get((ERASED, ""), 0) == len(gone)
 
 

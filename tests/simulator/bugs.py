@@ -327,9 +327,6 @@ _EFFECTS = (
                 """
                 - counts[DUPLICATE, ""] += 1
                 + counts[APPLIED, ""] += 1
-
-                - if not latest:
-                + if not counts[APPLIED, ""]:
                 """,
             ),
         ),

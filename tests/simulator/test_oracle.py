@@ -19,6 +19,7 @@ from node.core.record import Outcome, OutcomeKind
 from node.core.state import APPLIED, SUPERSEDED, Applied, Erasure, Place
 from node.pb import channel_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
 from node.simulator.observing import Violation, Write
+from node.storage.sql_reading import SqlReader
 from tests.builders import ChannelWriter, as_signed, erasure_of, make_heartbeat, make_receipt
 from tests.duties.hostile import BASE, base_of
 from tests.duties.rows import manifest, row
@@ -511,16 +512,23 @@ def test_a_reader_that_lacks_something_is_named_with_what_it_lacks(tmp_path: Pat
     run(body())
 
 
-def test_an_older_version_of_a_record_does_not_come_back_where_the_latest_is_erased(tmp_path: Path) -> None:
+def test_g9_a_record_is_erased_and_its_older_version_is_not(tmp_path: Path) -> None:
     async def body() -> None:
         network = await published(tmp_path)
         await network.publish(BASE, [row(1, "改名有限公司")])
+        await network.publish(BASE, [row(2, "改名有限公司")])
         await network.settle()
         await network.erase(BASE, 2)
         await network.settle()
         assert network.reasons() == []
-        network.change(B, "UPDATE records SET in_force = 1 WHERE entry_index = 1 AND position = 0")
-        assert network.reasons() == [f"{B} answers {BASE} 0/1/0, which is erased, replaced or cut"]
+        with violated("G9", "its revision 0/1/1 is still there"), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SqlReader, "revisions", lambda _self, _channel, place: [place])
+            await network.erase(BASE, 3)
+        # What is left of it is the same everywhere, as whoever comes late knows of nothing else.
+        await network.settle()
+        assert network.reasons() == []
+        network.change(B, "UPDATE records SET in_force = NULL WHERE entry_index = 1 AND position = 1")
+        assert network.reasons() == [f"{B} does not answer {BASE} 0/1/1"]
 
     run(body())
 

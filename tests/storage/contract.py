@@ -544,15 +544,55 @@ class ErasureContract:
         keep_and_apply(store, entry)
         assert contents(store.records()) == [b"one"]
 
-    def test_an_erased_revision_does_not_bring_back_what_it_replaced(self, store: Store, writer: ChannelWriter) -> None:
+    def test_it_does_not_matter_when_an_erasure_came(self, store: Store, writer: ChannelWriter) -> None:
         first, second = writer.records([b"old"]), writer.records([b"new"])
         keep(store, first, second)
         apply(store, put_in_force(first, {0: "a"}))
         apply(store, put_in_force(second, {0: "a"}, replaces={0: Place(0, 0, 0)}))
         with store.transaction() as tx:
             tx.put_erasures(CHANNEL, [erasure_of(second, 0)])
-            tx.set_cut(CHANNEL, 0, writer.head)
-        assert (contents(store.records()), store.record_count()) == ([], 0)
+        # Who comes now gets the first record alone, and cannot know that there was another one.
+        assert (contents(store.records()), store.record_count()) == ([b"old"], 1)
+        assert store.find_keys(CHANNEL, [key_of("a")])[key_of("a")].place == Place(0, 0, 0)
+
+    def test_erasing_what_is_above_a_cut_changes_nothing_below(self, store: Store, writer: ChannelWriter) -> None:
+        first = writer.records([b"old"])
+        cut = writer.head
+        second, third = writer.records([b"new"]), writer.records([b"newer"])
+        keep(store, first, second, third)
+        apply(store, put_in_force(first, {0: "a"}))
+        apply(store, put_in_force(second, {0: "a"}, replaces={0: Place(0, 0, 0)}))
+        apply(store, put_in_force(third, {0: "a"}, replaces={0: Place(0, 1, 0)}))
+        with store.transaction() as tx:
+            tx.set_cut(CHANNEL, 0, cut)
+            tx.put_erasures(CHANNEL, [erasure_of(third, 0)])
+        assert contents(store.records()) == [b"old"]
+        with store.transaction() as tx:
+            tx.put_erasures(CHANNEL, [erasure_of(first, 0)])
+        assert (contents(store.records()), store.record_count()) == ([], 0)  # "new" stays above the cut
+
+    def test_all_revisions_of_a_record_are_known_by_any_of_them(self, store: Store, writer: ChannelWriter) -> None:
+        later = ChannelWriter(writer.node, CHANNEL, epoch=1)
+        entries = [writer.records([b"a1", b"b"]), writer.records([b"a2", b"a3"])]
+        cut = writer.head
+        entries += [writer.records([b"a4"]), later.records([b"a5"])]
+        keep(store, *entries)
+        apply(store, put_in_force(entries[0], {0: "a", 1: "b"}))
+        twice = put_in_force(entries[1], {0: "a", 1: "a"}, replaces={1: Place(0, 0, 0)})
+        apply(store, replace(twice, in_force=twice.in_force[1:], behind=twice.in_force[:1]))
+        apply(store, put_in_force(entries[2], {0: "a"}, replaces={0: Place(0, 1, 1)}))
+        with store.transaction() as tx:
+            tx.set_cut(CHANNEL, 0, cut)
+        apply(store, put_in_force(entries[3], {0: "a"}, replaces={0: Place(0, 1, 1)}))
+        places = [Place(0, 0, 0), Place(0, 1, 0), Place(0, 1, 1), Place(0, 2, 0), Place(1, 0, 0)]
+        assert [list(store.revisions(CHANNEL, place)) for place in places] == [places] * 5
+        assert list(store.revisions(CHANNEL, Place(0, 0, 1))) == [Place(0, 0, 1)]
+        assert list(store.revisions(CHANNEL, Place(0, 9, 9))) == []
+        assert list(store.revisions("310000/other", places[0])) == []
+        with store.transaction() as tx:
+            tx.put_erasures(CHANNEL, [erasure_of(entries[0], 0), erasure_of(entries[3], 0)])
+        assert list(store.revisions(CHANNEL, places[1])) == places[1:4]
+        assert sorted(contents(store.records())) == [b"a3", b"b"]
 
     def test_erasing_a_replaced_record_leaves_its_revision(self, store: Store, writer: ChannelWriter) -> None:
         first, second = writer.records([b"old"]), writer.records([b"new"])
@@ -695,9 +735,11 @@ class StandingContract:
         with store.transaction() as tx:
             tx.put_erasures(CHANNEL, [erasure_of(writer.entries[1], 0)])
         cut_at(store, writer, 2)
-        assert (contents(store.records()), store.record_count()) == ([], 0)
-        cut_at(store, writer, 1)
         assert (contents(store.records()), store.record_count()) == ([b"first"], 1)
+        with store.transaction() as tx:
+            tx.put_erasures(CHANNEL, [erasure_of(writer.entries[0], 0)])
+        cut_at(store, writer, 1)
+        assert (contents(store.records()), store.record_count()) == ([], 0)
 
     def test_the_epoch_after_a_cut_publishes_the_same_record_again(self, store: Store, writer: ChannelWriter) -> None:
         write_revisions(store, writer, [b"first", b"second"])

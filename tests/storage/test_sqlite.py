@@ -129,7 +129,8 @@ class TestSchema:
             (sql_reading._PAGE_OF_SUBJECT, "subject"),
             (sql_writing._UNSETTLE, "key"),
             (sql_writing._SETTLE, "key"),
-            (sql_writing._FORGET_ERASED, "key"),
+            (sql_writing._LATEST_OF_KEY, "key"),
+            (sql_reading._REVISIONS, "key"),
         ],
     )
     def test_no_statement_walks_the_records_of_a_channel(self, path: Path, statement: str, index: str) -> None:
