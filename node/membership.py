@@ -212,7 +212,12 @@ class Membership:
     def _origin_heads(self) -> list[registry_pb2.OriginHeads]:
         leaves: dict[str, list[bytes]] = {}
         for held in self._store.channels():
-            head = HeadAt(held.log.size, held.log.root)
+            head, cut = HeadAt(held.log.size, held.log.root), held.log.cut
+            if cut is not None and cut.size < head.size:
+                # What lies above a cut must not come back with the next one.
+                head = cut
+            if head.size == 0:
+                continue
             leaves.setdefault(held.origin, []).append(head_leaf(*held.key, head))
         return [registry_pb2.OriginHeads(origin=node, head_leaves=sorted(leaves[node])) for node in sorted(leaves)]
 

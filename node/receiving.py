@@ -340,9 +340,11 @@ class Receiving:
             if self._cut_of(head.channel, head.epoch) is not None:
                 await self._keep_cut(head.channel, head.epoch, [HeadAt(head.size, head.root)])
         for held in self._store.channels():
-            cut = self._cut_of(*held.key) if held.log.cut is None else None
+            cut = self._cut_of(*held.key)
+            # Once more where the officers have cut again: a later cut may list a larger head of the same log.
             if cut is not None and self._searched.get(held.key) != (held.log.size, cut):
-                await self._keep_cut(*held.key, self._own_roots(held.log))
+                resolved = held.log.cut.size if held.log.cut is not None else 0
+                await self._keep_cut(*held.key, self._own_roots(held.log, resolved))
                 self._searched[held.key] = (held.log.size, cut)
 
     def _cut_of(self, channel: str, epoch: int) -> Cut | None:
@@ -352,8 +354,9 @@ class Receiving:
             return None
         return origin.cut
 
-    def _own_roots(self, log: Log) -> list[HeadAt]:
-        entries = self._store.entries(log.channel, log.epoch, 0, with_bodies=False)
+    def _own_roots(self, log: Log, start: int = 0) -> list[HeadAt]:
+        """The heads that a log held here has had, from a size on."""
+        entries = self._store.entries(log.channel, log.epoch, start, with_bodies=False)
         roots = [
             HeadAt(entry.index, envelopes.parse(channel_pb2.EntryHeader, entry.envelope.payload).prev_root)
             for entry in entries

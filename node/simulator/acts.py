@@ -210,9 +210,27 @@ class Acts:
         await self._rest(2 * town.refresh_s)
         keys.append(keys[-1].switch())
         await self._rest(2 * town.refresh_s)
-        keys.append(keys[-1].end_others(town.now_ms(), revoke=bool(event.arguments.get("revoke", False))))
-        self._list(keys[-1])
+        revoke = bool(event.arguments.get("revoke", False))
+        keys.append(keys[-1].end_others(town.now_ms(), revoke=revoke))
+        if revoke and event.node not in self._suspended:
+            await self._cut_with(keys[-1])
+        else:
+            self._list(keys[-1])
         self._rotating.discard(event.node)
+
+    async def _cut_with(self, identity: Identity) -> None:
+        """Revoke a key as officers must: what it has signed stays good up to a cut alone, and a new epoch begins."""
+        town, node = self._town, identity.id
+        self._suspended.add(node)
+        town.trouble([node])
+        town.authority.revise(identity)
+        town.authority.suspend(node, "its key is revoked")
+        town.authority.publish(town.now_ms())
+        await self._rest(2 * town.refresh_s)
+        town.authority.reinstate(node)
+        town.authority.publish(town.now_ms())
+        town.relieve([node])
+        self._suspended.discard(node)
 
     def _list(self, identity: Identity) -> None:
         self._town.authority.revise(identity)

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from node.core.channel import HeadAt
+from node.core import envelope as envelopes
+from node.core.channel import HeadAt, head_leaf
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
 from node.links import Link
-from node.pb import exchange_service_pb2
+from node.pb import exchange_service_pb2, registry_pb2
 from tests.duties.rows import row
 from tests.duties.test_exchange import BASE, network_with_rows, suspended
 from tests.wire import Network
@@ -91,5 +92,32 @@ def test_above_the_head_that_was_found_nothing_is_taken() -> None:
         ]
         with pytest.raises(XinqiaoError, match="ENTRY_ABOVE_CUT"):
             await network[BEHIND].receive(above)
+
+    asyncio.run(scenario())
+
+
+def test_a_later_cut_that_lists_a_larger_head_is_followed_by_whoever_holds_it() -> None:
+    async def scenario() -> None:
+        network = await network_with_rows()
+        await network.settle()
+        sizes = [2, network[BEHIND].world.store.log(BASE, 0).size]
+        small, large = [(BASE, 0, head_at(network, BEHIND, size)) for size in sizes]
+        await network.relist(ORIGIN, **suspended(network, ORIGIN, small))
+        assert [cut_at(network, node) for node in network.nodes] == [2, 2, 2]
+        await network.relist(ORIGIN, **suspended(network, ORIGIN, small, large))
+        assert [cut_at(network, node) for node in network.nodes] == [sizes[1]] * 3
+
+    asyncio.run(scenario())
+
+
+def test_what_lies_above_a_cut_is_not_reported_to_the_officers() -> None:
+    async def scenario() -> None:
+        network = await network_with_rows()
+        await network.settle()
+        listed = head_at(network, BEHIND, 2)
+        await network.relist(ORIGIN, **suspended(network, ORIGIN, (BASE, 0, listed)))
+        await network[BEHIND].report_heads()
+        report = envelopes.parse(registry_pb2.HeadReport, network.registries[BEHIND].reports[-1].payload)
+        assert [list(heads.head_leaves) for heads in report.origins] == [[head_leaf(BASE, 0, listed)]]
 
     asyncio.run(scenario())

@@ -335,10 +335,10 @@ def test_a_log_whose_cut_is_not_found_is_not_searched_again_until_something_chan
         searches = 0
         search = node.receiving._own_roots
 
-        def counted(log: Any) -> Any:
+        def counted(log: Any, start: int = 0) -> Any:
             nonlocal searches
             searches += 1
-            return search(log)
+            return search(log, start)
 
         node.receiving._own_roots = counted  # type: ignore[method-assign]
         await network.relist("310000", standing=Standing.SUSPENDED, cut=CUT)
