@@ -243,10 +243,7 @@ class StoreReader(Protocol):
         ...
 
     def revisions(self, channel: str, place: Place) -> Sequence[Place]:
-        """The places of all records under the key of the one at a place, that one too; ascending, in any epoch.
-
-        Those in the background count, also above a cut; erased ones do not. Empty where no record stands there.
-        """
+        """The places of all records, also in the background, under the key of the one there; empty without one."""
         ...
 
     def erasures(self, channel: str, epoch: int, index: int) -> Mapping[int, bytes]:

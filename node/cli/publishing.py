@@ -111,7 +111,7 @@ def record() -> None:
 @click.option("--reason", required=True, metavar="TEXT", help="Reason in the words of the decision.")
 @options
 def erase(channel: str, index: int, position: int, epoch: int, decision: str, reason: str) -> None:
-    """Erase one record of this node at every holder; every proof of its neighbours still holds.
+    """Erase a record of this node, with all of its revisions, at every holder; every other proof still holds.
 
     `xinqiao records` names a record's place as EPOCH/INDEX/POSITION. What is erased does not come back by itself;
     take it out of your source files, too: published again, the row is a new record.
