@@ -32,7 +32,7 @@ from node.core.errors import XinqiaoError, to_refusal
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Cut, Standing
-from node.core.receipt import VerifiedReceipt, open_receipt, subscriber_of
+from node.core.receipt import VerifiedReceipt, claim_of, open_receipt
 from node.pb import channel_pb2, envelope_pb2
 from node.ports import Clock, HeldChannel, Lane, Signer, Store, StoreTransaction, View, Writer
 
@@ -475,9 +475,11 @@ class Receiving:
         return refusals
 
     def _open_receipt(self, envelope: envelope_pb2.Envelope) -> VerifiedReceipt | None:
-        """None for a receipt that is authentic but not news, or for a channel that is not held here."""
-        subscriber = self._view.members.get(subscriber_of(envelope, self._limits))
-        receipt = open_receipt(envelope, subscriber, self._view.network, self._limits)
+        """None for a receipt that is no news, or for a channel that is not held here."""
+        claim = claim_of(envelope, self._limits)
+        if self._is_kept(claim, envelope):
+            return None
+        receipt = open_receipt(envelope, self._view.members.get(claim.subscriber), self._view.network, self._limits)
         message = receipt.message
         held = self._store.channel(message.channel, message.epoch)
         if held is None or not self._belongs(message, held):
@@ -491,6 +493,11 @@ class Receiving:
         if known is not None and known != message.root:
             raise XinqiaoError("RECEIPT", node=message.subscriber, detail="it is over another history than ours")
         return receipt
+
+    def _is_kept(self, claim: channel_pb2.Receipt, envelope: envelope_pb2.Envelope) -> bool:
+        """Whether these very bytes were verified and kept: every link tells the same ones again."""
+        before = self._store.receipt(claim.channel, claim.subscriber)
+        return before is not None and before.receipt.envelope.payload == envelope.payload
 
     def _belongs(self, receipt: channel_pb2.Receipt, held: HeldChannel) -> bool:
         """Whether a receipt is kept: its signer reads the channel, or did so until a later manifest."""
@@ -543,6 +550,9 @@ class Receiving:
     async def take_address(self, envelope: envelope_pb2.Envelope) -> None:
         """Verify and keep where a member can be reached; raises ADDRESS, SIGNATURE."""
         address = open_address(envelope, self._view.members, self._limits)
+        before = self._store.address(address.record.node)
+        if before is not None and before.record.sequence >= address.record.sequence:
+            return  # every link tells the same ones: most are no news, and need no turn of the writer
         await self._writer.run(Lane.CONTROL, lambda tx: tx.put_address(address.record, address.envelope))
 
 

@@ -30,11 +30,16 @@ def extent(receipt: channel_pb2.Receipt) -> Extent:
     return (receipt.epoch, receipt.size, receipt.applied_size, receipt.observed_at_unix_ms)
 
 
-def subscriber_of(envelope: envelope_pb2.Envelope, limits: Limits = DEFAULT_LIMITS) -> str:
-    """The id a receipt claims, to look its member up; unverified."""
+def claim_of(envelope: envelope_pb2.Envelope, limits: Limits = DEFAULT_LIMITS) -> channel_pb2.Receipt:
+    """What a receipt claims, to look its subscriber up; unverified. Raises RECEIPT, ENVELOPE_SHAPE."""
     if len(envelope.payload) > limits.max_header_bytes:
         raise XinqiaoError("RECEIPT", node="a peer", detail="it is too large")
-    return envelopes.parse(channel_pb2.Receipt, envelope.payload).subscriber
+    return envelopes.parse(channel_pb2.Receipt, envelope.payload)
+
+
+def subscriber_of(envelope: envelope_pb2.Envelope, limits: Limits = DEFAULT_LIMITS) -> str:
+    """The id a receipt claims; unverified. Raises RECEIPT, ENVELOPE_SHAPE."""
+    return claim_of(envelope, limits).subscriber
 
 
 def open_receipt(
