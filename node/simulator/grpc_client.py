@@ -146,6 +146,7 @@ class ClientCall:
         self._give_up(LATE)
 
     def _give_up(self, status: Status) -> None:
+        self._there.recall()
         self._tell(Context.cancel)
         self._finish(status, drop=True)
 

@@ -98,6 +98,7 @@ class Context:
         if self._is_over:
             return
         self._close()
+        self._back.recall()
         if self._task is not None:
             self._task.cancel()
 

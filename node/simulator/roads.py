@@ -6,6 +6,7 @@ Every draw comes from one seeded generator, and virtual time is that of the runn
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 from random import Random
 from typing import Any
@@ -15,6 +16,9 @@ from node.simulator.scenario import LinkOptions
 
 Note = Callable[..., None]
 SLOW_TIMES = 10.0
+QUIET_BYTES_PER_S = 16_384
+"""What a road carries at least once it is quiet. Where the windows of two streams (64 KiB each) take longer than a
+stream may idle (60 s), both end before they have moved anything, and nothing is promised there."""
 
 
 class _Road:
@@ -29,7 +33,7 @@ class _Road:
 
 
 class Roads:
-    """All directions between all nodes, named by node id; quiet leaves latency and bandwidth and nothing worse."""
+    """All directions between all nodes, named by node id; quiet leaves latency and enough bandwidth, nothing worse."""
 
     def __init__(self, random: Random, options: Callable[[str, str], LinkOptions], note: Note) -> None:
         self.random = random
@@ -89,6 +93,16 @@ class Roads:
             latency_s += self._stall_s(sender, receiver, road.options)
         return self._sent_s(road, lane, size) + latency_s
 
+    def leaves_s(self, sender: str, receiver: str, lane: Lane | None) -> float:
+        """When the first byte of what is sent now leaves."""
+        return max(asyncio.get_running_loop().time(), self._road(sender, receiver).free_at_s.get(lane, 0.0))
+
+    def take_back(self, sender: str, receiver: str, lane: Lane | None, size: int) -> None:
+        """Let bytes that have not left yet make room for what is sent from now on."""
+        road = self._road(sender, receiver)
+        if road.options.bytes_per_s and size:
+            road.free_at_s[lane] -= size / self._bytes_per_s(road)
+
     def options_between(self, sender: str, receiver: str) -> LinkOptions:
         """How messages travel from one to the other."""
         return self._road(sender, receiver).options
@@ -116,9 +130,23 @@ class Roads:
         now_s = asyncio.get_running_loop().time()
         if not road.options.bytes_per_s:
             return now_s
-        sent_s = max(now_s, road.free_at_s.get(lane, 0.0)) + size / road.options.bytes_per_s
+        sent_s = max(now_s, road.free_at_s.get(lane, 0.0)) + size / self._bytes_per_s(road)
         road.free_at_s[lane] = sent_s
         return sent_s
+
+    def _bytes_per_s(self, road: _Road) -> int:
+        return max(road.options.bytes_per_s, QUIET_BYTES_PER_S) if self.quiet else road.options.bytes_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A message under way."""
+
+    leaves_s: float
+    size: int
+    timer: asyncio.TimerHandle
+    arrive: Callable[..., None]
+    arguments: tuple[Any, ...]
 
 
 class Course:
@@ -132,22 +160,32 @@ class Course:
         self._receiver = receiver
         self._lane = lane
         self._last_s = 0.0
-        self._due: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._due: deque[_Due] = deque()
         self.is_silent = False
 
     def send(self, size: int, arrive: Callable[..., None], *arguments: Any) -> None:
         """Let something arrive at the other end."""
         if self.is_silent:
             return
+        leaves_s = self._roads.leaves_s(self._sender, self._receiver, self._lane)
         arrival_s = self._roads.arrival_s(self._sender, self._receiver, self._lane, size)
         if arrival_s is None:
             self.is_silent = True
             return
         self._last_s = max(self._last_s, arrival_s)
-        self._due.append((arrive, arguments))
-        asyncio.get_running_loop().call_at(self._last_s, self._arrive)
+        timer = asyncio.get_running_loop().call_at(self._last_s, self._arrive)
+        self._due.append(_Due(leaves_s, size, timer, arrive, arguments))
+
+    def recall(self) -> None:
+        """Drop what has not left yet: the call is over, and its stream is reset."""
+        now_s = asyncio.get_running_loop().time()
+        while self._due and self._due[-1].leaves_s > now_s:
+            dropped = self._due.pop()
+            dropped.timer.cancel()
+            self._roads.take_back(self._sender, self._receiver, self._lane, dropped.size)
+            self._last_s = now_s
 
     def _arrive(self) -> None:
         # Whichever of the timers of one moment runs first: what was sent first arrives first.
-        arrive, arguments = self._due.popleft()
-        arrive(*arguments)
+        due = self._due.popleft()
+        due.arrive(*due.arguments)
