@@ -25,7 +25,7 @@ from node.simulator.workload import ITEM, Register
 
 TRY_AGAIN_S = 5.0
 COPY_BATCHES = 3
-APART_S = (5.0, 40.0)
+APART_S = (20.0, 90.0)
 """How long the two histories of a fork are kept from each other, where they are."""
 BETWEEN_S = (20.0, 90.0)
 BETWEEN_BATCHES = 4
@@ -343,24 +343,26 @@ class Acts:
 
     async def _equivocate(self, event: PlannedEvent) -> None:
         shown = _ids(event, "visible_to")
+        random = self._town.random(f"copy {event.number}")
         copied = self._town.copy(event.node, shown)
         if copied is None:
             return
-        random = self._town.random(f"copy {event.number}")
-        hides = random.random() < 0.5
+        hides = random.random() < 0.6
         if hides:
-            # Nobody compares before both histories are written, and neither grows any more.
+            self._town.network.discreet.add(event.node)
+            # Nobody compares before both histories are written; they differ in one entry, and do not grow any more.
             others = [node for node in sorted(self._town.machines) if node not in (event.node, copied.label, *shown)]
             apart = self._apart(shown, others, random.uniform(*APART_S), one_way=False)
             self._under_way.append(asyncio.get_running_loop().create_task(apart))
         channels = self._channels.get(event.node, [])
-        for _ in range(COPY_BATCHES if channels else 0):
+        for _ in range((1 if hides else COPY_BATCHES) if channels else 0):
             channel = random.choice(channels)
             await self._publish_batch(copied.label, channel, random, (2, 0, 0, 0))
             await self._publish_batch(event.node, channel, random, (2, 0, 0, 0))
         if hides:
             self._silent.update(channels)
         await self._last(event)
+        self._town.network.discreet.discard(event.node)
         self._town.remove_copy(event.node)
 
     async def _lie(self, event: PlannedEvent) -> None:

@@ -64,7 +64,10 @@ class End(Protocol):
 
 
 class Hosts(Roads):
-    """Who is up. dishonest names the labels whose messages are not those of an honest node; copies always are."""
+    """Who is up. dishonest names the labels whose messages are not those of an honest node; copies always are.
+
+    A node in discreet never calls from a copy whom the copy is not visible to, nor from the original whom one is.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class Hosts(Roads):
         super().__init__(random, options, note)
         self.alter: Alter | None = None
         self.dishonest: set[str] = set()
+        self.discreet: set[str] = set()
         self.messages = 0
         self.numbers = count(1)
         self._watch = watch
@@ -130,9 +134,18 @@ class Hosts(Roads):
         if ends is not None:
             ends.pop(end, None)
 
+    def _is_for_the_other_face(self, sender: Host, receiver: str) -> bool:
+        """Whether a discreet node would show a member, who is no registry, two of its processes."""
+        to = self._plain.get(receiver)
+        is_member = to is None or to.exchange is not None
+        return is_member and sender.node in self.discreet and self.reached(receiver, sender.node) is not sender
+
     def leaving(self, sender: Host, crossing: Crossing, content: bytes) -> Sent | None:
         """What leaves a process, once it has been seen; None where it is swallowed."""
         message = crossing.message
+        if self._is_for_the_other_face(sender, crossing.receiver):
+            self.note("keeps quiet", sender.label, call=crossing.call, method=crossing.method)
+            return None
         if self.alter is not None:
             altered = self.alter(crossing)
             if altered is None:
