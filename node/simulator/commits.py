@@ -359,6 +359,8 @@ class Commits:
         subscriber = message.subscriber
         if subscriber in self._truth.dishonest or self._truth.has_signed_receipt(subscriber, payload):
             return
+        if subscriber != at.node and subscriber in self._truth.liars:
+            return
         if subscriber != at.node:
             raise Violation("G1", at.label, f"a receipt of {subscriber} is kept that it has not signed")
         self._check_own_receipt(at, message)

@@ -399,7 +399,7 @@ _HOLDING = (
             Change(
                 "node.sharing:Sharing.extent",
                 """
-                - if self._view.members.reads(peer, held.origin, held.manifest.audience):
+                - if self._reads(peer, held):
                 + if True:
                 """,
             ),
