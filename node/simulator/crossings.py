@@ -50,6 +50,7 @@ class Crossings:
         # Receipts that liars have made up for themselves; they may get them back.
         self._words: set[bytes] = set()
         self._bodies: dict[tuple[int, str], _Body] = {}
+        self._receipts: dict[bytes, channel_pb2.Receipt] = {}
         self._checks: Mapping[type[Message], Callable[[Holder, Crossing, Any], None]] = {
             exchange_service_pb2.HelloRequest: self._check_hello,
             exchange_service_pb2.HelloResponse: self._check_hello_answer,
@@ -91,7 +92,7 @@ class Crossings:
         member = at.member(at.node)
         keys = member.unrevoked_keys if member is not None else ()
         for envelope in _receipts_in(message):
-            said = channel_pb2.Receipt.FromString(envelope.payload)
+            said = self._receipt(envelope)
             if said.subscriber == at.node and envelopes.signers(envelope, envelopes.RECEIPT, keys):
                 self._truth.sign_receipt(at.node, envelope.payload)
                 self._words.add(envelope.payload)
@@ -192,8 +193,15 @@ class Crossings:
         for envelope in call.receipts:
             self._check_receipt(at, crossing, envelope)
 
+    def _receipt(self, envelope: envelope_pb2.Envelope) -> channel_pb2.Receipt:
+        """What a receipt says; each is told many times and parsed once."""
+        known = self._receipts.get(envelope.payload)
+        if known is None:
+            known = self._receipts[envelope.payload] = channel_pb2.Receipt.FromString(envelope.payload)
+        return known
+
     def _check_receipt(self, at: Holder, crossing: Crossing, envelope: envelope_pb2.Envelope) -> None:
-        message = channel_pb2.Receipt.FromString(envelope.payload)
+        message = self._receipt(envelope)
         # The origin also gets the last one, by which it learns that this node has left and erased.
         if (message.subscriber, origin_of(message.channel)) != (at.node, crossing.receiver):
             self._check_reader(at, crossing, message.channel, "a receipt")
@@ -217,7 +225,7 @@ class Crossings:
         if not answer.HasField("refusal") and answer.size > (held.size if held is not None else 0):
             raise Violation("G2", at.label, f"{answer.channel} {answer.epoch} is confirmed up to {answer.size}")
         if answer.HasField("receipt"):
-            message = channel_pb2.Receipt.FromString(answer.receipt.payload)
+            message = self._receipt(answer.receipt)
             if held is None or not self._reads(at, crossing.receiver, held):
                 raise Violation("G8", at.label, f"a receipt for {message.channel} goes to {crossing.receiver}")
             self._check_signed(at, message, answer.receipt)

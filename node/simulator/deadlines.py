@@ -72,15 +72,12 @@ class Deadlines:
                 raise Violation("G4", node, found)
 
     def _drop_applied(self, key: LogKey, node: str, awaited: _Awaited) -> None:
-        if not awaited.entries:
-            return
-        if not self._is_owed(key, node):
-            awaited.entries.clear()
-            return
         held = self._holders[node].logs.get(key)
         applied = held.applied if held is not None else 0
         while awaited.entries and awaited.entries[0][0] < applied:
             awaited.entries.popleft()
+        if awaited.entries and not self._is_owed(key, node):
+            awaited.entries.clear()
 
     def _is_owed(self, key: LogKey, node: str) -> bool:
         """Whether a reader still has to get a log: both ends honest and active, in one view, the log open, no way back.

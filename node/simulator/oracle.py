@@ -168,6 +168,8 @@ class Oracle:
     def _look(self, holder: Holder) -> None:
         """Note a change of the registry's word at a node; it never goes back, and is never forgotten."""
         known = holder.members()
+        if holder.instance is not None and holder.instance.membership.members is known:
+            return
         before = holder.look(self._now_ms())
         now = holder.members()
         if known is not now and known is not None and now is not None and holder.versions == before:

@@ -41,6 +41,7 @@ class Town:
         self.refresh_s = scenario.settings.registry_refresh_s
         self.machines: dict[str, Machine] = {}
         self._troubles: Counter[str] = Counter()
+        self._options: dict[tuple[str, str], LinkOptions] = {}
         self._restarts: list[asyncio.Task[None]] = []
         self.peace = asyncio.Event()
         self.network = SimulatedNetwork(
@@ -179,6 +180,12 @@ class Town:
         return well and (self.network.quiet or not (options.reset or options.stall or options.lost_answer))
 
     def _link_options(self, one: str, other: str) -> LinkOptions:
+        known = self._options.get((one, other))
+        if known is None:
+            known = self._options[one, other] = self._fitting_options(one, other)
+        return known
+
+    def _fitting_options(self, one: str, other: str) -> LinkOptions:
         fitting = [rule for rule in self._scenario.links if _fits(rule, one, other) or _fits(rule, other, one)]
         return fitting[-1] if fitting else self._scenario.network
 
