@@ -51,6 +51,7 @@ class Acts:
         self._suspended: set[str] = set()
         self._rotating: set[str] = set()
         self._under_way: list[asyncio.Task[Any]] = []
+        self._resting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
         town.network.alter = self._alter
         self._acts: dict[str, Callable[[PlannedEvent], Awaitable[Any]]] = {
             "create_channel": self._create_channel,
@@ -108,9 +109,18 @@ class Acts:
         await self._rest(_number(event, name) / 1000)
 
     async def _rest(self, seconds: float) -> None:
+        act = asyncio.current_task()
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as resting:
+                self._resting[act] = resting
                 await self._town.peace.wait()
+        self._resting.pop(act, None)
+
+    def end_early(self, act: "asyncio.Task[Any]") -> None:
+        """End what an act waits for now, if it lasts."""
+        resting = self._resting.get(act)
+        if resting is not None:
+            resting.reschedule(asyncio.get_running_loop().time())
 
     # -- what operators do --------------------------------------------------------------------------
 

@@ -1,47 +1,67 @@
 """A simulated network that a test drives: it says what happens next, lets time pass, and looks at the nodes.
 
     network = DrivenNetwork(scenario_of_nodes("310000", "310115"), seed=1, directory=...)
-    network.publish("310000/registrations", records=3)
-    network.run_for(minutes=2)
-    network["310115"].world.store.record_count("310000/registrations")
+    with network.partition("310115"):
+        network.publish("310000/registrations", records=3)
+        network.run_for(minutes=2)
+    network.settle()
+    assert network.record_count("310115", "310000/registrations") == 3
 
 Between two calls time stands still. Every guarantee is watched all the time: the step that breaks one raises.
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any, Self, TypeVar
 
+from node.answering import Answer
 from node.core.errors import XinqiaoError
 from node.core.record import Outcome
 from node.node import Node
+from node.simulator.drawing import draw
+from node.simulator.failure import ARGUMENTS
 from node.simulator.loop import SimulatedLoop, end_tasks, no_collection
 from node.simulator.plan import PlannedEvent, Value
-from node.simulator.reading import expand_channels
-from node.simulator.scenario import NodeTemplate, Scenario, Workload
+from node.simulator.reading import expand_channels, expand_nodes, read_scenario, scenario_of
+from node.simulator.running import BUILT_IN, scenario_for
+from node.simulator.scenario import Scenario
 from node.simulator.simulation import Simulation
 from node.simulator.town import FIRST_START_S
 
 T = TypeVar("T")
 
 LONGEST_ACT_S = 3600.0
+_WITHOUT_END_MS = 1_000_000_000
 _MOMENT_S = 0.001
 """Until what has begun is under way."""
+
+
+def scenario_named(source: str | Path | Scenario, seed: int = 1) -> Scenario:
+    """A scenario of a file, or one that is built in; raises SCENARIO with every mistake of the file, OSError."""
+    if isinstance(source, Scenario):
+        return source
+    if str(source) in BUILT_IN:
+        return scenario_for(str(source), seed)
+    return read_scenario(Path(source).read_text(encoding="utf-8-sig"), str(source))
 
 
 def scenario_of_nodes(*ids: str, **options: Any) -> Scenario:
     """A scenario of these nodes, each with the channel ID/registrations for everyone; options are keys of a file.
 
-    The first id is the parent of the others.
+    The first id is the parent of the others. Unless options have settings, nodes are quicker than real ones. Raises
+    SCENARIO with every mistake.
     """
-    nodes = [NodeTemplate(id=node, parent="" if node == ids[0] else ids[0]) for node in ids]
-    return Scenario.model_validate({"name": "driven by a test", "nodes": nodes, "workload": _NOTHING, **options})
+    nodes = [{"id": node, "parent": "" if node == ids[0] else ids[0]} for node in ids]
+    given = {"name": "driven by a test", "nodes": nodes, "workload": _NOTHING, "settings": _QUICK}
+    return scenario_of({**given, **options}, "options")
 
 
-_NOTHING = Workload(batches=0, erasures=0, audience_changes=0)
+_QUICK = {"heartbeat_s": 20, "registry_refresh_s": 20, "retry_cap_s": 30}
+"""Nodes that have just started know each other within half a minute."""
+_NOTHING = {"batches": 0, "erasures": 0, "audience_changes": 0}
 
 
 class DrivenNetwork:
@@ -50,6 +70,8 @@ class DrivenNetwork:
     def __init__(self, scenario: Scenario, seed: int, directory: Path) -> None:
         self._simulation = Simulation(scenario, seed, [], directory, keep_trace=True)
         self._loop = SimulatedLoop(Random(f"{seed} order"), self._simulation.note_fault)  # type: ignore[abstract]
+        self._scenario, self._seed = scenario, seed
+        self._ids = [node.id for node in expand_nodes(scenario)]
         self._drawn = Random(f"{seed} driven")
         self._numbers = 0
         self._has_raised = False
@@ -68,6 +90,16 @@ class DrivenNetwork:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def seed(self) -> int:
+        """The seed it was made from."""
+        return self._seed
+
+    @property
+    def nodes(self) -> Sequence[str]:
+        """The ids of all nodes, whether they are up or not."""
+        return self._ids
 
     @property
     def now_s(self) -> float:
@@ -99,6 +131,15 @@ class DrivenNetwork:
         published: Sequence[Outcome] = outcomes
         return published
 
+    def carry_out(self) -> None:
+        """Do what the scenario says: its workload and its faults, for its minutes; raises Violation."""
+        plan = [event for event in draw(self._scenario, self._seed) if event.kind != "create_channel"]
+        begun_s = self.now_s
+        for event in sorted(plan):
+            self.run_for(max(begun_s + event.at_ms / 1000 - self.now_s, 0.0))
+            self.begin(event.kind, event.node, **event.arguments)
+        self.run_for(max(begun_s + 60 * self._scenario.minutes - self.now_s, 0.0))
+
     def do(self, kind: str, node: str = "", **arguments: Value) -> Any:
         """Do an act of a plan and wait until it is over, virtual hours if need be."""
         return self._wait(self._done(kind, node, arguments))
@@ -106,6 +147,30 @@ class DrivenNetwork:
     def begin(self, kind: str, node: str = "", **arguments: Value) -> None:
         """Begin an act of a plan, a fault that lasts for example, and go on at once."""
         self._wait(self._begun(kind, node, arguments))
+
+    # -- what lasts as long as a block of a test -----------------------------------------------------
+
+    @contextmanager
+    def during(self, kind: str, node: str = "", **arguments: Value) -> Iterator[None]:
+        """Let an act of a plan last as long as a block: all that take for_ms, and crash and restore (down_ms)."""
+        lasts = next((name for name in ("for_ms", "down_ms") if name in ARGUMENTS.get(kind, ())), "")
+        if not lasts:
+            raise ValueError(f"{kind!r} is no act that lasts")
+        act = self._wait(self._begun(kind, node, {**arguments, lasts: _WITHOUT_END_MS}))
+        yield
+        self._wait(self._ended(act))
+
+    def partition(self, *nodes: str, others: Sequence[str] = (), one_way: bool = False) -> AbstractContextManager[None]:
+        """While the block runs no message of these nodes arrives at the others, nor, unless one_way, of them here.
+
+        others are all that are not among nodes, unless some are named.
+        """
+        receivers = list(others) or [node for node in self.nodes if node not in nodes]
+        return self.during("partition", nodes[0], senders=list(nodes), receivers=receivers, one_way=one_way)
+
+    def down(self, node: str) -> AbstractContextManager[None]:
+        """While the block runs a node is down: killed at whatever it awaited, started again after the block."""
+        return self.during("crash", node)
 
     def settle(self) -> None:
         """End all faults, and see that everything comes to rest where it belongs; raises Violation."""
@@ -115,6 +180,25 @@ class DrivenNetwork:
         """End every process."""
         with self._ending:
             self._wait(self._close())
+
+    # -- what a test looks at -----------------------------------------------------------------------
+
+    def record_count(self, node: str, channel: str | None = None) -> int:
+        """How many records in force a node answers, of one channel or of all it reads; raises KeyError, it is down."""
+        return self[node].answering.record_count(channel)
+
+    def records(self, node: str, channel: str) -> Sequence[Answer]:
+        """The records in force of a channel as a node answers them, each with how fresh it is."""
+        return list(self[node].answering.records("", channel, 0))
+
+    def state_of(self, node: str, channel: str) -> str:
+        """How a node says that a channel stands: open, cut, awaiting cut, quarantined, left; raises CHANNEL_UNKNOWN."""
+        answering = self[node].answering
+        return answering.state_of(answering.channel(channel))
+
+    def alarms(self, node: str) -> Sequence[str]:
+        """The codes of the alarms a node shows."""
+        return [alarm.code for alarm in self[node].answering.alarms()]
 
     # -- between two steps --------------------------------------------------------------------------
 
@@ -137,6 +221,11 @@ class DrivenNetwork:
         act = self._simulation.acts.begin(event)
         await asyncio.sleep(_MOMENT_S)
         return act
+
+    async def _ended(self, act: "asyncio.Task[Any]") -> None:
+        self._simulation.acts.end_early(act)
+        async with asyncio.timeout(LONGEST_ACT_S):
+            await act
 
     async def _done(self, kind: str, node: str, arguments: Mapping[str, Value]) -> Any:
         async with asyncio.timeout(LONGEST_ACT_S):
