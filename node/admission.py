@@ -152,11 +152,12 @@ class Admission:
     def _follow_audience(self, tx: StoreTransaction, held: HeldChannel, index: int) -> None:
         """A leaver keeps the log up to the manifest that dropped it, without bodies; a returner folds again."""
         channel, epoch = held.key
-        reads = self._view.members.reads(self._view.me, held.origin, held.manifest.audience)
-        if not reads and held.left_at is None:
+        # A member that is suspended for a while has not been dropped.
+        named = self._view.members.names(self._view.me, held.origin, held.manifest.audience)
+        if not named and held.left_at is None:
             tx.erase_bodies(channel, epoch)
             tx.set_left(channel, epoch, index)
-        elif reads and held.left_at is not None:
+        elif named and held.left_at is not None:
             tx.set_left(channel, epoch, None)
 
     def _refresh(self, tx: StoreTransaction, held: HeldChannel) -> None:

@@ -148,9 +148,12 @@ class Members:
     def reads(self, node: str, origin: str, audience: channel_pb2.Audience) -> bool:
         """Whether an active member belongs to the audience of a channel of that origin."""
         member = self.by_id.get(node)
-        if member is None or member.standing is not Standing.ACTIVE:
-            return False
-        return node == origin or any(_matches(term, member) for term in audience.terms)
+        return member is not None and member.standing is Standing.ACTIVE and self.names(node, origin, audience)
+
+    def names(self, node: str, origin: str, audience: channel_pb2.Audience) -> bool:
+        """Whether the audience of a channel of that origin names a member, whatever its standing."""
+        member = self.by_id.get(node)
+        return member is not None and (node == origin or any(_matches(term, member) for term in audience.terms))
 
 
 def _matches(term: channel_pb2.AudienceTerm, member: Member) -> bool:

@@ -84,6 +84,20 @@ def test_g9_a_reader_dropped_before_its_receipt_arrived_erases_its_copy_too() ->
     asyncio.run(scenario())
 
 
+def test_a_suspended_reader_keeps_its_copy_where_a_manifest_that_names_it_still_arrives() -> None:
+    async def scenario() -> None:
+        network = await network_with_rows(5, "everyone")
+        await network.settle()
+        await network["310000"].publishing.set_audience(BASE, parse_audience("everyone"))
+        late = list(network["310000"].sharing.entries("310115", BASE, 0, 2, None))
+        await network.relist("310115", **suspended(network, "310115"))
+        await network["310115"].receive(late)
+        held = held_at(network, "310115")
+        assert (held.log.size, held.left_at, held.records) == (3, None, 5)
+
+    asyncio.run(scenario())
+
+
 def test_g8_the_receipt_of_a_stranger_is_not_kept_and_tells_it_nothing() -> None:
     async def scenario() -> None:
         network = await network_with_rows(5, "310115")
