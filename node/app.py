@@ -198,6 +198,7 @@ class App:
             loop.add_signal_handler(number, self._stop.set)
         async with AsyncExitStack() as stack:
             node = self._build_node(stack)
+            await node.catch_up()
             rotation = HomeRotation(self._home, self._config, self._ring, node)
             servicer = AdminServicer(node, self._tools(node, rotation))
             addresses = await self._open_listeners(node, servicer, stack)

@@ -135,6 +135,10 @@ class Node:
 
     # -- what runs by itself ------------------------------------------------------------------------
 
+    async def catch_up(self) -> None:
+        """Fold what a migration or a crash left unfolded, before anybody asks, publishes or erases over half of it."""
+        await self.receiving.fold_held()
+
     async def run(self) -> None:
         """Keep the links and follow the registry when a peer knows more, until cancelled."""
         async with asyncio.TaskGroup() as group:

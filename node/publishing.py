@@ -383,8 +383,10 @@ class Publishing:
 
     def _keep_heartbeat(self, tx: StoreTransaction, verified: heartbeats.VerifiedHeartbeat) -> None:
         tx.put_heartbeat(verified)
-        for key in verified.heads:
-            tx.set_fresh(*key, verified.time_ms)
+        for key, head in verified.heads.items():
+            held = tx.channel(*key)
+            if held is not None and held.applied_size >= head.size:
+                tx.set_fresh(*key, verified.time_ms)
 
     # -- the one way of an entry --------------------------------------------------------------------
 

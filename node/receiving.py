@@ -397,10 +397,16 @@ class Receiving:
 
         A crash after a commit leaves its receipt unsigned, and no further entry need ever come.
         """
-        for key in [held.key for held in self._store.channels()]:
-            await self._fold_waiting(key)
+        for key in await self.fold_held():
             if not is_own(self._view, key[0]):
                 await self._receipt(key)
+
+    async def fold_held(self) -> list[ChannelEpoch]:
+        """Fold every log held as far as complete entries reach, step by step; returns the logs."""
+        keys = [held.key for held in self._store.channels()]
+        for key in keys:
+            await self._fold_waiting(key)
+        return keys
 
     async def _fold_waiting(self, key: ChannelEpoch) -> None:
         async with self._lock(*key):

@@ -60,6 +60,21 @@ def test_a_home_of_a_newer_version_is_left_alone(town: Town) -> None:
     assert database.read_bytes() == before
 
 
+def test_a_home_of_an_older_version_is_folded_anew_before_it_is_served(town: Town, tmp_path: Path) -> None:
+    town.set(SHANGHAI.id, max_records_per_entry=5)
+    town.serve(SHANGHAI.id)
+    town.create("310000/base", "registration.base", "everyone")
+    file = registrations(tmp_path / "rows.csv", range(1, 1001))
+    assert town.publish("310000/base", file) == outcomes(accepted=1000)
+    town.stop(SHANGHAI.id)
+    with sqlite3.connect(town.home(SHANGHAI.id) / "xinqiao.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    town.serve(SHANGHAI.id)
+    assert town.publish("310000/base", file) == outcomes(duplicate=1000)
+    assert town.status(SHANGHAI.id)["records"] == 1000
+
+
 def test_a_database_that_is_none_is_named(town: Town) -> None:
     (town.home(SHANGHAI.id) / "xinqiao.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
     assert town.refused(SHANGHAI.id, "serve")["code"] == "DATABASE"

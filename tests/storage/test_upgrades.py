@@ -1,0 +1,155 @@
+"""Databases of earlier versions: what their migration carries forward, and that a node on them answers all of it."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+from node import admission
+from node.admission import header_of
+from node.core.audience import parse_audience
+from node.core.channel import HeadAt
+from node.core.state import Place
+from node.node import Node
+from node.pb import record_pb2
+from node.ports import Store
+from node.publishing import _erase_op
+from node.storage import migrations
+from node.storage.sqlite import SqliteStore
+from tests.duties.rows import manifest, row
+from tests.wire import Network
+
+ORIGIN, READER, LATE = "310000", "330100", "320500"
+BASE, CUT, LEFT = (f"{ORIGIN}/{name}" for name in ("base", "cut", "left"))
+
+# What revision 0001 kept of the same entries: no row for a record that another one of its entry replaced, and of an
+# erased one over an older one a row without its content.
+AS_IT_WAS = """
+DELETE FROM records WHERE channel_id = {base} AND entry_index = 2 AND position = 1;
+UPDATE records SET in_force = NULL WHERE channel_id = {base} AND entry_index = 1 AND position = 0;
+INSERT INTO records SELECT channel_id, epoch, 2, 0, NULL, natural_key, NULL, '' FROM records
+    WHERE channel_id = {base} AND entry_index = 1 AND position = 0;
+UPDATE logs SET records = records - 1 WHERE channel_id = {base};
+"""
+
+
+async def exchanged(upgraded: str, store: SqliteStore) -> Network:
+    """An origin and a reader, one of them on this store, and a newcomer.
+
+    There are revisions, records erased one by one, a cut, a quarantine and a log that the reader had to leave.
+    """
+    network = Network(ORIGIN, READER, LATE)
+    network.start(upgraded, store)
+    network.down.add(LATE)
+    publishing = network[ORIGIN].publishing
+    for name in ("base", "cut", "left"):
+        await publishing.create_channel(name, manifest())
+    await publishing.publish(BASE, [row(1), row(2), row(3)])
+    await publishing.publish(BASE, [row(1, "二"), row(2, "二"), row(2, "三", 4)])
+    for channel in (CUT, LEFT):
+        await publishing.publish(channel, [row(1)])
+        await publishing.publish(channel, [row(1, "二")])
+    await network.settle()
+    for place in (Place(0, 1, 2), Place(0, 2, 0)):
+        await erase_one(network[ORIGIN], place)
+    await publishing.set_audience(LEFT, parse_audience("310115"))
+    network.down.clear()
+    await network.settle()
+    cut = store.entry(CUT, 0, 2)
+    assert cut is not None
+    with store.transaction() as tx:
+        tx.set_cut(CUT, 0, HeadAt(2, header_of(cut).prev_root))
+        tx.set_quarantined(ORIGIN, True)
+    return network
+
+
+async def erase_one(node: Node, place: Place) -> None:
+    """Erase one record without its revisions, as publishers did."""
+    publishing = node.publishing
+    commitment = publishing._commitments_of(BASE, place.epoch, place.index)[place]
+    particulars = record_pb2.StatusParticulars(decision="沪更〔2026〕1号", reason="数据有误")
+    op = _erase_op(BASE, place, commitment)
+    await publishing._append_status(node.answering.channel(BASE).log, [op], particulars)
+
+
+def make_old(path: Path) -> None:
+    """Copy a database into one that the migrations up to 0001 have made, with the rows that 0001 kept."""
+    made, config = path.with_name("old.db"), Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with create_engine(f"sqlite:///{made}").begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    with closing(sqlite3.connect(made)) as raw, raw:
+        raw.execute("ATTACH ? AS now", [str(path)])
+        tables = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT IN ('alembic_version')"
+        for (table,) in raw.execute(tables + " AND name NOT LIKE 'sqlite_%'").fetchall():
+            columns = ", ".join(row[1] for row in raw.execute(f"PRAGMA main.table_info({table})"))
+            raw.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
+        (base,) = raw.execute("SELECT id FROM main.channels WHERE name = ?", [BASE]).fetchone()
+    with closing(sqlite3.connect(made)) as raw:
+        raw.executescript(AS_IT_WAS.format(base=base))
+        assert raw.execute("SELECT COUNT(*) FROM records WHERE content_hash IS NULL").fetchone() == (1,)
+    made.replace(path)
+
+
+def kept_of(store: Store) -> list[object]:
+    """What a new fold must not touch."""
+    channels = (BASE, CUT, LEFT)
+    places = [(held.key, index) for held in store.channels() for index in range(held.log.size)]
+    return [
+        [store.receipts(channel) for channel in channels],
+        [store.entry(*key, index) for key, index in places],
+        [store.erasures(*key, index) for key, index in places],
+        [replace(held, applied_size=0, records=0, fresh_at_ms=0) for held in store.channels()],
+    ]
+
+
+def told(store: Store, channel: str) -> tuple[object, ...]:
+    """What a node answers of a channel, and what it may erase together."""
+    answers = [(held.place, held.record) for held in store.records(channel=channel)]
+    revisions = [store.revisions(channel, place) for place, _ in answers]
+    return answers, revisions, store.outcomes(channel, 0), store.record_count(channel)
+
+
+@pytest.mark.parametrize("upgraded", [ORIGIN, READER])
+def test_a_database_of_revision_0001_is_folded_anew_and_answers_what_a_newcomer_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upgraded: str
+) -> None:
+    monkeypatch.setattr(admission, "FOLD_STEP_RECORDS", 1)
+
+    async def scenario() -> None:
+        path = tmp_path / "node.db"
+        with SqliteStore.open(path, create=True) as store:
+            network = await exchanged(upgraded, store)
+            kept, before, cut = kept_of(store), store.channels(), told(store, CUT)
+        make_old(path)
+        with SqliteStore.open(path, create=False) as store:
+            started = network.start(upgraded, store)
+            await started.publishing.beat()
+            for held in store.channels() if upgraded == READER else ():
+                await started.receiving._receipt(held.key)
+            assert kept_of(store) == kept
+            for held in store.channels():
+                is_left = held.left_at is not None
+                assert is_left == (upgraded == READER and held.log.channel == LEFT)
+                assert (held in before) if is_left else (held.applied_size, held.records, held.fresh_at_ms) == (0, 0, 0)
+                assert told(store, held.log.channel)[0] == []
+            await started.catch_up()
+            await started.receiving.fold_waiting()
+            assert kept_of(store) == kept
+            for held, earlier in zip(store.channels(), before, strict=True):
+                assert (held.applied_size, held.records) == (earlier.applied_size, earlier.records)
+                assert held.fresh_at_ms >= earlier.fresh_at_ms > 0
+            newcomer = network[LATE].world.store
+            assert told(store, BASE) == told(newcomer, BASE)
+            assert told(store, BASE)[1] == [[Place(0, 1, 0)], [Place(0, 1, 1), Place(0, 2, 1), Place(0, 2, 2)]]
+            assert told(store, CUT) == cut
+            assert [held.place for held in store.records(channel=CUT)] == [Place(0, 1, 0)]
+
+    asyncio.run(scenario())
