@@ -2,6 +2,8 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -37,6 +39,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 256), help="Runs at a time.")
 @click.option("--replay", type=_FILE, metavar="FILE", help="Run a failure file again, with its timeline.")
 @click.option("--shrink", type=_FILE, metavar="FILE", help="Look for a smaller run that fails like that of a file.")
+@click.option("--timeline", is_flag=True, help="Show every message, commit and act of each run, too.")
 @click.option(
     "--failures",
     default=".",
@@ -53,6 +56,7 @@ def simulate(
     jobs: int,
     replay: Path | None,
     shrink: Path | None,
+    timeline: bool,
     failures: Path,
     keys: bool,
 ) -> None:
@@ -72,7 +76,8 @@ def simulate(
     elif scenario:
         found = _source(scenario)
         seeds = count(seed) if until_failure and runs is None else range(seed, seed + (runs or 1))
-        _run(found, Path(scenario).stem, seeds, jobs, failures, until_failure=until_failure)
+        runs_told = _runs(found, seeds, jobs, keep_trace=timeline)
+        _run(runs_told, Path(scenario).stem, seeds, failures, until_failure=until_failure)
 
 
 # -- running -------------------------------------------------------------------------------------------------
@@ -84,6 +89,10 @@ def _source(scenario: str) -> "Source":
 
     if scenario in BUILT_IN:
         return scenario
+    if not Path(scenario).exists():
+        meant = "".join(f"; did you mean {name}?" for name in get_close_matches(scenario, BUILT_IN, 1))
+        detail = f"there is no such file, and built in are {', '.join(BUILT_IN)}{meant}"
+        raise XinqiaoError("SCENARIO", file=scenario, detail=detail)
     return read_scenario(_text(Path(scenario), "SCENARIO"), scenario)
 
 
@@ -94,13 +103,14 @@ def _text(file: Path, code: str) -> str:
         raise XinqiaoError(code, file=file, detail="it is not UTF-8") from None
 
 
-def _run(source: "Source", name: str, seeds: Iterable[int], jobs: int, failures: Path, *, until_failure: bool) -> None:
+def _run(runs: "Iterable[Ran]", name: str, seeds: Iterable[int], failures: Path, *, until_failure: bool) -> None:
     total = len(seeds) if isinstance(seeds, range) else None
     files: dict[int, Path] = {}
     found: list[Ran] = []
     with progress("simulating", total) as tell:
-        for ran in _runs(source, seeds, jobs):
+        for ran in runs:
             found.append(ran)
+            say(*ran.timeline)
             if ran.failure is not None:
                 files[ran.seed] = failures / f"failure-{name}-{ran.seed}.json"
                 _write(files[ran.seed], ran.failure)
@@ -110,10 +120,10 @@ def _run(source: "Source", name: str, seeds: Iterable[int], jobs: int, failures:
     _summarise(name, found, files)
 
 
-def _runs(source: "Source", seeds: Iterable[int], jobs: int) -> "Iterator[Ran]":
-    from node.simulator.running import run_seeds
+def _runs(source: "Source", seeds: Iterable[int], jobs: int, *, keep_trace: bool) -> "Iterator[Ran]":
+    from node.simulator.running import run_once, run_seeds
 
-    return run_seeds(source, seeds, jobs)
+    return run_seeds(source, seeds, jobs, partial(run_once, keep_trace=keep_trace))
 
 
 def _write(file: Path, failure: "Failure") -> None:
@@ -143,7 +153,7 @@ def _summarise(name: str, found: "Sequence[Ran]", files: dict[int, Path]) -> Non
         "failed": len(files),
         "virtual_s": virtual_s,
         "machine_s": machine_s,
-        "seeds": [_plain(ran, files.get(ran.seed)) for ran in found],
+        "seeds": [{**_plain(ran, files.get(ran.seed)), **_timeline(ran)} for ran in found],
     }
     first = next((ran.failure for ran in found if ran.failure), None)
     if first is None:
@@ -172,6 +182,10 @@ def _plain(ran: "Ran", file: Path | None) -> dict[str, object]:
         "virtual_s": ran.virtual_s,
         "machine_s": ran.machine_s,
     }
+
+
+def _timeline(ran: "Ran") -> dict[str, object]:
+    return {"timeline": list(ran.timeline)} if ran.timeline else {}
 
 
 def _violation(failure: "Failure | None") -> dict[str, str] | None:

@@ -74,6 +74,13 @@ def test_a_failure_ends_with_the_one_command_that_replays_it(folder: Path) -> No
     ]
 
 
+def test_the_timeline_of_a_run_that_holds_is_shown_where_it_is_asked_for(folder: Path) -> None:
+    assert "starts cause=first" not in simulate("holds.yaml").stdout
+    assert "starts cause=first" in simulate("holds.yaml", "--timeline").stdout
+    _, told = document("holds.yaml", "--timeline", "--runs", "2", "--jobs", "2")
+    assert [len(run["timeline"]) > 20 for run in told["seeds"]] == [True, True]
+
+
 def test_until_failure_stops_at_the_first(folder: Path) -> None:
     status, told = document("fails.yaml", "--until-failure", "--seed", "3")
     assert status == 1
@@ -146,7 +153,10 @@ def test_files_that_are_no_text_or_not_there_are_told(folder: Path) -> None:
     (folder / "holds.yaml").write_bytes(b"\xff\xfe")
     assert document("holds.yaml")[1]["error"]["code"] == "SCENARIO"
     assert document("--replay", "holds.yaml")[1]["error"]["code"] == "FAILURE_FILE"
-    assert document("swram")[1]["error"]["code"] == "FILE_ACCESS"
+    assert simulate("--replay", ".").exit_code == 2
+    error = document("swram")[1]["error"]
+    assert error["code"] == "SCENARIO"
+    assert "built in are swarm, thirty, yangtze-delta; did you mean swarm?" in error["text"]
 
 
 def test_every_key_is_shown_with_its_meaning() -> None:
