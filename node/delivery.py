@@ -15,7 +15,7 @@ peer claims in Hello only says what to fetch; nothing unsigned is ever stored or
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from functools import partial
 from typing import Protocol
 
@@ -192,6 +192,10 @@ class Delivery:
         address = self._store.address(node)
         return address is not None and not address.record.exchange_endpoint
 
+    def taking(self, node: str, key: ChannelEpoch) -> AbstractContextManager[None]:
+        """While a peer takes a log itself, it is not pushed to it as well."""
+        return self._links[node].taking(key) if node in self._links else nullcontext()
+
     async def _cancel(self, nodes: Sequence[str]) -> None:
         tasks = [task for node in nodes for task in self._tasks.pop(node, ())]
         for node in nodes:
@@ -299,7 +303,7 @@ class Delivery:
         await self._registry_seen(node, response.registry)
         if response.in_step:
             # As they stood in the request: meanwhile this node may have appended.
-            link.known = {key: head.size for key, head in heads}
+            link.in_step(heads)
         if response.in_step or await self._reconcile(link, response.heads):
             self._peer_answered(node)
         await self._fetch_missing(link, Lane.CONTROL)
@@ -509,7 +513,9 @@ class Delivery:
     async def _push(self, link: Link, lane: Lane, key: ChannelEpoch, start: int) -> None:
         """Send entries from an index on; the answers say how far the peer holds the log."""
         receipts: list[envelope_pb2.Envelope] = []
-        async for answer in self._reach(link.node).push(lane, self._outgoing(link.node, key, start)):
+        if link.takes(key):
+            return
+        async for answer in self._reach(link.node).push(lane, self._outgoing(link, key, start)):
             if answer.refusal is not None:
                 await self._note_refusal(link, key, from_refusal(answer.refusal))
                 link.known.pop(key, None)
@@ -520,9 +526,15 @@ class Delivery:
         if receipts:
             await self._receiver.take_receipts(receipts)
 
-    async def _outgoing(self, node: str, key: ChannelEpoch, start: int) -> AsyncIterator[SignedEntry]:
-        for signed in self._sharing.entries(node, key[0], key[1], start, None):
+    async def _outgoing(self, link: Link, key: ChannelEpoch, start: int) -> AsyncIterator[SignedEntry]:
+        """The entries of a push: those that the peer has meanwhile from others, or takes itself, are passed over."""
+        due = start
+        while not link.takes(key):
+            signed = next(self._sharing.entries(link.node, key[0], key[1], due, None), None)
+            if signed is None:
+                return
             yield signed
+            due = max(due + 1, link.known.get(key, 0))
 
     async def _fetch_missing(self, link: Link, lane: Lane) -> None:
         """Ask this peer for bodies that others did not have; for the same ones again only after a while."""
@@ -565,6 +577,8 @@ class Delivery:
             await self._take_claims(request.closed_heads)
         answer = self._hellos.answer(peer, request)
         if answer.in_step:
+            if peer in self._links:
+                self._links[peer].in_step(self._sharing.heads(peer))
             self._peer_answered(peer)
         return answer
 

@@ -5,10 +5,11 @@ rebuilt by the next Hello.
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from node.core.channel import HeadAt
 from node.core.delivery import retry_delay_s
 from node.core.errors import XinqiaoError, to_refusal
 from node.core.heartbeat import ChannelEpoch
@@ -70,6 +71,33 @@ class Link:
     bulk_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     asked: dict[ChannelEpoch, tuple[tuple[int, ...], int]] = field(default_factory=dict)
     hello_due: bool = True
+    _taken: dict[ChannelEpoch, int] = field(default_factory=dict)
+    _put_off: set[ChannelEpoch] = field(default_factory=set)
+
+    def in_step(self, heads: Iterable[tuple[ChannelEpoch, HeadAt]]) -> None:
+        """The peer holds all there is: nothing found by an earlier comparison moves any more."""
+        self.known = {key: head.size for key, head in heads}
+        self.bulk.clear()
+
+    @contextmanager
+    def taking(self, key: ChannelEpoch) -> Iterator[None]:
+        """While the peer takes a log itself; afterwards both compare, if this node was to send it meanwhile."""
+        self._taken[key] = self._taken.get(key, 0) + 1
+        try:
+            yield
+        finally:
+            self._taken[key] -= 1
+            if not self._taken[key]:
+                del self._taken[key]
+                if key in self._put_off:
+                    self._put_off.remove(key)
+                    self.want_hello()
+
+    def takes(self, key: ChannelEpoch) -> bool:
+        """Whether the peer takes a log itself just now: whoever would send it leaves it at that."""
+        if key in self._taken:
+            self._put_off.add(key)
+        return key in self._taken
 
     def want_hello(self) -> None:
         """Compare as soon as the link is free."""

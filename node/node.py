@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 from node.answering import Answering
@@ -274,14 +274,15 @@ class Node:
         await self.delivery.peer_called(peer)
         return answer
 
-    async def pull(self, peer: str, request: exchange_service_pb2.PullRequest) -> AsyncIterator[SignedEntry]:
+    async def pull(self, peer: str, request: exchange_service_pb2.PullRequest) -> AsyncGenerator[SignedEntry, None]:
         """The entries a member asks for; raises AUDIENCE where it may not know of the channel."""
         held = self.world.store.channel(request.channel, request.epoch)
         if held is None or self.sharing.extent(peer, held).size == 0:
             raise XinqiaoError("AUDIENCE", node=peer)
-        end = request.end_index or None
-        for signed in self.sharing.entries(peer, request.channel, request.epoch, request.start_index, end):
-            yield signed
+        key, end = (request.channel, request.epoch), request.end_index or None
+        with self.delivery.taking(peer, key) if end is None else nullcontext():
+            for signed in self.sharing.entries(peer, *key, request.start_index, end):
+                yield signed
 
     async def receive(self, run: Sequence[SignedEntry]) -> Taken:
         """Take entries a member pushes."""

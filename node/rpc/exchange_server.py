@@ -13,7 +13,7 @@ A refusal answers its entry and every later one of that log; other logs of the s
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -128,11 +128,12 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
             _check_numbers(caller.node, request.epoch, request.start_index, request.end_index)
             self._check_network(caller.node, request.network)
             idle = IdleLimit(self._limits.stream_idle_deadline_s)
-            async for signed in self._node.pull(caller.node, request):
-                caller.hold(len(signed.body or b""))
-                for frame in frames(signed, self._limits):
-                    caller.check()
-                    await idle.wait(context.write(pb.PullResponse(frame=frame)))
+            async with aclosing(self._node.pull(caller.node, request)) as entries:
+                async for signed in entries:
+                    caller.hold(len(signed.body or b""))
+                    for frame in frames(signed, self._limits):
+                        caller.check()
+                        await idle.wait(context.write(pb.PullResponse(frame=frame)))
 
     async def Push(self, _: AsyncIterator[pb.PushRequest], context: Context) -> None:  # noqa: N802
         """Take entries, and answer each in the order they came."""
