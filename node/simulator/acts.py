@@ -419,10 +419,20 @@ class Acts:
             self._town.authority.publish(self._town.now_ms())
             await self._rest(READ_BY_ALL * self._town.refresh_s)
             lasts_s = max(lasts_s, READ_BY_ALL * self._town.refresh_s)
+            self._keep_from_all(event, lasts_s)
         self._town.office.show.set_fault(_fault(event), nodes, self._town.now_ms())
         await self._rest(lasts_s)
         self._town.office.show.clear(nodes, self._town.now_ms())
         self._town.relieve(nodes)
+
+    def _keep_from_all(self, event: PlannedEvent, seconds: float) -> None:
+        """Whoever shows somebody an old registry keeps others, who would show the new one, away from it."""
+        if not self.writes_at_faults:
+            return
+        victim = self._town.random(f"victim {event.number}").choice(_ids(event, "nodes"))
+        others = [node for node in sorted(self._town.machines) if node != victim]
+        apart = self._apart([victim], others, seconds, one_way=False)
+        self._under_way.append(asyncio.get_running_loop().create_task(apart))
 
 
 _PRIORITIES = {"bulk": channel_pb2.PRIORITY_BULK, "control": channel_pb2.PRIORITY_CONTROL}
