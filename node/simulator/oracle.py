@@ -143,6 +143,11 @@ class Oracle:
             self._look(holder)
         self._deadlines.check(self.reaches, now_ms)
 
+    @property
+    def has_dishonest(self) -> bool:
+        """Whether some node has two histories: nothing is said of what it must hold, nor of who must hold its logs."""
+        return bool(self._truth.dishonest)
+
     def not_converged(self, instances: Mapping[str, Node], stores: Mapping[str, Store]) -> list[str]:
         """Why not every honest reader holds and has applied all it may read; empty when they do."""
         for label in sorted(instances):

@@ -40,6 +40,9 @@ P = ParamSpec("P")
 
 CHECK_S = 1.0
 IDLE_INTERVALS = 3
+# What is left to do is not seen by the comparison where it concerns a node with two histories: its logs still travel,
+# and it still fetches. So links may be busy for a while yet; what they may not do is to go on without end.
+IDLE_TRIES = 5
 REASONS_SHOWN = 3
 UNREADABLE = "unreadable"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a directory in memory; every run makes one of its own in it
@@ -198,15 +201,23 @@ class Simulation:
             raise Violation("CONVERGENCE", "-", "; ".join(reasons[:REASONS_SHOWN]))
 
     async def _stay_idle(self) -> None:
+        """Come to rest: at once where every node is honest, else after a while."""
+        for tried in range(1, IDLE_TRIES + 1):
+            pair, most = await self._busiest()
+            self.figures["idle_bytes_max"] = most
+            if most <= self._scenario.expect.idle_bytes:
+                return
+            if tried == IDLE_TRIES or not self._oracle.has_dishonest:
+                raise Violation("IDLE", pair[0], f"{most:.0f} bytes in an interval to {pair[1]} with nothing to do")
+
+    async def _busiest(self) -> tuple[tuple[str, str], float]:
+        """The pair of nodes that carries most in an interval, and how many bytes."""
         network, interval_s = self.town.network, self._scenario.settings.heartbeat_s
         pairs = list(combinations(sorted(self.town.machines), 2))
         before = {pair: network.bytes_between(*pair) for pair in pairs}
         await asyncio.sleep(IDLE_INTERVALS * interval_s)
         carried = {pair: (network.bytes_between(*pair) - before[pair]) / IDLE_INTERVALS for pair in pairs}
-        pair, most = max(carried.items(), key=lambda item: item[1], default=(("-", "-"), 0.0))
-        self.figures["idle_bytes_max"] = most
-        if most > self._scenario.expect.idle_bytes:
-            raise Violation("IDLE", pair[0], f"{most:.0f} bytes in an interval to {pair[1]} with nothing to do")
+        return max(carried.items(), key=lambda item: item[1], default=(("-", "-"), 0.0))
 
     def _check_end(self) -> None:
         self._oracle.check_end(self.town.stores())
