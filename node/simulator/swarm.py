@@ -332,7 +332,13 @@ def yangtze_delta() -> Scenario:
     ids = ["national", "yrd", *PROVINCES]
     for below in (*CITIES.values(), *DISTRICTS.values()):
         ids += below
-    return _real("the Yangtze Delta: 130 nodes, an hour, every kind of fault", ids, heartbeat_s=300.0, batches=400.0, idle=160_000)
+    return _real(
+        "the Yangtze Delta: 130 nodes, an hour, every kind of fault",
+        ids,
+        heartbeat_s=300.0,
+        batches=400.0,
+        idle=160_000,
+    )
 
 
 def _real(name: str, ids: Sequence[str], heartbeat_s: float, batches: float, idle: int = 65_536) -> Scenario:
