@@ -432,13 +432,13 @@ class Receiving:
     # -- receipts -----------------------------------------------------------------------------------
 
     async def _receipt(self, key: ChannelEpoch) -> envelope_pb2.Envelope:
-        """Sign how far a log is durably held and applied; the same extent is not signed twice."""
+        """Sign how far a log is durably held and applied; the same extent is signed once, and again by the next key."""
         channel, epoch = key
         # Read in one moment with the outcomes: a log that goes on meanwhile must not lend them to an earlier extent.
         held = self._store.channel(channel, epoch)
         assert held is not None
         before = self._store.receipt(channel, self._view.me)
-        if before is not None and _same_extent(before.receipt.message, held):
+        if before is not None and _same_extent(before.receipt.message, held) and not self._is_void(before.receipt):
             return before.receipt.envelope
         message = channel_pb2.Receipt(
             network=self._view.network,
@@ -456,6 +456,13 @@ class Receiving:
         verified = open_receipt(envelope, self._view.members.get(self._view.me), self._view.network, self._limits)
         await self._writer.run(Lane.CONTROL, lambda tx: tx.put_receipt(verified))
         return envelope
+
+    def _is_void(self, receipt: VerifiedReceipt) -> bool:
+        """Whether nobody takes a receipt of ours any more, as its key was revoked, and we have the next key."""
+        me = self._view.members.get(self._view.me)
+        accepted = [key.key_id for key in me.unrevoked_keys] if me is not None else []
+        signed = any(signature.keyid in accepted for signature in receipt.envelope.signatures)
+        return not signed and self._signer().key_id in accepted
 
     def _outcomes(self, channel: str, epoch: int) -> list[channel_pb2.OutcomeCount]:
         counts = sorted(self._store.outcomes(channel, epoch).items())

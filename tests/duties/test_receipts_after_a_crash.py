@@ -1,11 +1,12 @@
-"""A receipt that a crash kept from being signed is signed at the next start, though no further entry comes."""
+"""A receipt that a crash kept from being signed, or whose key was revoked, is signed later without a further entry."""
 
 import asyncio
 
 import pytest
 
-from node.pb import envelope_pb2
+from node.pb import envelope_pb2, registry_pb2
 from node.ports import HeldChannel
+from tests.builders import list_keys, make_node, signing_key
 from tests.duties.rows import manifest, row
 from tests.wire import Network
 
@@ -41,5 +42,30 @@ def test_a_crash_between_commit_and_receipt_leaves_nothing_unacknowledged() -> N
         assert node == "310115"
         assert receipt is not None
         assert (receipt.receipt.message.size, receipt.receipt.message.applied_size) == (2, 2)
+
+    asyncio.run(scenario())
+
+
+def test_what_a_revoked_key_acknowledged_is_acknowledged_by_the_next_key() -> None:
+    async def scenario() -> None:
+        network = Network("310000", "310115")
+        origin, reader = network["310000"], network["310115"]
+        await origin.publishing.create_channel("base", manifest("everyone"))
+        await network.settle()
+        before, after = network.signing["310115"], make_node("310115")
+        revoked = signing_key(before.signer, registry_pb2.KEY_STATE_REVOKED)
+        network.signing["310115"] = list_keys(after, [revoked, signing_key(after.signer)], after)
+        network.clock.time_ms += 1
+        restarted = network.start("310115", reader.world.store)
+        await network.publish_registry()
+        await restarted.receiving.fold_waiting()
+        await network.settle()
+        for store in (restarted.world.store, origin.world.store):
+            held = store.receipt(BASE, "310115")
+            assert held is not None
+            assert [signature.keyid for signature in held.receipt.envelope.signatures] == [after.signer.key_id]
+        # The same extent is signed once by each key.
+        again = await restarted.receiving._receipt((BASE, 0))
+        assert held.receipt.envelope == again
 
     asyncio.run(scenario())
