@@ -80,8 +80,10 @@ class Sharing:
             if not header.HasField("manifest"):
                 continue
             if not self._view.members.reads(peer, held.origin, header.manifest.audience):
+                # Above the cut it does not count, and one that the sidecar does not know yet must not leave.
                 confirmed = known.receipt.message.size > entry.index
-                return NOTHING if confirmed else Extent(entry.index + 1, False)
+                may_leave = entry.index < self._open_size(held)
+                return Extent(entry.index + 1, False) if may_leave and not confirmed else NOTHING
         return NOTHING
 
     def heads(self, peer: str) -> list[tuple[ChannelEpoch, HeadAt]]:

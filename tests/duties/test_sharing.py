@@ -173,6 +173,43 @@ def test_a_member_that_was_dropped_gets_headers_up_to_its_farewell_and_nothing_o
     run(scenario())
 
 
+def test_g1_a_farewell_above_the_cut_is_not_given() -> None:
+    async def scenario() -> None:
+        network = await published("310115,330100")
+        node = network["310000"]
+        await node.publishing.set_audience(BASE, parse_audience("330100"))
+        assert extent_of(node, "310115") == Extent(6, False)
+        held = node.answering.channel(BASE)
+        root = channel_pb2.EntryHeader.FromString(next(node.world.store.entries(BASE, 0, 5)).envelope.payload).prev_root
+        cut = Cut(frozenset({head_leaf(BASE, 0, HeadAt(5, root))}))
+        await network.relist("310000", open_epoch=1, cut=cut)
+        assert (held.log.size, extent_of(node, "310115")) == (6, NOTHING)
+        with pytest.raises(XinqiaoError, match="AUDIENCE"):
+            await pulled(node, "310115")
+
+    run(scenario())
+
+
+def test_g7_a_farewell_does_not_leave_before_the_sidecar_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        network = await published("310115,330100")
+        node = network["310000"]
+        with monkeypatch.context() as broken:
+            broken.setattr(node.publishing, "_trust", _refuse_to_note)
+            with pytest.raises(OSError, match="full"):
+                await node.publishing.set_audience(BASE, parse_audience("330100"))
+        assert node.answering.channel(BASE).log.size == 6
+        assert extent_of(node, "310115") == NOTHING
+        await node.publishing.beat()
+        assert extent_of(node, "310115") == Extent(6, False)
+
+    run(scenario())
+
+
+def _refuse_to_note(heads: object) -> None:
+    raise OSError("the disk is full")
+
+
 def test_a_member_that_never_had_a_channel_gets_no_farewell() -> None:
     async def scenario() -> None:
         network = await published("310115")
