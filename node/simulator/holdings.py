@@ -7,6 +7,7 @@ from node.core import envelope as envelopes
 from node.core.audience import manifest_defect
 from node.core.channel import HeadAt
 from node.core.entry import origin_of
+from node.core.limits import DEFAULT_LIMITS
 from node.core.membership import Member, Members, Standing
 from node.core.merkle import EMPTY_ROOT
 from node.core.state import Place
@@ -161,6 +162,9 @@ class Holder:
                 log.roots[-1] = header.prev_root
             log.add(header, entry.envelope.payload, b"", entry.received_at_ms, 0)
             previous = header
+            # As it was judged when it arrived: dated in the future, and so without effect for good.
+            if header.issued_at_unix_ms > entry.received_at_ms + DEFAULT_LIMITS.max_clock_skew_ms:
+                log.without_effect.add(entry.index)
             self._read_body(log, entry.index, entry.body, complete=entry.complete)
             for position in store.erasures(*held.key, entry.index):
                 place = Place(held.log.epoch, entry.index, position)
