@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
-from node.admission import Admission, is_own, lane_of, root_at
+from node.admission import Admission, header_of, is_own, lane_of, root_at
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core.audience import manifest_defect
@@ -47,6 +47,9 @@ from node.ports import (
 RULES_VERSION = "1"
 NAMED = 5
 """How many members are named where more are waited for."""
+
+
+_Erasing = tuple[list[record_pb2.StatusOp], record_pb2.StatusParticulars]
 
 
 class Publishing:
@@ -241,12 +244,34 @@ class Publishing:
         if not is_own(self._view, channel):
             raise XinqiaoError("CHANNEL_NOT_OURS", channel=channel, origin=held.origin, node=self._view.me)
         if held.log.epoch == self._open_epoch():
-            return held
+            return await self._erase_again(held)
         manifest = channel_pb2.Manifest()
         manifest.CopyFrom(held.manifest)
         cut = await self._closed_at(held)
         manifest.resumes.CopyFrom(channel_pb2.CutReference(epoch=held.log.epoch, size=cut.size, root=cut.root))
-        return await self._begin(Log(channel, self._open_epoch()), manifest)
+        return await self._erase_again(await self._begin(Log(channel, self._open_epoch()), manifest))
+
+    async def _erase_again(self, held: HeldChannel) -> HeldChannel:
+        """Erase in an epoch that has just begun what entries above the cut had erased, as these go to nobody any more.
+
+        Who never had them is given the erased records without content, and could not tell whether they are withheld.
+        """
+        if held.log.size == 1 and held.manifest.HasField("resumes"):
+            for ops, particulars in self._erased_above(held.log.channel, held.manifest.resumes):
+                held = await self._append_status(held.log, ops, particulars)
+        return held
+
+    def _erased_above(self, channel: str, cut: channel_pb2.CutReference) -> list[_Erasing]:
+        found: list[_Erasing] = []
+        for entry in self._store.entries(channel, cut.epoch, cut.size):
+            if header_of(entry).kind == channel_pb2.ENTRY_KIND_STATUS:
+                body = channel_pb2.EntryBody.FromString(entry.body or b"")
+                slots = [record_pb2.StatusSlot.FromString(slot.record) for slot in body.slots]
+                ops = [slot.op for slot in slots if _erases_below(slot.op, cut)]
+                told = next((slot.particulars for slot in slots if slot.HasField("particulars")), None)
+                if ops and told is not None:
+                    found.append((ops, told))
+        return found
 
     async def _closed_at(self, held: HeldChannel) -> HeadAt:
         """The cut of a log of ours; size 0 where the officers list no head of it, as nobody had reported any."""
@@ -447,6 +472,12 @@ def _not_for_us(node: str, item: Item, candidate: Candidate) -> Outcome:
     fields = item.by_number
     values = {fields[number].code: text for number, text in parse_record(candidate.record).values.items()}
     return Outcome(candidate.row, OutcomeKind.REJECTED, Rejection(candidate.row, (defect,), values))
+
+
+def _erases_below(op: record_pb2.StatusOp, cut: channel_pb2.CutReference) -> bool:
+    """Whether a status operation erases something that a cut has left in force."""
+    below = (op.target.epoch, op.target.index) < (cut.epoch, cut.size)
+    return op.kind == record_pb2.STATUS_KIND_ERASE and below
 
 
 def _erase_op(channel: str, place: Place, commitment: bytes) -> record_pb2.StatusOp:

@@ -127,6 +127,28 @@ def test_g9_a_record_is_erased_with_its_revisions_of_earlier_epochs_also_above_t
     run(scenario())
 
 
+def test_g9_what_was_erased_above_a_cut_is_erased_again_in_the_next_epoch() -> None:
+    async def scenario() -> None:
+        network = await begun()
+        await network[ORIGIN].publishing.publish(BASE, [row(1), row(2)])
+        await erase_one(network, Place(0, 1, 0))
+        await network[ORIGIN].publishing.publish(BASE, [row(3)])
+        await erase_one(network, Place(0, 3, 0))
+        await network.settle()
+        # The officers know of the first two entries only.
+        await open_next_epoch(network, cut_size=2)
+        network.start("310115")
+        await network[ORIGIN].publishing.publish(BASE, [row(4)])
+        await network.settle()
+        assert [places(node) for node in network.nodes.values()] == [[Place(0, 1, 1), Place(1, 2, 0)]] * 4
+        *ops, told = ops_at(network[ORIGIN], 1, epoch=1)
+        assert [(op.op.target.epoch, op.op.target.index, op.op.target.position) for op in ops] == [(0, 1, 0)]
+        assert told.particulars.decision == "沪更〔2026〕1号"
+        assert network["310115"].answering.alarms() == []
+
+    run(scenario())
+
+
 def without_first(_sender: str, receiver: str, signed: SignedEntry) -> SignedEntry:
     """The first record published, withheld from one reader."""
     if receiver != "310115" or (signed.epoch, signed.index) != (0, 1) or signed.body is None:
