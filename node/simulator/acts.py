@@ -20,7 +20,7 @@ from node.simulator.plan import PlannedEvent
 from node.simulator.process import Process
 from node.simulator.registry_office import OFFICE
 from node.simulator.registry_show import FAULTS, RegistryFaultKind
-from node.simulator.town import Town
+from node.simulator.town import COPY, Town
 from node.simulator.workload import ITEM, Register
 
 TRY_AGAIN_S = 5.0
@@ -357,23 +357,31 @@ class Acts:
         copied = self._town.copy(event.node, shown)
         if copied is None:
             return
-        hides = random.random() < 0.6
-        if hides:
-            self._town.network.discreet.add(event.node)
-            # Nobody compares before both histories are written; they differ in one entry, and do not grow any more.
-            others = [node for node in sorted(self._town.machines) if node not in (event.node, copied.label, *shown)]
-            apart = self._apart(shown, others, random.uniform(*APART_S), one_way=False)
-            self._under_way.append(asyncio.get_running_loop().create_task(apart))
+        if random.random() < 0.7:
+            self._keep_faces_apart(event.node, shown, random.uniform(*APART_S))
         channels = self._channels.get(event.node, [])
-        for _ in range((1 if hides else COPY_BATCHES) if channels else 0):
+        # Either one entry in each history, and nothing any more; or several in one of them, and as many or less in the
+        # other: what is equal in size, and what is not, must be told apart.
+        hides = random.random() < 0.5
+        batches = (1, 1) if hides else (COPY_BATCHES, random.randint(1, COPY_BATCHES))
+        most, least = random.sample([copied.label, event.node], 2)
+        for number in range(batches[0] if channels else 0):
             channel = random.choice(channels)
-            await self._publish_batch(copied.label, channel, random, (2, 0, 0, 0))
-            await self._publish_batch(event.node, channel, random, (2, 0, 0, 0))
+            await self._publish_batch(most, channel, random, (2, 0, 0, 0))
+            if number < batches[1]:
+                await self._publish_batch(least, channel, random, (2, 0, 0, 0))
         if hides:
             self._silent.update(channels)
         await self._last(event)
         self._town.network.discreet.discard(event.node)
         self._town.remove_copy(event.node)
+
+    def _keep_faces_apart(self, node: str, shown: Sequence[str], seconds: float) -> None:
+        """Let nobody compare before both histories are there, and show each member one of them alone."""
+        self._town.network.discreet.add(node)
+        others = [other for other in sorted(self._town.machines) if other not in (node, node + COPY, *shown)]
+        apart = self._apart(shown, others, seconds, one_way=False)
+        self._under_way.append(asyncio.get_running_loop().create_task(apart))
 
     async def _lie(self, event: PlannedEvent) -> None:
         at = (event.node, _text(event, "how"))
