@@ -251,6 +251,14 @@ _DURABLE = (
                 + else:
                 +     size, last = verified[-1].header.index + 1, verified[-1]
                 +     held = replace(held, log=replace(held.log, size=size, root=last.root, frontier=last.frontier))
+                +     self.__dict__.setdefault("ahead", {})[held.key] = held
+                """,
+            ),
+            Change(
+                f"{_RECEIVING}_receipt",
+                """
+                - held = self._store.channel(channel, epoch)
+                + held = self.__dict__.get("ahead", {}).pop(key, None) or self._store.channel(channel, epoch)
                 """,
             ),
         ),
