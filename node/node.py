@@ -71,8 +71,7 @@ class Node:
         self.settings = settings
         self.world = world
         self._limits = limits
-        self._refresh_wanted = asyncio.Event()
-        self._beat_wanted = asyncio.Event()
+        self._refresh_wanted, self._beat_wanted = asyncio.Event(), asyncio.Event()
         self._endpoints: tuple[str, str] | None = None
         self.refused_refreshes: Counter[str] = Counter()
         self.membership = Membership(

@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+BATCHES_IN_A_MOMENT = 100_000
+"""How often the loop may turn without time going on: far more than any honest work needs."""
+
 Failure = Callable[[dict[str, Any]], None]
 
 _OWNER: ContextVar["Owner | None"] = ContextVar("owner", default=None)
@@ -75,6 +78,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._closed = False
         self._stopping = False
         self._generators: dict[int, AsyncGenerator[Any, Any]] = {}
+        self._batches = 0
+        self._counted_at = 0.0
         self.callbacks = 0
 
     # -- time and order -----------------------------------------------------------------------------
@@ -111,6 +116,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def _run_moment(self) -> None:
         if not self._ready:
             self._next_moment()
+        self._count_batch()
         while self._timers and self._timers[0][0] <= self._now:
             self._ready.append(heapq.heappop(self._timers)[2])
         batch, self._ready = self._ready, []
@@ -123,6 +129,13 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             if not handle.cancelled():
                 self.callbacks += 1
                 handle._run()  # noqa: SLF001 - what every event loop calls
+
+    def _count_batch(self) -> None:
+        """Raise RuntimeError where callbacks call each other without end and time stands still for ever."""
+        self._batches = self._batches + 1 if self._now == self._counted_at else 1
+        self._counted_at = self._now
+        if self._batches > BATCHES_IN_A_MOMENT:
+            raise RuntimeError(f"at {self._now:.3f} s time stands still: {BATCHES_IN_A_MOMENT} turns of the loop")
 
     def _next_moment(self) -> None:
         while self._timers and self._timers[0][2].cancelled():

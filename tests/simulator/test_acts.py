@@ -1,5 +1,7 @@
 """What the acts of a plan do to real nodes on simulated machines, seen through the driver that tests use."""
 
+from typing import Any
+
 import pytest
 
 from node.core.errors import XinqiaoError
@@ -8,7 +10,7 @@ from node.simulator.pytest_plugin import SimulateNetwork
 
 SHANGHAI, PUDONG, HANGZHOU = "310000", "310115", "330100"
 CHANNEL = f"{SHANGHAI}/registrations"
-QUICK = {"settings": {"heartbeat_s": 20, "registry_refresh_s": 30, "retry_cap_s": 30}}
+QUICK: dict[str, Any] = {"settings": {"heartbeat_s": 20, "registry_refresh_s": 30, "retry_cap_s": 30}}
 
 
 def test_a_node_that_was_killed_has_what_it_had_acknowledged(simulated_network: SimulateNetwork) -> None:

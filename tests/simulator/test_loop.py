@@ -99,6 +99,15 @@ def test_a_run_in_which_nothing_can_happen_any_more_says_so() -> None:
         run(main, Random(1))
 
 
+def test_a_run_in_which_time_stands_still_for_ever_says_so() -> None:
+    async def main(_: SimulatedLoop) -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="time stands still"):
+        run(main, Random(1))
+
+
 def test_a_clock_is_off_drifts_and_jumps() -> None:
     async def main(_: SimulatedLoop) -> list[int]:
         clock = SimulatedClock(1_000_000, skew_ms=500, drift_ppm=100_000)
