@@ -67,10 +67,15 @@ def _hunt(name: str, seeds: range, greens: dict[int, bool]) -> Line:
         if catch is None:
             return Line(name, None, passed_over)
         if catch.seed not in greens:
-            greens[catch.seed] = _apart(run_seed, catch.seed) is None
+            greens[catch.seed] = _apart(_is_green, catch.seed)
         if greens[catch.seed]:
             return Line(name, replace(catch, tried=catch.seed - seeds.start + 1), passed_over)
         passed_over.append(catch.seed)
+
+
+def _is_green(seed: int) -> bool:
+    """Whether a seed finds nothing in right code."""
+    return run_seed(seed) is None
 
 
 def _apart(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
