@@ -247,9 +247,15 @@ class Receiving:
         origin = self._view.members.get(entry.origin)
         if signed.invitation is None or origin is None:
             return False
-        if not envelopes.signers(signed.invitation, envelopes.ENTRY_HEADER, origin.unrevoked_keys, self._limits):
+        found = envelopes.signers(signed.invitation, envelopes.ENTRY_HEADER, origin.all_keys, self._limits)
+        if not found:
             return False
         header = envelopes.parse(channel_pb2.EntryHeader, signed.invitation.payload)
+        # Up to the cut the word of a key revoked since still counts; above, it may be a thief's.
+        cut = self._store.log(entry.channel, entry.header.epoch).cut
+        is_below_cut = cut is not None and header.index < cut.size
+        if not is_below_cut and not any(key in origin.unrevoked_keys for key in found):
+            return False
         same = (header.network, header.channel, header.epoch) == (self._view.network, entry.channel, entry.header.epoch)
         sensible = not manifest_defect(header, self._limits)
         return same and sensible and self._names_us(entry.origin, header.manifest)
@@ -497,7 +503,9 @@ class Receiving:
         held = self._store.channel(message.channel, message.epoch)
         if held is None or not self._belongs(message, held):
             return None
-        if is_own(self._view, message.channel) and message.size > held.log.size:
+        # Of a closed log readers may hold more than its restored origin was given back: nothing comes from above a cut.
+        is_open = held.log.cut is None
+        if is_open and is_own(self._view, message.channel) and message.size > held.log.size:
             raise XinqiaoError("RECEIPT", node=message.subscriber, detail="it is for more than was written")
         before = self._store.receipt(message.channel, message.subscriber)
         if before is not None and before.receipt.extent >= receipt.extent:

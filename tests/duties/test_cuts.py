@@ -1,6 +1,7 @@
 """Up to where a closed log is cut is learnt from whoever has more of it, whichever side calls."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,11 +9,13 @@ from node.core import envelope as envelopes
 from node.core.channel import HeadAt, head_leaf
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
+from node.core.membership import Standing
 from node.links import Link
 from node.pb import exchange_service_pb2, registry_pb2
+from tests.builders import make_receipt
 from tests.duties.rows import row
 from tests.duties.test_exchange import BASE, network_with_rows, suspended
-from tests.wire import Network
+from tests.wire import MemorySidecar, Network
 
 ORIGIN, BEHIND, AHEAD = "310000", "310115", "330100"
 
@@ -119,5 +122,34 @@ def test_what_lies_above_a_cut_is_not_reported_to_the_officers() -> None:
         await network[BEHIND].report_heads()
         report = envelopes.parse(registry_pb2.HeadReport, network.registries[BEHIND].reports[-1].payload)
         assert [list(heads.head_leaves) for heads in report.origins] == [[head_leaf(BASE, 0, listed)]]
+
+    asyncio.run(scenario())
+
+
+def test_an_origin_without_its_sidecar_keeps_receipts_of_readers_that_hold_more_than_the_cut_gave_back() -> None:
+    async def scenario() -> None:
+        network = await network_with_rows()
+        await network[ORIGIN].publishing.publish(BASE, [row(100)])
+        await network.settle()
+        await network.relist(ORIGIN, **suspended(network, ORIGIN, (BASE, 0, head_at(network, BEHIND, 2))))
+        await network.relist(ORIGIN, standing=Standing.ACTIVE, reason="", open_epoch=1)
+        origin = network.start(ORIGIN, sidecar=MemorySidecar(lost=True))
+        await network.settle()
+        held = origin.answering.channel(BASE)
+        receipts = {node: item and item.receipt.extent[:3] for node, item in origin.answering.deliveries(held)}
+        assert held.log.size == 2
+        assert receipts == {BEHIND: (0, 3, 3), AHEAD: (0, 3, 3)}
+
+    asyncio.run(scenario())
+
+
+def test_a_receipt_for_more_than_was_written_is_refused_while_the_log_is_open() -> None:
+    async def scenario() -> None:
+        network = await network_with_rows()
+        await network.settle()
+        log = replace(network[ORIGIN].world.store.log(BASE, 0), size=7)
+        receipt = make_receipt(network.signing[BEHIND], log)
+        (refusal,) = await network[ORIGIN].take_receipts([receipt.envelope])
+        assert refusal.code == "RECEIPT"
 
     asyncio.run(scenario())
