@@ -82,9 +82,22 @@ class Convergence:
             for holder in up.values():
                 held = holder.logs.get(log.key)
                 if self._reads(holder.node, log, size, members, held):
-                    yield from _lacking(holder, log, size, held)
+                    applies = self._hears_on(holder.node, log, members)
+                    yield from _lacking(holder, log, size, held, size if applies else 0)
                 elif held is not None and self._must_leave(holder, log, size, members, held):
                     yield f"{holder.label} still has {_name(log.key)}, whose audience it has left"
+
+    def _hears_on(self, node: str, log: WrittenLog, members: Members) -> bool:
+        """Whether a reader of a closed epoch may read those after it, too.
+
+        They may erase what the closed one holds. Who was dropped by then is given bare records and never learns why,
+        so that it cannot apply them, and is not to: they are gone.
+        """
+        channel, epoch = log.key
+        origin = members.get(origin_of(channel))
+        later = [self._truth.logs[channel, each] for each in self._truth.epochs.get(channel, ()) if each > epoch]
+        manifests = [each.manifest(each.cut_of(origin) or 0) for each in later if origin is not None]
+        return all(each is None or members.reads(node, origin_of(channel), each.audience) for each in manifests)
 
     def _must_leave(self, holder: Holder, log: WrittenLog, size: int, members: Members, held: Holding) -> bool:
         """Whether a holder that was dropped must have erased its copy.
@@ -140,7 +153,8 @@ class Convergence:
         sizes: dict[tuple[str, str], dict[LogKey, int]] = {}
         for log, size in self._logs(members):
             for label, holder in up.items():
-                if self._reads(holder.node, log, size, members, holder.logs.get(log.key)):
+                is_reader = self._reads(holder.node, log, size, members, holder.logs.get(log.key))
+                if is_reader and self._hears_on(holder.node, log, members):
                     sizes.setdefault((label, log.key[0]), {})[log.key] = size
 
         @cache
@@ -254,13 +268,13 @@ class Convergence:
                 raise Violation("G6", label, f"{member.id} has written {_name(log.key)} twice, and that is not known")
 
 
-def _lacking(holder: Holder, log: WrittenLog, size: int, held: Holding | None) -> Iterator[str]:
+def _lacking(holder: Holder, log: WrittenLog, size: int, held: Holding | None, applied_due: int) -> Iterator[str]:
     name = _name(log.key)
     if held is None or held.size < size:
         yield f"{holder.label} holds {held.size if held is not None else 0} of {size} entries of {name}"
     elif held.left_at is not None:
         yield f"{holder.label} has left {name}, which it may read"
-    elif held.applied < size:
+    elif held.applied < applied_due:
         lacking = sorted(index for index in held.missing if index < size)
         yield f"{holder.label} has applied {held.applied} of {size} entries of {name}; without body: {lacking[:5]}"
 

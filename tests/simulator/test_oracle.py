@@ -118,6 +118,30 @@ def test_a_suspended_origin_is_cut_and_goes_on_in_a_new_epoch_without_a_violatio
     run(body())
 
 
+def test_who_a_later_epoch_has_dropped_need_not_learn_what_that_epoch_erases_of_an_earlier_one(tmp_path: Path) -> None:
+    async def body() -> None:
+        network = Watched(tmp_path, A, B, C)
+        network.down = {C}
+        await network[A].publishing.create_channel("base", manifest("everyone"))
+        await network.publish(BASE, [row(1), row(2)])
+        await network.settle()
+        held = network[A].world.store.channel(BASE)
+        assert held is not None
+        await network.erase(BASE, 1)
+        leaf = head_leaf(BASE, 0, HeadAt(held.log.size, held.log.root))
+        await network.relist(A, standing=Standing.SUSPENDED, reason="测试", cut=Cut(frozenset({leaf})))
+        await network.relist(A, standing=Standing.ACTIVE, open_epoch=1)
+        await network.publish(BASE, [row(4)])
+        await network[A].publishing.set_audience(BASE, parse_audience(B))
+        # It comes when the epoch that says why the record is bare is not for it any more.
+        network.down = set()
+        await network.publish_registry()
+        await network.settle(4)
+        assert network.reasons() == []
+
+    run(body())
+
+
 # --- G1 ---------------------------------------------------------------------------------------------------------
 
 
