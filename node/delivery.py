@@ -20,7 +20,7 @@ from functools import partial
 from typing import Protocol
 
 from node.admission import is_own, lane_of, root_at
-from node.core.channel import HeadAt, is_channel_name
+from node.core.channel import HeadAt, awaits_cut, is_channel_name
 from node.core.delivery import choose_links
 from node.core.entry import SignedEntry, origin_of
 from node.core.errors import Family, XinqiaoError, from_refusal
@@ -28,7 +28,7 @@ from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.merkle import HASH_BYTES
 from node.hellos import Hellos
-from node.links import Link, LinkStates, Work, check_skew, ended, ranges, wait
+from node.links import Link, LinkStates, Work, check_skew, count_refused, ended, ranges, wait
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
 from node.sharing import Sharing
@@ -417,6 +417,8 @@ class Delivery:
 
         Time may have passed since: what has come or gone meanwhile does not move again.
         """
+        if self._is_in_vain(link, key, work):
+            return True
         if not work.pulls:
             await self._push(link, lane, key, link.known.get(key, work.start))
             return True
@@ -426,6 +428,15 @@ class Delivery:
         if given == 0 and not work.probes and start == work.start:
             await self._alarm(link, key, XinqiaoError("HEAD_FALSE", peer=link.node, channel=key[0], epoch=key[1]))
         return given is not None
+
+    def _is_in_vain(self, link: Link, key: ChannelEpoch, work: Work) -> bool:
+        """Whether nothing of a closed log would be taken: this node knows no cut of it, and the peer knew none."""
+        log, origin = self._store.log(*key), self._view.members.get(origin_of(key[0]))
+        if origin is None or not awaits_cut(log, origin) or (work.pulls and is_own(self._view, key[0])):
+            return False
+        if work.pulls:  # a probe may prove two histories, which closes all logs of their origin
+            return log.quarantined or not work.probes
+        return abs(self._clock.now_ms() - link.refused_ms.get(key, -ASK_AGAIN_MS)) < ASK_AGAIN_MS
 
     # -- moving entries -------------------------------------------------------------------------------
 
@@ -519,6 +530,7 @@ class Delivery:
             if answer.refusal is not None:
                 await self._note_refusal(link, key, from_refusal(answer.refusal))
                 link.known.pop(key, None)
+                link.refused_ms[key] = self._clock.now_ms()
                 break
             link.known[key] = answer.size
             if answer.receipt is not None:
@@ -586,14 +598,3 @@ class Delivery:
 def _report_fault(node: str, error: Exception) -> None:
     told = {"message": f"a turn of the link with {node} failed", "exception": error}
     asyncio.get_running_loop().call_exception_handler(told)
-
-
-async def count_refused(calls: Sequence[Callable[[], Awaitable[None]]]) -> int:
-    """Make calls one after another; how many of them were refused."""
-    refused = 0
-    for call in calls:
-        try:
-            await call()
-        except XinqiaoError:
-            refused += 1
-    return refused

@@ -5,7 +5,7 @@ rebuilt by the next Hello.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -70,6 +70,7 @@ class Link:
     control_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     bulk_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     asked: dict[ChannelEpoch, tuple[tuple[int, ...], int]] = field(default_factory=dict)
+    refused_ms: dict[ChannelEpoch, int] = field(default_factory=dict)
     hello_due: bool = True
     _taken: dict[ChannelEpoch, int] = field(default_factory=dict)
     _put_off: set[ChannelEpoch] = field(default_factory=set)
@@ -189,3 +190,14 @@ def ranges(indexes: Sequence[int]) -> list[tuple[int, int]]:
         else:
             found.append((index, index + 1))
     return found
+
+
+async def count_refused(calls: Sequence[Callable[[], Awaitable[None]]]) -> int:
+    """Make calls one after another; how many of them were refused."""
+    refused = 0
+    for call in calls:
+        try:
+            await call()
+        except XinqiaoError:
+            refused += 1
+    return refused

@@ -177,6 +177,11 @@ def _is_closed(log: Log, origin: Member) -> bool:
     return log.quarantined or origin.standing is not Standing.ACTIVE or log.epoch < origin.open_epoch
 
 
+def awaits_cut(log: Log, origin: Member) -> bool:
+    """Whether nothing of a log is taken before its cut is found."""
+    return log.cut is None and _is_closed(log, origin)
+
+
 def _check_cut(log: Log, signed: SignedEntry, origin: Member) -> None:
     """At or below the cut an entry is accepted from any holder; above it, or while none is known, refused."""
     if log.cut is not None and signed.index < log.cut.size:
