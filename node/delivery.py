@@ -28,7 +28,8 @@ from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.merkle import HASH_BYTES
 from node.hellos import Hellos
-from node.links import Link, LinkStates, Work, check_skew, count_refused, ended, ranges, wait
+from node.links import Link, LinkStates, Work, check_skew, count_refused, ended, wait
+from node.missing import Missing
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
 from node.sharing import Sharing
@@ -36,7 +37,6 @@ from node.visiting import Visiting
 
 RUN_ENTRIES = 64
 RUN_BYTES = 2 * 1024 * 1024
-MISSING_BODIES_PER_SYNC = 4096
 ASK_AGAIN_MS = 600_000
 LOCAL_PAUSE_S = 1.0
 # What a peer says of itself or of us: the link rests. Anything else concerns one log only.
@@ -106,6 +106,14 @@ class Delivery:
         self._links: dict[str, Link] = {}
         self._tasks: dict[str, tuple[asyncio.Task[None], ...]] = {}
         self._relink_wanted = asyncio.Event()
+        self._missing = Missing(
+            view=view,
+            store=store,
+            sharing=sharing,
+            clock=clock,
+            only_dials_out=self._only_dials_out,
+            again_ms=ASK_AGAIN_MS,
+        )
         self.refused_news = 0
         self.visiting = Visiting(
             view=view,
@@ -521,12 +529,14 @@ class Delivery:
                 link.hello_due = True
                 link.control_wanted.set()
 
-    async def _push(self, link: Link, lane: Lane, key: ChannelEpoch, start: int) -> None:
-        """Send entries from an index on; the answers say how far the peer holds the log."""
+    async def _push(
+        self, link: Link, lane: Lane, key: ChannelEpoch, start: int, some: AsyncIterator[SignedEntry] | None = None
+    ) -> None:
+        """Send some entries, or all from an index on; the answers say how far the peer holds the log."""
         receipts: list[envelope_pb2.Envelope] = []
         if link.takes(key):
             return
-        async for answer in self._reach(link.node).push(lane, self._outgoing(link, key, start)):
+        async for answer in self._reach(link.node).push(lane, some or self._outgoing(link, key, start)):
             if answer.refusal is not None:
                 await self._note_refusal(link, key, from_refusal(answer.refusal))
                 link.known.pop(key, None)
@@ -549,21 +559,11 @@ class Delivery:
             due = max(due + 1, link.known.get(key, 0))
 
     async def _fetch_missing(self, link: Link, lane: Lane) -> None:
-        """Ask this peer for bodies that others did not have; for the same ones again only after a while."""
-        for held in self._store.channels():
-            if lane_of(held.manifest) is not lane:
-                continue
-            incomplete = held.incomplete_bodies > 0 and held.left_at is None
-            if not incomplete or not self._sharing.may_read(link.node, held.log.channel):
-                link.asked.pop(held.key, None)
-                continue
-            indexes, now_ms = self._store.incomplete_entries(*held.key, MISSING_BODIES_PER_SYNC), self._clock.now_ms()
-            before, asked_at_ms = link.asked.get(held.key, ((), 0))
-            if tuple(indexes) == before and abs(now_ms - asked_at_ms) < ASK_AGAIN_MS:
-                continue
-            link.asked[held.key] = (tuple(indexes), now_ms)
-            for start, end in ranges(indexes):
-                await self._pull(link, lane, held.key, start, end)
+        """Ask this peer for bodies that others did not have, and bring those that it cannot ask for."""
+        for key, start, end in self._missing.wanted(link, lane):
+            await self._pull(link, lane, key, start, end)
+        for key, entries in self._missing.brought(link, lane):
+            await self._push(link, lane, key, 0, entries)
 
     async def _put_receipts(self, link: Link) -> None:
         while True:

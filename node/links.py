@@ -17,6 +17,9 @@ from node.core.limits import Limits
 from node.pb import envelope_pb2, exchange_service_pb2
 from node.ports import Clock, Entropy, Lane, LinkState, Store, Writer
 
+Asked = dict[ChannelEpoch, tuple[tuple[int, ...], int]]
+"""Which entries' bodies were asked for, or brought, and when."""
+
 CALLED_RETRY_S = 2.0
 BUSY_STATUS = "RESOURCE_EXHAUSTED"
 _SKEW_END_MS = 1 << 62
@@ -69,7 +72,8 @@ class Link:
     heard: exchange_service_pb2.Cursor = field(default_factory=exchange_service_pb2.Cursor)
     control_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     bulk_wanted: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: dict[ChannelEpoch, tuple[tuple[int, ...], int]] = field(default_factory=dict)
+    asked: Asked = field(default_factory=dict)
+    brought: Asked = field(default_factory=dict)
     refused_ms: dict[ChannelEpoch, int] = field(default_factory=dict)
     hello_due: bool = True
     _taken: dict[ChannelEpoch, int] = field(default_factory=dict)
