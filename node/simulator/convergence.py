@@ -158,14 +158,20 @@ class Convergence:
                     sizes.setdefault((label, log.key[0]), {})[log.key] = size
 
         @cache
-        def reduced(read: tuple[tuple[LogKey, int], ...], without: frozenset[tuple[int, int]]) -> frozenset[Place]:
-            return frozenset(in_force_of(self._truth, dict(read), without).values())
+        def reduced(
+            read: tuple[tuple[LogKey, int], ...], without: frozenset[tuple[int, int]], gone: frozenset[Place]
+        ) -> frozenset[Place]:
+            return frozenset(in_force_of(self._truth, dict(read), without, gone).values())
 
         for (label, channel), read in sizes.items():
             if all(slot.key for slot in self._record_slots(read)):
                 logs = self._holders[label].logs
                 late = frozenset((key[1], index) for key in read if key in logs for index in logs[key].without_effect)
-                yield (label, channel), reduced(tuple(sorted(read.items())), late)
+                # What was erased above a cut, before that was known, is gone for good where it was erased.
+                gone = (
+                    self._truth.erasures.get(channel, {}).keys() & self._holders[label].erased.get(channel, {}).keys()
+                )
+                yield (label, channel), reduced(tuple(sorted(read.items())), late, frozenset(gone))
 
     def _record_slots(self, read: Mapping[LogKey, int]) -> Iterator[WrittenSlot]:
         for key, size in read.items():

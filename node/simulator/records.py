@@ -100,14 +100,16 @@ class ChannelRecords:
             self.in_force[key] = valid[-1]
 
 
-def in_force_of(truth: Truth, sizes: Mapping[LogKey, int], without: frozenset[tuple[int, int]]) -> dict[bytes, Place]:
+def in_force_of(
+    truth: Truth, sizes: Mapping[LogKey, int], without: frozenset[tuple[int, int]], gone: frozenset[Place]
+) -> dict[bytes, Place]:
     """The records that ought to be in force where these logs of one channel are applied up to these sizes.
 
     Of each key the last one that is not erased: whoever comes late cannot know of more. without are entries that
-    had no effect where they arrived before the time they are dated.
+    had no effect where they arrived before the time they are dated; gone are records erased by what is read no more.
     """
     logs = [(key, truth.logs[key].entries[:size]) for key, size in sorted(sizes.items())]
-    erased = {place for _, entries in logs for entry in entries for place in entry.erases}
+    erased = gone.union(place for _, entries in logs for entry in entries for place in entry.erases)
     found: dict[bytes, Place] = {}
     for (_, epoch), entries in logs:
         for index, entry in enumerate(entries):

@@ -118,6 +118,27 @@ def test_a_suspended_origin_is_cut_and_goes_on_in_a_new_epoch_without_a_violatio
     run(body())
 
 
+def test_a_record_that_was_erased_above_a_cut_stays_away_where_it_was_erased(tmp_path: Path) -> None:
+    async def body() -> None:
+        network = Watched(tmp_path, A, B, C)
+        await network[A].publishing.create_channel("base", manifest("everyone"))
+        await network.publish(BASE, [row(1), row(2)])
+        await network.settle()
+        held = network[A].world.store.channel(BASE)
+        assert held is not None
+        network.down = {C}
+        await network.erase(BASE, 1)
+        await network.settle()
+        network.down = set()
+        leaf = head_leaf(BASE, 0, HeadAt(held.log.size, held.log.root))
+        await network.relist(A, standing=Standing.SUSPENDED, reason="测试", cut=Cut(frozenset({leaf})))
+        await network.settle()
+        assert [len(list(network[node].world.store.records(channel=BASE))) for node in (A, B, C)] == [1, 1, 2]
+        assert network.reasons() == []
+
+    run(body())
+
+
 def test_who_a_later_epoch_has_dropped_need_not_learn_what_that_epoch_erases_of_an_earlier_one(tmp_path: Path) -> None:
     async def body() -> None:
         network = Watched(tmp_path, A, B, C)
