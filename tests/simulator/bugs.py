@@ -461,15 +461,18 @@ _HOLDING = (
     ),
     PlantedBug(
         "body-never-fetched",
-        "a body that did not come with its entry is asked for nowhere",
+        "a body that did not come with its entry is asked for nowhere, and brought by nobody",
         ("CONVERGENCE",),
         "lie: withhold; or workload.audience_changes that drop a reader and add it again",
         (
             Change(
                 f"{_DELIVERY}_fetch_missing",
                 """
-                - if not incomplete or not self._sharing.may_read(link.node, held.log.channel):
-                + if True:
+                - for key, start, end in self._missing.wanted(link, lane):
+                + for key, start, end in ():
+
+                - for key, entries in self._missing.brought(link, lane):
+                + for key, entries in ():
                 """,
             ),
         ),
