@@ -307,7 +307,7 @@ class Delivery:
         await self._receiver.take_receipts(response.receipts)
         started_anew = link.heard.incarnation not in ("", response.cursor.incarnation)
         link.told = exchange_service_pb2.Cursor() if started_anew else told
-        link.heard = response.cursor
+        link.hear(response.cursor)
         await self._registry_seen(node, response.registry)
         if response.in_step:
             # As they stood in the request: meanwhile this node may have appended.
@@ -353,13 +353,13 @@ class Delivery:
         ours = dict(self._sharing.heads(link.node))
         keys = sorted(theirs.keys() | ours.keys())
         # What is known of the peer is what it says now, so that it cannot grow from one Hello to the next.
-        link.known = {key: theirs[key].size if key in theirs else 0 for key in keys}
+        link.known = {key: theirs[key].size if key in theirs else link.answered.get(key, 0) for key in keys}
         link.bulk = {}
         await self._tell_cuts(link, ours)
         gave_all = True
         for key in keys:
             work = self._compare(key, ours.get(key), theirs.get(key))
-            if work is None:
+            if work is None or (not work.pulls and link.known.get(key, 0) >= ours[key].size):
                 continue
             is_lost = work.pulls and is_own(self._view, key[0])
             if is_lost or self._lane(key) is Lane.CONTROL:
@@ -542,7 +542,7 @@ class Delivery:
                 link.known.pop(key, None)
                 link.refused_ms[key] = self._clock.now_ms()
                 break
-            link.known[key] = answer.size
+            link.known[key] = link.answered[key] = answer.size
             if answer.receipt is not None:
                 receipts = [answer.receipt]
         if receipts:

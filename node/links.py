@@ -62,10 +62,14 @@ class Work:
 
 @dataclass(slots=True)
 class Link:
-    """One link: what is known of the peer and what there is to do, all of it rebuilt by the next Hello."""
+    """One link: what is known of the peer and what there is to do, all of it rebuilt by the next Hello.
+
+    answered is how far the peer said that it holds what was sent to it: it may name no head of a log that it holds.
+    """
 
     node: str
     known: dict[ChannelEpoch, int] = field(default_factory=dict)
+    answered: dict[ChannelEpoch, int] = field(default_factory=dict)
     dirty: dict[ChannelEpoch, None] = field(default_factory=dict)
     bulk: dict[ChannelEpoch, Work] = field(default_factory=dict)
     told: exchange_service_pb2.Cursor = field(default_factory=exchange_service_pb2.Cursor)
@@ -78,6 +82,12 @@ class Link:
     hello_due: bool = True
     _taken: dict[ChannelEpoch, int] = field(default_factory=dict)
     _put_off: set[ChannelEpoch] = field(default_factory=set)
+
+    def hear(self, cursor: exchange_service_pb2.Cursor) -> None:
+        """Note how far the peer has told its news; one that has started anew may hold less than it ever answered."""
+        if cursor.incarnation != self.heard.incarnation:
+            self.answered.clear()
+        self.heard = cursor
 
     def in_step(self, heads: Iterable[tuple[ChannelEpoch, HeadAt]]) -> None:
         """The peer holds all there is: nothing found by an earlier comparison moves any more."""

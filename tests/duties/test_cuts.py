@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from node.core import envelope as envelopes
+from node.core.audience import parse_audience
 from node.core.channel import HeadAt, head_leaf
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
@@ -151,5 +152,34 @@ def test_a_receipt_for_more_than_was_written_is_refused_while_the_log_is_open() 
         receipt = make_receipt(network.signing[BEHIND], log)
         (refusal,) = await network[ORIGIN].take_receipts([receipt.envelope])
         assert refusal.code == "RECEIPT"
+
+    asyncio.run(scenario())
+
+
+def test_what_a_peer_answers_that_it_holds_is_not_sent_again_though_it_names_no_head() -> None:
+    async def scenario() -> None:
+        network = await network_with_rows()
+        await network.settle()
+        network.down = {AHEAD}
+        # Above the cut, where only its origin knows that the reader was dropped.
+        await network[ORIGIN].publishing.set_audience(BASE, parse_audience(BEHIND))
+        network.down = set()
+        await network.relist(ORIGIN, **suspended(network, ORIGIN, (BASE, 0, head_at(network, ORIGIN, 2))))
+        await network.relist(ORIGIN, standing=Standing.ACTIVE, reason="", open_epoch=1)
+        sent: list[int] = []
+
+        def noted(sender: str, _receiver: str, signed: SignedEntry) -> SignedEntry:
+            sent.extend([signed.index] if sender == AHEAD else [])
+            return signed
+
+        network.tamper = noted
+        for _ in range(3):
+            await network.sync(AHEAD, ORIGIN)
+        assert sent == [0]
+        # Who starts again may have been put back to an earlier state, and is sent it once more.
+        network.start(ORIGIN, network[ORIGIN].world.store)
+        for _ in range(2):
+            await network.sync(AHEAD, ORIGIN)
+        assert sent == [0, 0]
 
     asyncio.run(scenario())
