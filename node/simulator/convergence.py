@@ -153,9 +153,9 @@ class Convergence:
         sizes: dict[tuple[str, str], dict[LogKey, int]] = {}
         for log, size in self._logs(members):
             for label, holder in up.items():
-                is_reader = self._reads(holder.node, log, size, members, holder.logs.get(log.key))
-                if is_reader and self._hears_on(holder.node, log, members):
-                    sizes.setdefault((label, log.key[0]), {})[log.key] = size
+                answered = self._answered(holder, log, size, members)
+                if answered is not None and self._hears_on(holder.node, log, members):
+                    sizes.setdefault((label, log.key[0]), {})[log.key] = answered
 
         @cache
         def reduced(
@@ -172,6 +172,19 @@ class Convergence:
                     self._truth.erasures.get(channel, {}).keys() & self._holders[label].erased.get(channel, {}).keys()
                 )
                 yield (label, channel), reduced(tuple(sorted(read.items())), late, frozenset(gone))
+
+    def _answered(self, holder: Holder, log: WrittenLog, size: int, members: Members) -> int | None:
+        """Up to where a node answers from a log: all it must hold, or what it has and need not give up.
+
+        That is a copy which only a manifest above the cut has called for; and a log that is closed while nobody knows
+        of a cut: it stands as it is until the next epoch cites one.
+        """
+        held = holder.logs.get(log.key)
+        if self._reads(holder.node, log, size, members, held):
+            return size
+        if held is None or held.left_at is not None:
+            return None
+        return min(held.applied, size) if log.key in holder.cuts else held.applied
 
     def _record_slots(self, read: Mapping[LogKey, int]) -> Iterator[WrittenSlot]:
         for key, size in read.items():

@@ -139,6 +139,28 @@ def test_a_record_that_was_erased_above_a_cut_stays_away_where_it_was_erased(tmp
     run(body())
 
 
+def test_an_epoch_that_was_closed_before_anybody_held_it_stands_until_the_next_one_cites_its_cut(
+    tmp_path: Path,
+) -> None:
+    async def body() -> None:
+        network = Watched(tmp_path, A, B)
+        await network[A].publishing.create_channel("base", manifest("everyone"))
+        await network.publish(BASE, [row(1)])
+        await network.settle()
+        held = network[A].world.store.channel(BASE)
+        assert held is not None
+        cut = Cut(frozenset({head_leaf(BASE, 0, HeadAt(held.log.size, held.log.root))}))
+        await network.relist(A, standing=Standing.SUSPENDED, reason="测试", cut=cut)
+        await network.relist(A, standing=Standing.ACTIVE, open_epoch=1)
+        await network.publish(BASE, [row(2)])
+        await network.relist(A, standing=Standing.ACTIVE, open_epoch=2)
+        await network.settle()
+        assert [len(list(network[node].world.store.records(channel=BASE))) for node in (A, B)] == [2, 1]
+        assert network.reasons() == []
+
+    run(body())
+
+
 def test_who_a_later_epoch_has_dropped_need_not_learn_what_that_epoch_erases_of_an_earlier_one(tmp_path: Path) -> None:
     async def body() -> None:
         network = Watched(tmp_path, A, B, C)
