@@ -252,6 +252,8 @@ class Node:
 
     def _own_entry_returned(self) -> None:
         self.publishing.own_entry_returned()
+        # A receipt that came before the log was back was for more than was written, and is good now.
+        self.delivery.hear_again()
         self.delivery.relink()
 
     def _log_begun(self) -> None:

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
+from node.links import Link
 from node.pb import envelope_pb2, registry_pb2
 from node.ports import HeldChannel
 from tests.builders import list_keys, make_node, signing_key
 from tests.duties.rows import manifest, row
-from tests.wire import Network
+from tests.wire import MemorySidecar, Network
 
 BASE = "310000/base"
 
@@ -67,5 +68,27 @@ def test_what_a_revoked_key_acknowledged_is_acknowledged_by_the_next_key() -> No
             assert [signature.keyid for signature in held.receipt.envelope.signatures] == [after.signer.key_id]
             # The same extent is signed once by each key.
             assert held.receipt.envelope == again
+
+    asyncio.run(scenario())
+
+
+def test_receipts_that_came_before_a_restored_origin_had_its_log_back_are_heard_again() -> None:
+    async def scenario() -> None:
+        network = Network("310000", "310115")
+        await network["310000"].publishing.create_channel("base", manifest("everyone"))
+        await network["310000"].publishing.publish(BASE, [row(1)])
+        await network.settle()
+        origin = network.start("310000", sidecar=MemorySidecar(lost=True))
+        # All that readers know of this log is told first: it is for more than the origin has.
+        link = origin.delivery._links["310115"] = Link("310115")
+        answer = await network["310115"].hello("310000", origin.delivery._hellos.request(link, [])[0])
+        await origin.receiving.take_receipts(answer.receipts)
+        link.heard = answer.cursor
+        assert origin.world.store.receipts(BASE) == []
+        for _ in range(3):
+            await network.sync("310000", "310115")
+        ((_, receipt),) = origin.answering.deliveries(origin.answering.channel(BASE))
+        assert receipt is not None
+        assert (receipt.receipt.message.size, receipt.receipt.message.applied_size) == (2, 2)
 
     asyncio.run(scenario())
