@@ -89,14 +89,14 @@ class _Swarm:
 
     def scenario(self) -> Scenario:
         """All parts together."""
-        faults = self._faults()
+        faults, settings = self._faults(), self._settings()
         # Whoever is honest is never found with two histories, whatever happens to it.
         no_alarms = [] if "equivocate" in faults else ["EQUIVOCATION"]
         parts = {
             "name": f"swarm {self.seed}: {len(self.ids)} nodes, {', '.join(faults) or 'no faults'}",
             "nodes": self._nodes(),
             "channels": self._channels(),
-            "settings": self._settings(),
+            "settings": settings,
             "minutes": self.minutes,
             "settle_minutes": 45.0,
             "workload": self._workload(),
@@ -105,10 +105,13 @@ class _Swarm:
             "disk": self._disk(),
             "clocks": self._clocks(),
             "faults": list(faults.values()),
-            # Where little gets through, a few control entries at a time are in each other's way.
-            "expect": Expectations(no_alarms=no_alarms, control_delay_s=120.0 if self.is_loaded else 60.0),
+            "expect": Expectations(no_alarms=no_alarms, control_delay_s=self._control_delay_s(settings)),
         }
         return Scenario.model_validate(parts)
+
+    def _control_delay_s(self, settings: NodeSettings) -> float:
+        """Who only dials out asks at every interval; where little gets through, control entries hold each other up."""
+        return (120.0 if self.is_loaded else 60.0) + 2 * settings.heartbeat_s
 
     # -- the network -------------------------------------------------------------------------------------------
 
