@@ -151,6 +151,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         hooks = sys.get_asyncgen_hooks()
         self._running = True
         self._stopping = False
+        self._batches = 0
         asyncio._set_running_loop(self)  # noqa: SLF001 - documented for those who write event loops
         sys.set_asyncgen_hooks(firstiter=self._generator_begins, finalizer=self._generator_is_dropped)
         try:

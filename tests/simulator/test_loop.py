@@ -100,9 +100,12 @@ def test_a_run_in_which_nothing_can_happen_any_more_says_so() -> None:
 
 
 def test_a_run_in_which_time_stands_still_for_ever_says_so() -> None:
-    async def main(_: SimulatedLoop) -> None:
-        while True:
-            await asyncio.sleep(0)
+    async def main(loop: SimulatedLoop) -> None:
+        def again() -> None:
+            loop.call_soon(again)
+
+        again()
+        await asyncio.Event().wait()
 
     with pytest.raises(RuntimeError, match="time stands still"):
         run(main, Random(1))
