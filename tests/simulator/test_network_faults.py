@@ -123,6 +123,24 @@ def test_the_caller_learns_that_the_server_died_at_work() -> None:
     run(scenario)
 
 
+def test_a_call_that_breaks_off_late_is_not_made_again_with_what_was_right_when_it_began() -> None:
+    made: list[float] = []
+
+    async def scenario(lines: Lines) -> None:
+        async def hang(_: Any, __: Any) -> None:
+            made.append(now())
+            await asyncio.sleep(10)
+            lines.wire.detach(lines.hosts[A])
+
+        lines.hosts[A].exchange = Rogue(Hello=hang)
+        error = await refusal_of(lines.peer().hello(pb.HelloRequest()))
+        assert error.code == "WIRE_UNREACHABLE"
+        assert len(made) == 1
+        assert now() < made[0] + 11
+
+    run(scenario)
+
+
 def test_work_for_a_caller_that_dies_is_cancelled() -> None:
     ended: list[float] = []
 
