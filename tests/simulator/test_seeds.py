@@ -1,7 +1,7 @@
 """The swarm in every test run: seeds that never change, for variety, and some that are new every day.
 
-A seed that fails is a violation, and the one command that replays it. A new one is told of and stops nobody, as long
-as the swarm still finds faults: whoever changes the code is answered by the fixed ones.
+A seed that fails is a violation, and the one command that replays it. A new one that does not converge or come to rest
+is told of and stops nobody, as long as such faults are known to be left; any other violation fails.
 """
 
 from collections import Counter
@@ -16,6 +16,8 @@ from node.simulator.scenario import FAULTS
 from node.simulator.swarm import swarm
 
 FIXED = (8, 9, 12, 14, 15, 16, 17, 24, 25, 26, 28, 29, 33, 35, 40)
+OPEN = ("CONVERGENCE", "IDLE")
+"""What one to three of a hundred new seeds still break (docs/SIMULATOR.md, figures): told, and no failure yet."""
 TODAY = int(f"{datetime.now(UTC):%Y%m%d}")
 FRESH = tuple(TODAY * 10 + number for number in range(3))
 
@@ -39,10 +41,13 @@ def test_every_guarantee_holds_in_a_swarm(seed: int, tmp_path: Path) -> None:
     assert complaint(run_once(SWARM, seed), tmp_path) == ""
 
 
-@pytest.mark.xfail(strict=False, reason="one or two of a hundred new seeds still fail: docs/SIMULATOR.md, figures")
 @pytest.mark.parametrize("seed", FRESH)
 def test_every_guarantee_holds_in_a_swarm_of_today(seed: int, tmp_path: Path) -> None:
-    assert complaint(run_once(SWARM, seed), tmp_path) == ""
+    ran = run_once(SWARM, seed)
+    told = complaint(ran, tmp_path)
+    if ran.failure is not None and ran.failure.guarantee in OPEN:
+        pytest.xfail(told)
+    assert told == ""
 
 
 def test_the_fixed_seeds_meet_every_kind_of_fault_and_calm() -> None:
