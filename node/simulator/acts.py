@@ -93,6 +93,25 @@ class Acts:
             await act
         self._town.settle()
 
+    async def reopen_restored(self) -> None:
+        """What officers do where peace alone does not help a restored member: nobody has what it lost.
+
+        They cut its logs where its peers' reports end, and open its next epoch.
+        """
+        town = self._town
+        blocked = {label: instance.publishing.blocked for label, instance in town.instances().items()}
+        restored = [label for label, error in blocked.items() if error is not None and error.code == "RESTORED"]
+        if not restored:
+            return
+        for node in restored:
+            town.trace.note("is cut and reopened", node)
+            town.authority.suspend(node, "it was restored from a backup")
+        town.authority.publish(town.now_ms())
+        await asyncio.sleep(2 * town.refresh_s)
+        for node in restored:
+            town.authority.reinstate(node)
+        town.authority.publish(town.now_ms())
+
     async def _until(self, at_s: float) -> None:
         await asyncio.sleep(max(at_s - asyncio.get_running_loop().time(), 0.0))
 

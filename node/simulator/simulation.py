@@ -2,7 +2,8 @@
 
 (1) the officers list every node, and every machine starts
 (2) the plan runs: what operators do, and every fault at its time
-(3) all faults end, and within settle_minutes everything must have come to rest where it belongs
+(3) all faults end, and within settle_minutes everything must have come to rest where it belongs; if it has not after
+    a third of them, the officers reopen the members that wait for what nobody holds any more
 (4) a while in which nothing is to do, and links must be quiet
 (5) every database is compared with what its origins wrote
 """
@@ -43,6 +44,8 @@ IDLE_INTERVALS = 3
 # What is left to do is not seen by the comparison where it concerns a node with two histories: its logs still travel,
 # and it still fetches. So links may be busy for a while yet; what they may not do is to go on without end.
 IDLE_TRIES = 5
+# The part of settle_minutes after which the officers reopen who cannot get back what was lost.
+BY_THEMSELVES = 1 / 3
 REASONS_SHOWN = 3
 UNREADABLE = "unreadable"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a directory in memory; every run makes one of its own in it
@@ -191,9 +194,12 @@ class Simulation:
                 self._stop(violation)
 
     async def _converge(self) -> None:
-        interval_s = self._scenario.settings.heartbeat_s
-        began_s, reasons = self._now_s(), ["nothing was compared"]
-        while reasons and self._now_s() - began_s < self._scenario.settle_minutes * 60:
+        interval_s, settle_s = self._scenario.settings.heartbeat_s, self._scenario.settle_minutes * 60
+        began_s, reasons, is_alone = self._now_s(), ["nothing was compared"], True
+        while reasons and self._now_s() - began_s < settle_s:
+            if is_alone and self._now_s() - began_s > settle_s * BY_THEMSELVES:
+                is_alone = False
+                await self.acts.reopen_restored()
             await asyncio.sleep(interval_s)
             reasons = self._oracle.not_converged(self.town.instances(), self.town.stores())
         self.figures["settled_after_s"] = self._now_s() - began_s
