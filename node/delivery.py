@@ -14,16 +14,16 @@ peer claims in Hello only says what to fetch; nothing unsigned is ever stored or
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Protocol
 
 from node.admission import is_own, lane_of, root_at
 from node.core.channel import HeadAt, awaits_cut, is_channel_name
 from node.core.delivery import choose_links
-from node.core.entry import SignedEntry, origin_of
-from node.core.errors import Family, XinqiaoError, from_refusal
+from node.core.entry import origin_of
+from node.core.errors import XinqiaoError, from_refusal
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.merkle import HASH_BYTES
@@ -33,35 +33,20 @@ from node.missing import Missing
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
 from node.sharing import Sharing
+from node.transfers import EntryReceiver, Transfers
 from node.visiting import Visiting
 
-RUN_ENTRIES = 64
-RUN_BYTES = 2 * 1024 * 1024
 ASK_AGAIN_MS = 600_000
 LOCAL_PAUSE_S = 1.0
-# What a peer says of itself or of us: the link rests. Anything else concerns one log only.
-LINK_CODES = ("CLOCK_SKEW", "DRAINING", "HELLO_NETWORK", "MEMBER_", "PEER_FAILED", "RATE_LIMITED", "WIRE_")
 
 
-Prove = Callable[[int, int], Awaitable[Sequence[bytes]]]
-
-
-class Receiver(Protocol):
+class Receiver(EntryReceiver, Protocol):
     """What delivery hands over to the receiving duty."""
 
-    async def receive(self, run: Sequence[SignedEntry], prove: "Prove | None" = None) -> "TakenEntries": ...
     async def take_heartbeat(self, view: channel_pb2.HeartbeatView) -> None: ...
     async def take_address(self, envelope: envelope_pb2.Envelope) -> None: ...
     async def take_equivocation(self, proof: channel_pb2.Equivocation) -> None: ...
-    async def take_receipts(self, envelopes_in: Sequence[envelope_pb2.Envelope]) -> list[envelope_pb2.Refusal]: ...
     async def resolve_cuts(self, claimed: Sequence[channel_pb2.Head] = ()) -> None: ...
-
-
-class TakenEntries(Protocol):
-    """What the receiving duty answers."""
-
-    @property
-    def size(self) -> int: ...
 
 
 class Delivery:
@@ -88,7 +73,6 @@ class Delivery:
     ) -> None:
         self._view = view
         self._store = store
-        self._writer = writer
         self._peers = peers
         self._receiver = receiver
         self._sharing = sharing
@@ -113,6 +97,9 @@ class Delivery:
             clock=clock,
             only_dials_out=self._only_dials_out,
             again_ms=ASK_AGAIN_MS,
+        )
+        self._transfers = Transfers(
+            store=store, writer=writer, receiver=receiver, sharing=sharing, clock=clock, reach=self._reach
         )
         self.refused_news = 0
         self.visiting = Visiting(
@@ -428,13 +415,14 @@ class Delivery:
         if self._is_in_vain(link, key, work):
             return True
         if not work.pulls:
-            await self._push(link, lane, key, link.known.get(key, work.start))
+            await self._transfers.push(link, lane, key, link.known.get(key, work.start))
             return True
         held = self._store.channel(*key)
         start = work.start if work.probes or held is None else max(work.start, held.log.size)
-        given = await self._pull(link, lane, key, start, None)
+        given = await self._transfers.pull(link, lane, key, start, None)
         if given == 0 and not work.probes and start == work.start:
-            await self._alarm(link, key, XinqiaoError("HEAD_FALSE", peer=link.node, channel=key[0], epoch=key[1]))
+            false = XinqiaoError("HEAD_FALSE", peer=link.node, channel=key[0], epoch=key[1])
+            await self._transfers.alarm(link, key, false)
         return given is not None
 
     def _is_in_vain(self, link: Link, key: ChannelEpoch, work: Work) -> bool:
@@ -446,124 +434,23 @@ class Delivery:
             return log.quarantined or not work.probes
         return abs(self._clock.now_ms() - link.refused_ms.get(key, -ASK_AGAIN_MS)) < ASK_AGAIN_MS
 
-    # -- moving entries -------------------------------------------------------------------------------
-
-    async def _pull(self, link: Link, lane: Lane, key: ChannelEpoch, start: int, end: int | None) -> int | None:
-        """Take entries in runs, each one transaction; a refused entry ends this log's turn, not the link.
-
-        How many the peer gave, None where one of them or the call was refused.
-        """
-        said: list[XinqiaoError] = []
-        given = 0
-        async with aclosing(self._runs(link, lane, key, (start, end), said)) as runs:
-            async for run in runs:
-                given += len(run)
-                if not await self._hand_over(link, key, run):
-                    return None
-        if said:
-            await self._note_refusal(link, key, said[0])
-            return None
-        return given
-
-    async def _runs(
-        self, link: Link, lane: Lane, key: ChannelEpoch, span: tuple[int, int | None], said: list[XinqiaoError]
-    ) -> AsyncGenerator[list[SignedEntry], None]:
-        """What a peer gives, in runs; how it ended the call, if not well, goes to said."""
-        run: list[SignedEntry] = []
-        held_bytes = 0
-        try:
-            async for signed in self._reach(link.node).pull(lane, key[0], key[1], *span):
-                run.append(signed)
-                held_bytes += len(signed.body or b"")
-                if len(run) >= RUN_ENTRIES or held_bytes >= RUN_BYTES:
-                    yield run
-                    run, held_bytes = [], 0
-        except XinqiaoError as error:
-            said.append(error)
-        if run:
-            yield run
-
-    async def _hand_over(self, link: Link, key: ChannelEpoch, run: Sequence[SignedEntry]) -> bool:
-        """Give a run to the receiving duty; False where it refused one of the entries."""
-
-        async def prove(old_size: int, new_size: int) -> Sequence[bytes]:
-            try:
-                return await self._reach(link.node).prove_consistency(key[0], key[1], old_size, new_size)
-            except XinqiaoError as error:
-                if error.family is Family.WIRE:
-                    raise
-                return ()
-
-        try:
-            await self._receiver.receive(run, prove)
-        except XinqiaoError as error:
-            if error.family in (Family.LOCAL, Family.WIRE):
-                raise
-            await self._alarm(link, key, error)
-            return False
-        return True
-
-    async def _note_refusal(self, link: Link, key: ChannelEpoch, error: XinqiaoError) -> None:
-        """What a peer says of one log is shown as its word; what it says of the link makes the link rest."""
-        if error.code.startswith(LINK_CODES):
-            raise error
-        if error.family is Family.LOCAL:
-            raise XinqiaoError("PEER_FAILED", peer=link.node, address="-", status=error.code, detail=error.text)
-        if error.code != "ENTRY_UNCONFIRMED":
-            said = XinqiaoError("PEER_REFUSED", peer=link.node, channel=key[0], epoch=key[1], said=str(error))
-            await self._alarm(link, key, said)
-
-    async def _alarm(self, link: Link, key: ChannelEpoch, error: XinqiaoError) -> None:
-        """Note what a person should look at; logs that are not here share one line a peer, however many it names."""
-        held = self._store.channel(*key)
-        subject = f"{key[0]} {key[1]} from {link.node}" if held is not None else f"from {link.node}"
-        now_ms = self._clock.now_ms()
-        await self._writer.run(Lane.CONTROL, lambda tx: tx.raise_alarm(error.code, subject, error.parameters, now_ms))
+    # -- what moves besides ---------------------------------------------------------------------------
 
     async def _push_dirty(self, link: Link, lane: Lane) -> None:
         for key in [key for key in link.dirty if self._lane(key) is lane]:
             del link.dirty[key]
             if key in link.known:
-                await self._push(link, lane, key, link.known[key])
+                await self._transfers.push(link, lane, key, link.known[key])
             else:
                 link.hello_due = True
                 link.control_wanted.set()
 
-    async def _push(
-        self, link: Link, lane: Lane, key: ChannelEpoch, start: int, some: AsyncIterator[SignedEntry] | None = None
-    ) -> None:
-        """Send some entries, or all from an index on; the answers say how far the peer holds the log."""
-        receipts: list[envelope_pb2.Envelope] = []
-        if link.takes(key):
-            return
-        async for answer in self._reach(link.node).push(lane, some or self._outgoing(link, key, start)):
-            if answer.refusal is not None:
-                await self._note_refusal(link, key, from_refusal(answer.refusal))
-                link.known.pop(key, None)
-                link.refused_ms[key] = self._clock.now_ms()
-                break
-            link.known[key] = link.answered[key] = answer.size
-            if answer.receipt is not None:
-                receipts = [answer.receipt]
-        if receipts:
-            await self._receiver.take_receipts(receipts)
-
-    async def _outgoing(self, link: Link, key: ChannelEpoch, start: int) -> AsyncIterator[SignedEntry]:
-        """The entries of a push: those that the peer has meanwhile from others, or takes itself, are passed over."""
-        due = start
-        while not link.takes(key):
-            signed = next(self._sharing.entries(link.node, key[0], key[1], due, None), None)
-            if signed is None:
-                return
-            yield signed
-            due = max(due + 1, link.known.get(key, 0))
-
     async def _fetch_missing(self, link: Link, lane: Lane) -> None:
         """Ask this peer for bodies that others did not have, and bring those that it cannot ask for."""
         for key, start, end in self._missing.wanted(link, lane):
-            await self._pull(link, lane, key, start, end)
+            await self._transfers.pull(link, lane, key, start, end)
         for key, entries in self._missing.brought(link, lane):
-            await self._push(link, lane, key, 0, entries)
+            await self._transfers.push(link, lane, key, 0, entries)
 
     async def _put_receipts(self, link: Link) -> None:
         while True:

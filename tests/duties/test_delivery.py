@@ -569,7 +569,7 @@ def test_a_database_that_fails_for_a_while_does_not_end_the_links() -> None:
                     raise XinqiaoError("DATABASE", detail="locked")
                 return await inner.run(lane, step)
 
-        for duty in (node.delivery, node.delivery._states, node.receiving):
+        for duty in (node.delivery._states, node.delivery._transfers, node.receiving):
             duty._writer = Failing()
         async with running(node):
             await asyncio.sleep(0.2)

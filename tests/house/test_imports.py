@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ("node.core", "node.pb")
 PORTS = ("node.ports", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering")
-SHARED = ("node.admission", "node.hellos", "node.links", "node.missing", "node.sharing", "node.visiting")
+SHARED = (
+    *("node.admission", "node.hellos", "node.links", "node.missing", "node.sharing", "node.transfers"),
+    "node.visiting",
+)
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
 
@@ -24,9 +27,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.admission": PORTS,
     "node.links": PORTS,
     "node.sharing": ("node.admission", *PORTS),
-    # parts of delivery: what is said in a comparison, which bodies to ask for or bring, whom to meet without a link
+    # parts of delivery: what is said in a comparison, which bodies to ask for or bring, how entries move, whom to
+    # meet without a link
     "node.hellos": ("node.links", "node.sharing", *PORTS),
     "node.missing": ("node.admission", "node.links", "node.sharing", *PORTS),
+    "node.transfers": ("node.links", "node.sharing", *PORTS),
     "node.visiting": ("node.links", *PORTS),
     # the duties, which node.py joins: none knows another
     "node.publishing": (*SHARED, *PORTS),

@@ -1,0 +1,163 @@
+"""Transfers: how entries move over a link, in both directions, and what becomes of a refusal.
+
+A refused entry ends the turn of its log, never the link; what a peer says of the link itself makes the link rest.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Protocol
+
+from node.core.entry import SignedEntry
+from node.core.errors import Family, XinqiaoError, from_refusal
+from node.core.heartbeat import ChannelEpoch
+from node.links import Link
+from node.pb import envelope_pb2
+from node.ports import Clock, Lane, Peer, Store, Writer
+from node.sharing import Sharing
+
+RUN_ENTRIES = 64
+RUN_BYTES = 2 * 1024 * 1024
+# What a peer says of itself or of us: the link rests. Anything else concerns one log only.
+LINK_CODES = ("CLOCK_SKEW", "DRAINING", "HELLO_NETWORK", "MEMBER_", "PEER_FAILED", "RATE_LIMITED", "WIRE_")
+
+Prove = Callable[[int, int], Awaitable[Sequence[bytes]]]
+
+
+class EntryReceiver(Protocol):
+    """What entries, and the receipts that answer them, are handed over to: the receiving duty."""
+
+    async def receive(self, run: Sequence[SignedEntry], prove: "Prove | None" = None) -> "TakenEntries": ...
+    async def take_receipts(self, envelopes_in: Sequence[envelope_pb2.Envelope]) -> list[envelope_pb2.Refusal]: ...
+
+
+class TakenEntries(Protocol):
+    """What the receiving duty answers."""
+
+    @property
+    def size(self) -> int: ...
+
+
+class Transfers:
+    """Moves entries of one log at a time. reach says how a peer is called; raises WIRE_UNREACHABLE."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        writer: Writer,
+        receiver: EntryReceiver,
+        sharing: Sharing,
+        clock: Clock,
+        reach: Callable[[str], Peer],
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._receiver = receiver
+        self._sharing = sharing
+        self._clock = clock
+        self._reach = reach
+
+    # -- from a peer ------------------------------------------------------------------------------------
+
+    async def pull(self, link: Link, lane: Lane, key: ChannelEpoch, start: int, end: int | None) -> int | None:
+        """Take entries in runs, each one transaction; a refused entry ends this log's turn, not the link.
+
+        How many the peer gave, None where one of them or the call was refused.
+        """
+        said: list[XinqiaoError] = []
+        given = 0
+        async with aclosing(self._runs(link, lane, key, (start, end), said)) as runs:
+            async for run in runs:
+                given += len(run)
+                if not await self._hand_over(link, key, run):
+                    return None
+        if said:
+            await self._note_refusal(link, key, said[0])
+            return None
+        return given
+
+    async def _runs(
+        self, link: Link, lane: Lane, key: ChannelEpoch, span: tuple[int, int | None], said: list[XinqiaoError]
+    ) -> AsyncGenerator[list[SignedEntry], None]:
+        """What a peer gives, in runs; how it ended the call, if not well, goes to said."""
+        run: list[SignedEntry] = []
+        held_bytes = 0
+        try:
+            async for signed in self._reach(link.node).pull(lane, key[0], key[1], *span):
+                run.append(signed)
+                held_bytes += len(signed.body or b"")
+                if len(run) >= RUN_ENTRIES or held_bytes >= RUN_BYTES:
+                    yield run
+                    run, held_bytes = [], 0
+        except XinqiaoError as error:
+            said.append(error)
+        if run:
+            yield run
+
+    async def _hand_over(self, link: Link, key: ChannelEpoch, run: Sequence[SignedEntry]) -> bool:
+        """Give a run to the receiving duty; False where it refused one of the entries."""
+
+        async def prove(old_size: int, new_size: int) -> Sequence[bytes]:
+            try:
+                return await self._reach(link.node).prove_consistency(key[0], key[1], old_size, new_size)
+            except XinqiaoError as error:
+                if error.family is Family.WIRE:
+                    raise
+                return ()
+
+        try:
+            await self._receiver.receive(run, prove)
+        except XinqiaoError as error:
+            if error.family in (Family.LOCAL, Family.WIRE):
+                raise
+            await self.alarm(link, key, error)
+            return False
+        return True
+
+    async def _note_refusal(self, link: Link, key: ChannelEpoch, error: XinqiaoError) -> None:
+        """What a peer says of one log is shown as its word; what it says of the link makes the link rest."""
+        if error.code.startswith(LINK_CODES):
+            raise error
+        if error.family is Family.LOCAL:
+            raise XinqiaoError("PEER_FAILED", peer=link.node, address="-", status=error.code, detail=error.text)
+        if error.code != "ENTRY_UNCONFIRMED":
+            said = XinqiaoError("PEER_REFUSED", peer=link.node, channel=key[0], epoch=key[1], said=str(error))
+            await self.alarm(link, key, said)
+
+    async def alarm(self, link: Link, key: ChannelEpoch, error: XinqiaoError) -> None:
+        """Note what a person should look at; logs that are not here share one line a peer, however many it names."""
+        held = self._store.channel(*key)
+        subject = f"{key[0]} {key[1]} from {link.node}" if held is not None else f"from {link.node}"
+        now_ms = self._clock.now_ms()
+        await self._writer.run(Lane.CONTROL, lambda tx: tx.raise_alarm(error.code, subject, error.parameters, now_ms))
+
+    # -- to a peer --------------------------------------------------------------------------------------
+
+    async def push(
+        self, link: Link, lane: Lane, key: ChannelEpoch, start: int, some: AsyncIterator[SignedEntry] | None = None
+    ) -> None:
+        """Send some entries, or all from an index on; the answers say how far the peer holds the log."""
+        receipts: list[envelope_pb2.Envelope] = []
+        if link.takes(key):
+            return
+        async for answer in self._reach(link.node).push(lane, some or self._outgoing(link, key, start)):
+            if answer.refusal is not None:
+                await self._note_refusal(link, key, from_refusal(answer.refusal))
+                link.known.pop(key, None)
+                link.refused_ms[key] = self._clock.now_ms()
+                break
+            link.known[key] = link.answered[key] = answer.size
+            if answer.receipt is not None:
+                receipts = [answer.receipt]
+        if receipts:
+            await self._receiver.take_receipts(receipts)
+
+    async def _outgoing(self, link: Link, key: ChannelEpoch, start: int) -> AsyncIterator[SignedEntry]:
+        """The entries of a push: those that the peer has meanwhile from others, or takes itself, are passed over."""
+        due = start
+        while not link.takes(key):
+            signed = next(self._sharing.entries(link.node, key[0], key[1], due, None), None)
+            if signed is None:
+                return
+            yield signed
+            due = max(due + 1, link.known.get(key, 0))
