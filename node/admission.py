@@ -69,6 +69,8 @@ class Admission:
         # (2) append; what is erased already is stored without its content
         erased = tx.erasures(header.channel, header.epoch, header.index)
         held = tx.append(entry, now_ms, complete=is_outside or _is_complete(header, entry.body, erased))
+        if header.issued_at_unix_ms > now_ms + self._limits.max_clock_skew_ms:
+            _tell_of_future(tx, header, now_ms)
         # (3) erasures
         self._erase(tx, header, entry.body)
         # (4) audience
@@ -146,7 +148,6 @@ class Admission:
             origin=origin,
             editions=self._view.editions,
             settled=self._view.read_at_ms > entry.received_at_ms,
-            arrived_at_ms=entry.received_at_ms,
         )
 
     def _follow_audience(self, tx: StoreTransaction, held: HeldChannel, index: int) -> None:
@@ -175,6 +176,12 @@ def heartbeat_head(view: channel_pb2.HeartbeatView, key: ChannelEpoch) -> HeadAt
         if (item.head.channel, item.head.epoch) == key:
             return HeadAt(item.head.size, item.head.root)
     return None
+
+
+def _tell_of_future(tx: StoreTransaction, header: channel_pb2.EntryHeader, now_ms: int) -> None:
+    """Somebody's clock is wrong: what an entry brings is answered from its date on, which may be far away."""
+    found = {"channel": header.channel, "epoch": str(header.epoch), "index": str(header.index)}
+    tx.raise_alarm("ENTRY_FUTURE", header.channel, found | {"origin": origin_of(header.channel)}, now_ms)
 
 
 def _names(body: VerifiedBody, position: int, commitment: bytes) -> bool:

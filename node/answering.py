@@ -5,15 +5,17 @@ Reading changes nothing. Every answer rests on entries that were verified before
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from node.admission import is_own
 from node.core import merkle
 from node.core.catalogue import Item
 from node.core.errors import XinqiaoError
+from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
 from node.core.record import parse_record
 from node.pb import admin_service_pb2, channel_pb2, record_pb2
-from node.ports import HeldAlarm, HeldChannel, HeldReceipt, HeldRecord, Store, View
+from node.ports import Clock, HeldAlarm, HeldChannel, HeldReceipt, HeldRecord, Store, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +31,27 @@ class Answer:
 class Answering:
     """Looks up records, channels, receipts and proofs."""
 
-    def __init__(self, view: View, store: Store) -> None:
+    def __init__(self, view: View, store: Store, clock: Clock, limits: Limits = DEFAULT_LIMITS) -> None:
         self._view = view
         self._store = store
+        self._clock = clock
+        self._limits = limits
 
     # -- records ------------------------------------------------------------------------------------
 
     def records(self, subject: str, channel: str, limit: int) -> Iterator[Answer]:
-        """Records in force by subject, by channel or all; raises CHANNEL_UNKNOWN. limit 0 means all."""
+        """Records in force by subject, by channel or all; raises CHANNEL_UNKNOWN. limit 0 means all.
+
+        One that is dated in the future has no effect before its date.
+        """
         if channel and self._store.channel(channel) is None:
             raise XinqiaoError("CHANNEL_UNKNOWN", channel=channel)
         fresh = {held.log.channel: held.fresh_at_ms for held in self._store.channels()}
-        for held in self._store.records(subject or None, channel or None, limit or None):
+        now_ms = self._clock.now_ms() + self._limits.max_clock_skew_ms
+        in_effect = (
+            held for held in self._store.records(subject or None, channel or None) if held.issued_at_ms <= now_ms
+        )
+        for held in islice(in_effect, limit or None):
             yield self._answer(held, fresh.get(held.channel, 0))
 
     def _answer(self, held: HeldRecord, fresh_at_ms: int) -> Answer:

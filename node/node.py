@@ -125,7 +125,7 @@ class Node:
             retry_cap_s=settings.retry_cap_s,
             limits=limits,
         )
-        self.answering = Answering(view, world.store)
+        self.answering = Answering(view, world.store, world.clock, limits)
         self.publishing.start()
 
     def _woken(self, channel: str, epoch: int) -> None:

@@ -29,7 +29,7 @@ from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
 from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection, parse_record
-from node.core.state import Place, disclosure_letter
+from node.core.state import HeldKey, Place, disclosure_letter
 from node.pb import channel_pb2, record_pb2
 from node.ports import (
     Clock,
@@ -326,7 +326,7 @@ class Publishing:
         fresh, outcomes = [], []
         for candidate in candidates:
             before = current.get(candidate.key)
-            if before == candidate.content_hash:
+            if before == candidate.content_hash and not self._is_dormant(channel, held.get(candidate.key)):
                 outcomes.append(Outcome(candidate.row, OutcomeKind.DUPLICATE))
                 continue
             kind = OutcomeKind.ACCEPTED if before is None else OutcomeKind.REVISED
@@ -334,6 +334,12 @@ class Publishing:
             current[candidate.key] = candidate.content_hash
             fresh.append(candidate)
         return fresh, outcomes
+
+    def _is_dormant(self, channel: str, known: HeldKey | None) -> bool:
+        """Whether a record was published by a clock that was ahead: the same one with its true date takes its place."""
+        record = self._store.record(channel, known.place) if known is not None else None
+        latest_ms = self._clock.now_ms() + self._limits.max_clock_skew_ms
+        return record is not None and record.issued_at_ms > latest_ms
 
     async def _append_records(self, log: Log, records: Sequence[bytes], manifest: channel_pb2.Manifest) -> HeldChannel:
         header = self._header(log, channel_pb2.ENTRY_KIND_RECORDS)

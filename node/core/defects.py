@@ -150,7 +150,7 @@ VERDICTS: dict[str, tuple[str, str, str]] = {
         "wait for the registry's next refresh",
     ),
     "VERDICT_FUTURE": (
-        "the entry is dated after the time at which it arrived",
+        "the entry is dated beyond every calendar",
         "its origin",
         "its origin must correct its clock",
     ),

@@ -71,6 +71,7 @@ class Limits:
 
     # Time
     max_clock_skew_ms: int = 5 * 60 * 1000
+    max_time_unix_ms: int = 253_402_214_399_999
     max_proof_hashes: int = 63
 
 

@@ -29,6 +29,12 @@ LOG_ERRORS: dict[str, tuple[str, str, str, str]] = {
         "the sender",
         "the sender must send the epochs in order",
     ),
+    "ENTRY_FUTURE": (
+        "FAILED_PRECONDITION",
+        "{channel} {epoch}/{index} is dated later than the clock of this node; its records are answered from then on",
+        "{origin}",
+        "compare this clock with others; if it is right, {origin} must correct its own and publish the rows again",
+    ),
     "ENTRY_HEADER": (
         "INVALID_ARGUMENT",
         "the header of {channel} {epoch}/{index} contradicts itself: {detail}",
@@ -85,7 +91,7 @@ LOG_ERRORS: dict[str, tuple[str, str, str, str]] = {
     ),
     "ENTRY_UNCONFIRMED": (
         "FAILED_PRECONDITION",
-        "{channel} {epoch}/{index} bears a key no longer active; nothing shows that it belongs to the history up to {size}",
+        "{channel} {epoch}/{index} bears a key no longer active; nothing shows that it leads to the history of {size}",
         "nobody",
         "it is fetched together with the proof",
     ),

@@ -106,13 +106,12 @@ class Unfolded:
     origin: Member
     editions: Mapping[str, Edition]
     settled: bool
-    arrived_at_ms: int
 
 
 def fold(entry: Unfolded, find_keys: FindKeys, limits: Limits = DEFAULT_LIMITS) -> Applied | None:
     """What the next entry does to the state of its channel; None while its catalogue edition is on its way."""
     header = entry.header
-    if header.issued_at_unix_ms > entry.arrived_at_ms + limits.max_clock_skew_ms:
+    if header.issued_at_unix_ms > limits.max_time_unix_ms:
         return _without_effect(header, "VERDICT_FUTURE")
     if header.kind == channel_pb2.ENTRY_KIND_MANIFEST:
         return _without_effect(header, "VERDICT_MANIFEST")

@@ -18,8 +18,6 @@ from node.simulator.holdings import RACE_MS, Holder, Holding, is_active
 from node.simulator.observing import Violation, Write
 from node.simulator.truth import LogKey, Truth, WrittenEntry, WrittenLog
 
-_FUTURE = "VERDICT_FUTURE"
-
 
 class Commits:
     """Follows the transactions of every node; raises Violation at the first write that must not be."""
@@ -46,7 +44,7 @@ class Commits:
         at: Holder,
         _held: object,
         entry: VerifiedEntry,
-        received_ms: int,
+        _received_ms: int,
         complete: bool,
     ) -> None:
         header = entry.header
@@ -59,7 +57,7 @@ class Commits:
         if self._truth.is_true(header.channel):
             self._check_written(at, entry, key)
             self._check_open(at, key, index)
-        held.add(header, entry.envelope.payload, entry.root, received_ms, self._now_ms)
+        held.add(header, entry.envelope.payload, entry.root, self._now_ms)
         # (3) its content
         self._take_body(at, held, index, entry.body, complete=complete)
         self.appended.append((at, key, index))
@@ -229,26 +227,19 @@ class Commits:
         written = self._truth.log(held.key).entries[applied.index]
         rejected = {code: count for (outcome, code), count in applied.counts.items() if outcome == REJECTED}
         self._check_rejected(at, held, applied, rejected, written)
-        if _FUTURE in rejected:
-            held.without_effect.add(applied.index)
-        elif not rejected and written.header.kind == channel_pb2.ENTRY_KIND_RECORDS:
+        if not rejected and written.header.kind == channel_pb2.ENTRY_KIND_RECORDS:
             self._check_reduced(at, held, applied, written)
         self._put_rows(at, held, applied, written)
 
     def _check_rejected(
         self, at: Holder, held: Holding, applied: Applied, rejected: Mapping[str, int], written: WrittenEntry
     ) -> None:
-        """What an origin judged good, everybody does, but where an entry came before the time it is dated."""
-        limit_ms = held.received_ms[applied.index] + DEFAULT_LIMITS.max_clock_skew_ms
-        is_early = written.header.issued_at_unix_ms > limit_ms
-        is_record = written.header.kind == channel_pb2.ENTRY_KIND_RECORDS
+        """What an origin judged good, everybody does."""
         if at.node == origin_of(held.key[0]) and written.rejected is None:
             written.rejected = rejected
         other = {code for code in rejected if code not in (written.rejected or {})}
-        if other - ({_FUTURE} if is_early else set()) and written.rejected is not None:
+        if other and written.rejected is not None:
             raise Violation("G3", at.label, f"{_at(held.key, applied.index)} is rejected here alone: {sorted(other)}")
-        if is_early and is_record and _FUTURE not in rejected:
-            raise Violation("G3", at.label, f"{_at(held.key, applied.index)} takes effect, and is dated in the future")
 
     def _check_reduced(self, at: Holder, held: Holding, applied: Applied, written: WrittenEntry) -> None:
         if held.key[0] in at.untracked or not all(slot.key for slot in written.slots):

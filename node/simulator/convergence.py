@@ -158,20 +158,16 @@ class Convergence:
                     sizes.setdefault((label, log.key[0]), {})[log.key] = answered
 
         @cache
-        def reduced(
-            read: tuple[tuple[LogKey, int], ...], without: frozenset[tuple[int, int]], gone: frozenset[Place]
-        ) -> frozenset[Place]:
-            return frozenset(in_force_of(self._truth, dict(read), without, gone).values())
+        def reduced(read: tuple[tuple[LogKey, int], ...], gone: frozenset[Place]) -> frozenset[Place]:
+            return frozenset(in_force_of(self._truth, dict(read), gone).values())
 
         for (label, channel), read in sizes.items():
             if all(slot.key for slot in self._record_slots(read)):
-                logs = self._holders[label].logs
-                late = frozenset((key[1], index) for key in read if key in logs for index in logs[key].without_effect)
                 # What was erased above a cut, before that was known, is gone for good where it was erased.
                 gone = (
                     self._truth.erasures.get(channel, {}).keys() & self._holders[label].erased.get(channel, {}).keys()
                 )
-                yield (label, channel), reduced(tuple(sorted(read.items())), late, frozenset(gone))
+                yield (label, channel), reduced(tuple(sorted(read.items())), frozenset(gone))
 
     def _answered(self, holder: Holder, log: WrittenLog, size: int, members: Members) -> int | None:
         """Up to where a node answers from a log: all it must hold, or what it has and need not give up.

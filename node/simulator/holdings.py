@@ -7,7 +7,6 @@ from node.core import envelope as envelopes
 from node.core.audience import manifest_defect
 from node.core.channel import HeadAt
 from node.core.entry import origin_of
-from node.core.limits import DEFAULT_LIMITS
 from node.core.membership import Member, Members, Standing
 from node.core.merkle import EMPTY_ROOT
 from node.core.state import Place
@@ -43,11 +42,9 @@ class Holding:
     payloads: list[bytes] = field(default_factory=list)
     roots: list[bytes] = field(default_factory=lambda: [EMPTY_ROOT])
     record_counts: list[int] = field(default_factory=list)
-    received_ms: list[int] = field(default_factory=list)
     manifests: list[HeldManifest] = field(default_factory=list)
     bodies: set[int] = field(default_factory=set)
     missing: dict[int, set[int] | None] = field(default_factory=dict)
-    without_effect: set[int] = field(default_factory=set)
     applied: int = 0
     most_applied: int = 0
     left_at: int | None = None
@@ -57,12 +54,11 @@ class Holding:
         """How many entries are held."""
         return len(self.payloads)
 
-    def add(self, header: channel_pb2.EntryHeader, payload: bytes, root: bytes, received_ms: int, now_ms: int) -> None:
+    def add(self, header: channel_pb2.EntryHeader, payload: bytes, root: bytes, now_ms: int) -> None:
         """Take one more entry to the end."""
         self.payloads.append(payload)
         self.roots.append(root)
         self.record_counts.append(header.record_count)
-        self.received_ms.append(received_ms)
         if not manifest_defect(header):
             manifest = header.manifest
             self.manifests.append(HeldManifest(header.index, manifest.audience, manifest.priority, now_ms))
@@ -71,7 +67,6 @@ class Holding:
         """Begin again, for a node that belongs to the audience again: whatever has no body must come."""
         self.left_at = None
         self.applied = 0
-        self.without_effect.clear()
         self.missing = {at: None for at, count in enumerate(self.record_counts) if count and at not in self.bodies}
 
     def drop_bodies(self) -> None:
@@ -160,11 +155,8 @@ class Holder:
             header = envelopes.parse(channel_pb2.EntryHeader, entry.envelope.payload)
             if previous is not None:
                 log.roots[-1] = header.prev_root
-            log.add(header, entry.envelope.payload, b"", entry.received_at_ms, 0)
+            log.add(header, entry.envelope.payload, b"", 0)
             previous = header
-            # As it was judged when it arrived: dated in the future, and so without effect for good.
-            if header.issued_at_unix_ms > entry.received_at_ms + DEFAULT_LIMITS.max_clock_skew_ms:
-                log.without_effect.add(entry.index)
             self._read_body(log, entry.index, entry.body, complete=entry.complete)
             for position in store.erasures(*held.key, entry.index):
                 place = Place(held.log.epoch, entry.index, position)

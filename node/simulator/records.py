@@ -100,13 +100,11 @@ class ChannelRecords:
             self.in_force[key] = valid[-1]
 
 
-def in_force_of(
-    truth: Truth, sizes: Mapping[LogKey, int], without: frozenset[tuple[int, int]], gone: frozenset[Place]
-) -> dict[bytes, Place]:
+def in_force_of(truth: Truth, sizes: Mapping[LogKey, int], gone: frozenset[Place]) -> dict[bytes, Place]:
     """The records that ought to be in force where these logs of one channel are applied up to these sizes.
 
-    Of each key the last one that is not erased: whoever comes late cannot know of more. without are entries that
-    had no effect where they arrived before the time they are dated; gone are records erased by what is read no more.
+    Of each key the last one that is not erased: whoever comes late cannot know of more. gone are records erased by
+    what is read no more.
     """
     logs = [(key, truth.logs[key].entries[:size]) for key, size in sorted(sizes.items())]
     erased = gone.union(place for _, entries in logs for entry in entries for place in entry.erases)
@@ -115,6 +113,6 @@ def in_force_of(
         for index, entry in enumerate(entries):
             places = [Place(epoch, index, position) for position in range(len(entry.slots))]
             for place, slot in zip(places, entry.slots, strict=True):
-                if slot.key and place not in erased and (epoch, index) not in without:
+                if slot.key and place not in erased:
                     found[slot.key] = place
     return found

@@ -27,7 +27,7 @@ from node.core.state import (
     fold,
 )
 from node.pb import channel_pb2, record_pb2
-from tests.builders import NOW_MS, ChannelWriter, make_manifest, make_node
+from tests.builders import ChannelWriter, make_manifest, make_node
 from tests.duties.rows import row
 from tests.wire import EDITION
 
@@ -50,7 +50,7 @@ def unfolded(records: list[bytes], *, erased: tuple[int, ...] = (), at: int = 1,
         for position in erased:
             slots.slots[position].CopyFrom(channel_pb2.Slot(commitment=body.commitments[position]))
         body = open_body(entry.header, slots.SerializeToString())
-    found = Unfolded(entry.header, body, MANIFEST, ORIGIN.member, EDITIONS, True, NOW_MS + at)
+    found = Unfolded(entry.header, body, MANIFEST, ORIGIN.member, EDITIONS, True)
     return replace(found, **fields)  # type: ignore[arg-type]
 
 
@@ -148,7 +148,7 @@ def codes(entry: Unfolded) -> set[tuple[int, str]]:
 
 
 def test_what_an_entry_may_not_do_is_counted_with_the_reason() -> None:
-    late = NOW_MS + 1 + Limits().max_clock_skew_ms
+    late = Limits().max_time_unix_ms
     assert codes(unfolded([row(1).record], issued_at_unix_ms=late)) == {(APPLIED, "")}
     assert codes(unfolded([row(1).record], issued_at_unix_ms=late + 1)) == {(REJECTED, "VERDICT_FUTURE")}
     assert codes(unfolded([row(1).record], kind=4)) == {(REJECTED, "VERDICT_KIND")}
