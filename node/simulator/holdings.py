@@ -133,13 +133,17 @@ class Holder:
 
     def read(self, store: Store, now_ms: int) -> None:
         """Take over what a store holds, after it was put back to an earlier state."""
+        # A cut may be known before the first entry of its log is here.
+        cut_before = [*self.cuts]
         self.clear()
         for held in store.channels():
             # What lies behind the records in force cannot be read, so their order is not followed any further.
             self.untracked.add(held.log.channel)
-            if held.log.cut is not None:
-                self.cuts[held.key] = (held.log.cut, now_ms - RACE_MS)
             self._read_log(store, held)
+        for key in (*cut_before, *self.logs):
+            cut = store.log(*key).cut
+            if cut is not None:
+                self.cuts[key] = (cut, now_ms - RACE_MS)
         for receipt in store.receipts_of(self.node):
             message = receipt.receipt.message
             held_log = self.logs.get((message.channel, message.epoch))
