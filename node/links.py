@@ -23,6 +23,7 @@ Asked = dict[ChannelEpoch, tuple[tuple[int, ...], int]]
 CALLED_RETRY_S = 2.0
 BUSY_STATUS = "RESOURCE_EXHAUSTED"
 _SKEW_END_MS = 1 << 62
+SIZE_DIGITS = 18
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
@@ -78,6 +79,7 @@ class Link:
     bulk_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     asked: Asked = field(default_factory=dict)
     brought: Asked = field(default_factory=dict)
+    asked_sizes: dict[ChannelEpoch, int] = field(default_factory=dict)
     refused_ms: dict[ChannelEpoch, int] = field(default_factory=dict)
     hello_due: bool = True
     _taken: dict[ChannelEpoch, int] = field(default_factory=dict)
@@ -88,6 +90,11 @@ class Link:
         if cursor.incarnation != self.heard.incarnation:
             self.answered.clear()
         self.heard = cursor
+
+    def ask_size(self, key: ChannelEpoch, size: str) -> None:
+        """The peer believes entries of a log only with the proof that they belong to its head of a size, in digits."""
+        if size.isascii() and size.isdecimal() and len(size) <= SIZE_DIGITS:
+            self.asked_sizes[key] = int(size)
 
     def in_step(self, heads: Iterable[tuple[ChannelEpoch, HeadAt]]) -> None:
         """The peer holds all there is: nothing found by an earlier comparison moves any more."""

@@ -32,6 +32,7 @@ from node.ports import (
 from node.publishing import Publishing
 from node.receiving import Receiving, Taken
 from node.sharing import Sharing
+from node.transfers import proofs_brought
 
 FOLLOW_PAUSE_S = 5.0
 
@@ -287,7 +288,7 @@ class Node:
 
     async def receive(self, run: Sequence[SignedEntry]) -> Taken:
         """Take entries a member pushes."""
-        return await self.receiving.receive(run)
+        return await self.receiving.receive(run, proofs_brought(run))
 
     async def take_receipts(self, receipts: Sequence[envelope_pb2.Envelope]) -> list[envelope_pb2.Refusal]:
         """Take receipts a member hands over."""

@@ -6,12 +6,13 @@ is not even told that the channel exists. Nothing above a cut and nothing of a c
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from node.admission import header_of, is_own, root_at
+from node.admission import header_of, heartbeat_head, is_own, root_at
 from node.core import heartbeat as heartbeats
+from node.core import merkle
 from node.core.channel import HeadAt
-from node.core.entry import SignedEntry, origin_of
+from node.core.entry import Continuation, SignedEntry, origin_of
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Members, Standing
@@ -116,6 +117,29 @@ class Sharing:
             return None
         entry = self._store.entry(*held.key, held.manifest_index)
         return entry.envelope if entry is not None else None
+
+    def leading(self, peer: str, signed: SignedEntry, asked_size: int | None) -> SignedEntry:
+        """An entry together with the proof that it belongs to a later head, where nobody would believe it without.
+
+        asked_size is the head that the peer has named when it refused it, None where it has not.
+        """
+        held = self._store.channel(signed.channel, signed.epoch)
+        size = asked_size if asked_size is not None or held is None else self._rests_on(held, signed)
+        if held is None or size is None or not signed.index + 1 < size <= self.extent(peer, held).size:
+            return signed
+        hashes = merkle.prove_consistency(signed.index + 1, size, self._store.hashes(signed.channel, signed.epoch))
+        return replace(signed, leads_to=Continuation(size, tuple(hashes)))
+
+    def _rests_on(self, held: HeldChannel, signed: SignedEntry) -> int | None:
+        """The size of the head by which an entry is believed: of the cut, or of a heartbeat over a key that is gone."""
+        if held.log.cut is not None:
+            return held.log.cut.size
+        origin, beat = self._view.members.get(held.origin), self._store.heartbeat(held.origin)
+        active = [key.key_id for key in origin.active_keys] if origin is not None else []
+        if beat is None or any(signature.keyid in active for signature in signed.envelope.signatures):
+            return None
+        head = heartbeat_head(beat.view, held.key)
+        return head.size if head is not None else None
 
     def may_read(self, peer: str, channel: str) -> bool:
         """Whether a member may know of a channel held here."""

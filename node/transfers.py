@@ -142,7 +142,10 @@ class Transfers:
             return
         async for answer in self._reach(link.node).push(lane, some or self._outgoing(link, key, start)):
             if answer.refusal is not None:
-                await self._note_refusal(link, key, from_refusal(answer.refusal))
+                refusal = from_refusal(answer.refusal)
+                await self._note_refusal(link, key, refusal)
+                if refusal.code == "ENTRY_UNCONFIRMED":
+                    link.ask_size(key, refusal.parameters.get("size", ""))
                 link.known.pop(key, None)
                 link.refused_ms[key] = self._clock.now_ms()
                 break
@@ -159,5 +162,15 @@ class Transfers:
             signed = next(self._sharing.entries(link.node, key[0], key[1], due, None), None)
             if signed is None:
                 return
-            yield signed
+            yield self._sharing.leading(link.node, signed, link.asked_sizes.get(key))
             due = max(due + 1, link.known.get(key, 0))
+
+
+def proofs_brought(run: Sequence[SignedEntry]) -> Prove:
+    """Answers from the proofs that came along with pushed entries: who pushes them may be out of reach for calls."""
+    brought = {(each.index + 1, each.leads_to.size): each.leads_to.hashes for each in run if each.leads_to is not None}
+
+    async def prove(old_size: int, new_size: int) -> Sequence[bytes]:
+        return brought.get((old_size, new_size), ())
+
+    return prove

@@ -33,11 +33,20 @@ class HeadAt:
 
 
 @dataclass(frozen=True, slots=True)
+class Continuation:
+    """The proof that a log up to some entry is a prefix of its head of a later size (RFC 6962, 2.1.2)."""
+
+    size: int
+    hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SignedEntry:
     """An entry as it arrives: nothing of it is verified, channel, epoch and index are routing claims.
 
     body is the serialized EntryBody, None where only the header was sent. invitation is the header of a later
-    manifest, for a reader that the manifests up to this entry do not name.
+    manifest, for a reader that the manifests up to this entry do not name. leads_to comes with a pushed entry that
+    needs a later head to be believed, as its receiver may be unable to ask for it.
     """
 
     channel: str
@@ -46,6 +55,7 @@ class SignedEntry:
     envelope: envelope_pb2.Envelope
     body: bytes | None
     invitation: envelope_pb2.Envelope | None = None
+    leads_to: Continuation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class HelloResponse(_message.Message):
     def __init__(self, time_unix_ms: _Optional[int] = ..., in_step: _Optional[bool] = ..., heads: _Optional[_Iterable[_Union[_channel_pb2.Head, _Mapping]]] = ..., held_receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ...) -> None: ...
 
 class EntryStart(_message.Message):
-    __slots__ = ("channel", "epoch", "index", "envelope", "encoding", "encoded_bytes", "body_bytes", "invitation")
+    __slots__ = ("channel", "epoch", "index", "envelope", "encoding", "encoded_bytes", "body_bytes", "invitation", "leads_to_size", "leads_to_hashes")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +89,8 @@ class EntryStart(_message.Message):
     ENCODED_BYTES_FIELD_NUMBER: _ClassVar[int]
     BODY_BYTES_FIELD_NUMBER: _ClassVar[int]
     INVITATION_FIELD_NUMBER: _ClassVar[int]
+    LEADS_TO_SIZE_FIELD_NUMBER: _ClassVar[int]
+    LEADS_TO_HASHES_FIELD_NUMBER: _ClassVar[int]
     channel: str
     epoch: int
     index: int
@@ -97,7 +99,9 @@ class EntryStart(_message.Message):
     encoded_bytes: int
     body_bytes: int
     invitation: _envelope_pb2.Envelope
-    def __init__(self, channel: _Optional[str] = ..., epoch: _Optional[int] = ..., index: _Optional[int] = ..., envelope: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., encoding: _Optional[_Union[BodyEncoding, str]] = ..., encoded_bytes: _Optional[int] = ..., body_bytes: _Optional[int] = ..., invitation: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ...) -> None: ...
+    leads_to_size: int
+    leads_to_hashes: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, channel: _Optional[str] = ..., epoch: _Optional[int] = ..., index: _Optional[int] = ..., envelope: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., encoding: _Optional[_Union[BodyEncoding, str]] = ..., encoded_bytes: _Optional[int] = ..., body_bytes: _Optional[int] = ..., invitation: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., leads_to_size: _Optional[int] = ..., leads_to_hashes: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class EntryFrame(_message.Message):
     __slots__ = ("start", "data")

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import zstandard
 
-from node.core.entry import SignedEntry
+from node.core.entry import Continuation, SignedEntry
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.merkle import HASH_BYTES
 from node.pb import exchange_service_pb2 as pb
 
 COMPRESSED_FROM_BYTES = 1024
@@ -39,6 +40,8 @@ def frames(signed: SignedEntry, limits: Limits = DEFAULT_LIMITS) -> Iterator[pb.
         encoded_bytes=len(encoded),
         body_bytes=len(signed.body or b""),
         invitation=signed.invitation,
+        leads_to_size=signed.leads_to.size if signed.leads_to is not None else 0,
+        leads_to_hashes=signed.leads_to.hashes if signed.leads_to is not None else (),
     )
     step = limits.max_frame_bytes
     yield pb.EntryFrame(start=start, data=encoded[:step])
@@ -140,8 +143,11 @@ def _check_start(start: pb.EntryStart, limits: Limits) -> None:
         raise XinqiaoError("FRAME", detail=f"more than {limits.max_signatures_per_envelope} signatures")
     if len(start.channel) > limits.max_channel_name_chars + MAX_ORIGIN_CHARS:
         raise XinqiaoError("FRAME", detail="the channel's name is too long")
-    if max(start.epoch, start.index) >= NUMBERS_END:
-        raise XinqiaoError("FRAME", detail="epoch or index is out of range")
+    if max(start.epoch, start.index, start.leads_to_size) >= NUMBERS_END:
+        raise XinqiaoError("FRAME", detail="epoch, index or the size it leads to is out of range")
+    hashes = start.leads_to_hashes
+    if len(hashes) > limits.max_proof_hashes or any(len(each) != HASH_BYTES for each in hashes):
+        raise XinqiaoError("FRAME", detail="the proof of where the entry leads cannot be one")
     if not _sizes_agree(start):
         raise XinqiaoError("FRAME", detail="encoding, encoded_bytes and body_bytes contradict each other")
 
@@ -162,7 +168,8 @@ def _complete(current: _Open, limits: Limits) -> SignedEntry:
     elif start.encoding == pb.BODY_ENCODING_ZSTD:
         body = _decompress(start, bytes(current.data), limits)
     invitation = start.invitation if start.HasField("invitation") else None
-    return SignedEntry(start.channel, start.epoch, start.index, start.envelope, body, invitation)
+    leads_to = Continuation(start.leads_to_size, tuple(start.leads_to_hashes)) if start.leads_to_size else None
+    return SignedEntry(start.channel, start.epoch, start.index, start.envelope, body, invitation, leads_to)
 
 
 def _decompress(start: pb.EntryStart, data: bytes, limits: Limits) -> bytes:

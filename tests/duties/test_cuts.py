@@ -51,7 +51,9 @@ def cut_at(network: Network, node: str) -> int:
     return cut.size if cut is not None else -1
 
 
-@pytest.mark.parametrize(("caller", "more"), [(BEHIND, 1), (BEHIND, 2), (BEHIND, 70), (AHEAD, 1)])
+@pytest.mark.parametrize(
+    ("caller", "more"), [(BEHIND, 1), (BEHIND, 2), (BEHIND, 70), (AHEAD, 1), (AHEAD, 2), (AHEAD, 70)]
+)
 def test_the_largest_listed_head_is_reached_whichever_side_calls(caller: str, more: int) -> None:
     async def scenario() -> None:
         network = await cut_twice(more)

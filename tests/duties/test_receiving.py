@@ -14,6 +14,7 @@ from node.core.audience import parse_audience
 from node.core.channel import HeadAt, head_leaf
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
+from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END
 from node.core.membership import Cut, Standing
 from node.core.merkle import EMPTY_ROOT
@@ -524,6 +525,31 @@ def test_entries_of_a_retired_key_are_caught_up_over_many_runs_with_a_proof_for_
         assert_sound(node)
 
     run(scenario())
+
+
+@pytest.mark.parametrize(("caller", "knows_the_head"), [("310115", True), ("310000", True), ("310000", False)])
+def test_entries_of_a_retired_key_are_pushed_with_a_proof_for_each(caller: str, *, knows_the_head: bool) -> None:
+    async def scenario() -> None:
+        network, writer = await rotated_network(200, registry_pb2.KEY_STATE_RETIRED)
+        node = network["330100"]
+        beat = make_heartbeat(network.signing["310000"], {(BASE, 0): writer.head}, network.clock.time_ms)
+        await node.receiving.take_heartbeat(beat.view)
+        if knows_the_head:
+            await keep_heartbeat(network[caller], beat)
+        else:
+            # The refusal names the size of the head that the reader knows.
+            await network.sync(caller, "330100")
+            assert node.world.store.channels() == []
+        await network.sync(caller, "330100")
+        held = node.answering.channel(BASE)
+        assert (held.log.size, held.log.root, held.applied_size) == (200, writer.log.root, 200)
+        assert_sound(node)
+
+    run(scenario())
+
+
+async def keep_heartbeat(node: Node, beat: VerifiedHeartbeat) -> None:
+    await node.world.writer.run(Lane.CONTROL, lambda tx: tx.put_heartbeat(beat))
 
 
 @pytest.mark.parametrize("state", [registry_pb2.KEY_STATE_RETIRED, registry_pb2.KEY_STATE_REVOKED])

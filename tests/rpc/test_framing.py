@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.core.entry import SignedEntry
+from node.core.entry import Continuation, SignedEntry
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.pb import envelope_pb2
@@ -71,6 +71,19 @@ def test_entries_arrive_as_they_were_sent_whatever_the_frame_size(sent: list[byt
     assert all(len(frame.data) <= frame_bytes for frame in found)
     assert [frame.HasField("start") for frame in found].count(True) == len(sent)
     assert read(found, limits) == entries
+
+
+@pytest.mark.parametrize("hashes", [(), (b"\x01" * 32,), (b"\x01" * 32,) * DEFAULT_LIMITS.max_proof_hashes])
+def test_the_proof_of_where_an_entry_leads_arrives_with_it(hashes: tuple[bytes, ...]) -> None:
+    signed = replace(entry(b"x"), leads_to=Continuation(9, hashes))
+    assert read(list(frames(signed)), DEFAULT_LIMITS) == [signed]
+
+
+@pytest.mark.parametrize("hashes", [(b"\x01" * 31,), (b"\x01" * 32,) * (DEFAULT_LIMITS.max_proof_hashes + 1)])
+def test_what_cannot_be_a_proof_of_where_an_entry_leads_is_refused(hashes: tuple[bytes, ...]) -> None:
+    frame = start(b"abcd", pb.BODY_ENCODING_IDENTITY, b"abcd")
+    frame.start.leads_to_hashes.extend(hashes)
+    assert refused([frame]).code == "FRAME"
 
 
 @given(bodies.filter(bool), st.data())
@@ -163,7 +176,14 @@ def test_frames_that_carry_nothing_do_not_keep_a_stream_open() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("epoch", 1 << 63), ("index", (1 << 64) - 1), ("channel", "c" * 97), ("encoding", 9), ("body_bytes", 3)],
+    [
+        ("epoch", 1 << 63),
+        ("index", (1 << 64) - 1),
+        ("channel", "c" * 97),
+        ("encoding", 9),
+        ("body_bytes", 3),
+        ("leads_to_size", 1 << 63),
+    ],
 )
 def test_a_start_that_no_node_could_keep_is_refused(name: str, value: int | str) -> None:
     frame = start(b"abcd", pb.BODY_ENCODING_IDENTITY, b"abcd")
