@@ -98,7 +98,7 @@ class Node:
             limits=limits,
             wake=self._woken,
         )
-        self.sharing = Sharing(view, world.store, self.publishing.released, limits)
+        self.sharing = Sharing(view, world.store, self.publishing.released, world.signer, limits)
         self.receiving = Receiving(
             view=view,
             store=world.store,

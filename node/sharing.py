@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from node.admission import header_of, heartbeat_head, is_own, root_at
+from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core import merkle
 from node.core.channel import HeadAt
@@ -17,7 +18,7 @@ from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Members, Standing
 from node.pb import channel_pb2, envelope_pb2
-from node.ports import HeldChannel, HeldReceipt, Store, View
+from node.ports import HeldChannel, HeldReceipt, Signer, Store, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,17 @@ class Sharing:
     """Decides, for every member and every log, what may leave this node."""
 
     def __init__(
-        self, view: View, store: Store, released: Callable[[ChannelEpoch], int | None], limits: Limits = DEFAULT_LIMITS
+        self,
+        view: View,
+        store: Store,
+        released: Callable[[ChannelEpoch], int | None],
+        signer: Callable[[], Signer],
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._view = view
         self._store = store
         self._released = released
+        self._signer = signer
         self._limits = limits
         self._readers: dict[tuple[str, ChannelEpoch], tuple[int, bool]] = {}
         self._readers_among: Members | None = None
@@ -106,10 +113,22 @@ class Sharing:
                 return
             assert held is not None
             for entry in self._store.entries(channel, epoch, start, start + 1, with_bodies=extent.with_bodies):
+                envelope = entry.envelope if extent.with_bodies else self._countersigned(held, entry.envelope)
                 yield SignedEntry(
-                    channel, epoch, entry.index, entry.envelope, entry.body, self._invitation(held, entry.index)
+                    channel, epoch, entry.index, envelope, entry.body, self._invitation(held, entry.index)
                 )
             start += 1
+
+    def _countersigned(self, held: HeldChannel, envelope: envelope_pb2.Envelope) -> envelope_pb2.Envelope:
+        """A header of ours under a key that is active now: who was dropped is shown no later head to believe it by."""
+        if not is_own(self._view, held.log.channel) or self._is_signed_by_active(held.origin, envelope):
+            return envelope
+        return envelopes.seal(envelope.payload, envelopes.ENTRY_HEADER, self._signer())
+
+    def _is_signed_by_active(self, origin: str, envelope: envelope_pb2.Envelope) -> bool:
+        member = self._view.members.get(origin)
+        active = [key.key_id for key in member.active_keys] if member is not None else []
+        return any(signature.keyid in active for signature in envelope.signatures)
 
     def _invitation(self, held: HeldChannel, index: int) -> envelope_pb2.Envelope | None:
         """The manifest in force goes along with entry 0, whose own manifest may not name a later reader."""
@@ -134,9 +153,8 @@ class Sharing:
         """The size of the head by which an entry is believed: of the cut, or of a heartbeat over a key that is gone."""
         if held.log.cut is not None:
             return held.log.cut.size
-        origin, beat = self._view.members.get(held.origin), self._store.heartbeat(held.origin)
-        active = [key.key_id for key in origin.active_keys] if origin is not None else []
-        if beat is None or any(signature.keyid in active for signature in signed.envelope.signatures):
+        beat = self._store.heartbeat(held.origin)
+        if beat is None or self._is_signed_by_active(held.origin, signed.envelope):
             return None
         head = heartbeat_head(beat.view, held.key)
         return head.size if head is not None else None

@@ -13,9 +13,9 @@ from node.core.errors import XinqiaoError
 from node.core.membership import Cut, Standing
 from node.core.state import Place
 from node.node import Node
-from node.pb import channel_pb2, exchange_service_pb2
+from node.pb import channel_pb2, exchange_service_pb2, registry_pb2
 from node.sharing import NOTHING, Extent
-from tests.builders import NETWORK, ChannelWriter
+from tests.builders import NETWORK, ChannelWriter, list_keys, make_node, signing_key
 from tests.duties.hostile import BASE, base_of, refused, run_of, write_row
 from tests.duties.rows import code_of, manifest, row
 from tests.wire import Network
@@ -169,6 +169,27 @@ def test_a_member_that_was_dropped_gets_headers_up_to_its_farewell_and_nothing_o
         assert extent_of(node, "310115") == NOTHING
         assert extent_of(network["310115"], "310000") == NOTHING
         assert list(network["310115"].answering.records(code_of(1), "", 0)) == []
+
+    run(scenario())
+
+
+def test_g8_a_member_dropped_by_a_key_retired_since_believes_its_farewell_and_erases_its_copy() -> None:
+    async def scenario() -> None:
+        network = await published()
+        network.down.add("310115")
+        await network["310000"].publishing.publish(BASE, [row(8)])
+        await network["310000"].publishing.set_audience(BASE, parse_audience("330100"))
+        await network.settle()
+        before, after = network.signing["310000"], make_node("310000")
+        retired = signing_key(before.signer, registry_pb2.KEY_STATE_RETIRED)
+        network.signing["310000"] = list_keys(after, [retired, signing_key(after.signer)], after)
+        network.down.clear()
+        await network.publish_registry()
+        await network.settle()
+        held = network["310115"].world.store.channel(BASE)
+        assert held is not None
+        assert held.left_at == held.log.size - 1 == 6
+        assert list(network["310115"].answering.records("", BASE, 0)) == []
 
     run(scenario())
 
