@@ -99,12 +99,19 @@ class Commits:
                 )
 
     def _check_fresh_content(self, at: Holder, written: WrittenEntry, key: LogKey) -> None:
-        """An origin writes no record again whose very content is in force: it was counted a duplicate."""
+        """An origin writes no record again whose very content is in force: it was counted a duplicate.
+
+        But for one that a clock which was ahead had dated in the future: nobody is answered it yet.
+        """
         if key[0] in at.untracked:
             return
-        rows = at.rows(key[0])
+        rows, latest_ms = at.rows(key[0]), written.header.issued_at_unix_ms + DEFAULT_LIMITS.max_clock_skew_ms
         for position, slot in enumerate(written.slots):
-            if slot.key and rows.content_of(slot.key) == slot.content_hash:
+            if not slot.key or rows.content_of(slot.key) != slot.content_hash:
+                continue
+            place = rows.in_force[slot.key]
+            before = self._truth.log((key[0], place.epoch)).entries[place.index]
+            if before.header.issued_at_unix_ms <= latest_ms:
                 raise Violation("G3", at.label, f"{_at(key, written.header.index)}/{position} is in force already")
 
     def _check_open(self, at: Holder, key: LogKey, index: int) -> None:
