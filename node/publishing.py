@@ -322,22 +322,26 @@ class Publishing:
 
     def _split_by_novelty(self, channel: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Outcome]]:
         held = self._store.find_keys(channel, [candidate.key for candidate in candidates])
+        dormant = {candidate.key for candidate in candidates if self._is_dormant(channel, candidate, held)}
         current = {key: record.content_hash for key, record in held.items()}
         fresh, outcomes = [], []
         for candidate in candidates:
             before = current.get(candidate.key)
-            if before == candidate.content_hash and not self._is_dormant(channel, held.get(candidate.key)):
+            if before == candidate.content_hash and candidate.key not in dormant:
                 outcomes.append(Outcome(candidate.row, OutcomeKind.DUPLICATE))
                 continue
             kind = OutcomeKind.ACCEPTED if before is None else OutcomeKind.REVISED
             outcomes.append(Outcome(candidate.row, kind))
             current[candidate.key] = candidate.content_hash
+            dormant.discard(candidate.key)
             fresh.append(candidate)
         return fresh, outcomes
 
-    def _is_dormant(self, channel: str, known: HeldKey | None) -> bool:
+    def _is_dormant(self, channel: str, candidate: Candidate, held: Mapping[bytes, HeldKey]) -> bool:
         """Whether a record was published by a clock that was ahead: the same one with its true date takes its place."""
-        record = self._store.record(channel, known.place) if known is not None else None
+        known = held.get(candidate.key)
+        is_same = known is not None and known.content_hash == candidate.content_hash
+        record = self._store.record(channel, known.place) if known is not None and is_same else None
         latest_ms = self._clock.now_ms() + self._limits.max_clock_skew_ms
         return record is not None and record.issued_at_ms > latest_ms
 

@@ -40,6 +40,7 @@ UNITS: Mapping[str, str] = {
     "_chars": "characters",
     "_deadline_s": "s",
     "_skew_ms": "ms",
+    "_unix_ms": "ms since 1970, UTC",
 }
 
 

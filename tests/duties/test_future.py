@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from node.core.limits import DEFAULT_LIMITS
@@ -61,9 +62,9 @@ def test_a_row_published_by_a_clock_that_was_ahead_is_published_again_with_its_t
     async def scenario() -> None:
         network = Network("310000", "310115")
         await published_ahead(network)
-        (outcome,) = await network["310000"].publishing.publish(BASE, [row(1)])
+        twice = await network["310000"].publishing.publish(BASE, [row(1), replace(row(1), row=2)])
         await network.settle()
-        assert outcome.kind.name == "REVISED"
+        assert [outcome.kind.name for outcome in twice] == ["REVISED", "DUPLICATE"]
         assert [answered(network[node]) for node in ("310000", "310115")] == [1, 1]
         (again,) = await network["310000"].publishing.publish(BASE, [row(1)])
         assert again.kind.name == "DUPLICATE"
