@@ -69,6 +69,7 @@ def registry() -> None:
 
 
 @registry.group("officer")
+@options
 def officer_group() -> None:
     """Commands for an officer's own machine, which needs no network."""
 
@@ -253,6 +254,7 @@ def requests(forget: tuple[str, str] | None) -> None:
 
 
 @registry.group("propose")
+@options
 def propose() -> None:
     """Make a proposal file for the officers to sign.
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,12 +9,14 @@ from typing import Any, TypeVar
 import click
 
 from node.core.errors import XinqiaoError
+from node.texts import told, words
+from node.texts.commands import SpokenCommand, SpokenGroup, lang_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_PASSPHRASE_BYTES = 4096
 
 
-class Command(click.Command):
+class Command(SpokenCommand):
     """A command whose refusals are printed as code, text, who must act and the next command; exit status 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -28,29 +29,16 @@ class Command(click.Command):
             _print_error(XinqiaoError("FILE_ACCESS", file=error.filename, detail=error.strerror or error))
         return ctx.exit(1)
 
-    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - the list of commands is wrapped, never cut
-        """The first sentence of its help."""
-        return _first_sentence(self)
 
-
-class Group(click.Group):
+class Group(SpokenGroup):
     """A group of such commands."""
 
     command_class = Command
     group_class = type
 
-    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - likewise
-        """The first sentence of its help."""
-        return _first_sentence(self)
-
-
-def _first_sentence(command: click.Command) -> str:
-    paragraph = " ".join((command.help or "").split("\n\n")[0].split())
-    return re.split(r"(?<=\.)\s", paragraph)[0]
-
 
 def options(command: F) -> F:
-    """Add --home and --json to a command, which may also stand before it."""
+    """Add --home, --json and --lang to a command, which may also stand before it."""
     add_home = click.option(
         "--home",
         type=click.Path(file_okay=False, path_type=Path),
@@ -61,7 +49,7 @@ def options(command: F) -> F:
     add_json = click.option(
         "--json", is_flag=True, expose_value=False, callback=_keep, help="One JSON document on stdout, prose on stderr."
     )
-    return add_home(add_json(command))
+    return add_home(add_json(lang_option(command)))
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -134,7 +122,9 @@ def result(document: dict[str, Any]) -> None:
 
 
 def _print_error(error: XinqiaoError) -> None:
-    result({"error": {"code": error.code, "text": error.text, "who": error.who, "next": error.next}})
-    click.echo(f"{error.code}: {error.text}", err=True)
-    click.echo(f"  who must act: {error.who}", err=True)
-    click.echo(f"  next: {error.next}", err=True)
+    shown = told(error)
+    texts = {"text": shown.text, "who": shown.who, "next": shown.next}
+    result({"error": {"code": error.code, "parameters": error.parameters, **texts}})
+    click.echo(f"{error.code}: {shown.text}", err=True)
+    click.echo(words("  who must act: {who}", who=shown.who), err=True)
+    click.echo(words("  next: {next}", next=shown.next), err=True)

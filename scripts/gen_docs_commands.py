@@ -8,8 +8,8 @@ import click
 from node.cli.main import main
 from node.config import document
 
-# These two are the same everywhere and are explained once, above all commands.
-EVERYWHERE = ("home", "json")
+# These are the same everywhere and are explained once, above all commands.
+EVERYWHERE = ("home", "json", "lang")
 PROGRAM = "xinqiao"
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,13 +21,15 @@ from node.core.membership import fingerprint_of
 from node.home import Home
 from node.keys import Passphrase, find_passphrase
 from node.rpc.admin_client import AdminClient
+from node.texts import told, words
+from node.texts.commands import SpokenCommand, SpokenGroup, lang_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 HOME_KEY = "xinqiao.home"
 JSON_KEY = "xinqiao.json"
 
 
-class Command(click.Command):
+class Command(SpokenCommand):
     """A command whose refusals are printed as code, text, who must act and the next command; exit status 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -41,30 +42,16 @@ class Command(click.Command):
             print_error(XinqiaoError("FILE_ACCESS", file=error.filename, detail=error.strerror or error))
         return ctx.exit(1)
 
-    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - the list of commands is wrapped, never cut
-        """The first sentence of its help."""
-        return first_sentence(self)
 
-
-class Group(click.Group):
+class Group(SpokenGroup):
     """A group of such commands."""
 
     command_class = Command
     group_class = type
 
-    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - likewise
-        """The first sentence of its help."""
-        return first_sentence(self)
-
-
-def first_sentence(command: click.Command) -> str:
-    """What a list of commands says of one."""
-    paragraph = " ".join((command.help or "").split("\n\n")[0].split())
-    return re.split(r"(?<=\.)\s", paragraph)[0]
-
 
 def options(command: F) -> F:
-    """Add --home and --json to a command, which may also stand before it."""
+    """Add --home, --json and --lang to a command, which may also stand before it."""
     add_home = click.option(
         "--home",
         type=click.Path(file_okay=False, path_type=Path),
@@ -79,7 +66,7 @@ def options(command: F) -> F:
         callback=_keep_json,
         help="One JSON document on stdout; progress and prose on stderr.",
     )
-    return add_home(add_json(command))
+    return add_home(add_json(lang_option(command)))
 
 
 def _keep_home(context: click.Context, _: click.Parameter, value: Path | None) -> None:
@@ -145,16 +132,19 @@ def print_error(error: XinqiaoError) -> None:
     show_error(error)
 
 
-def as_document(error: XinqiaoError) -> dict[str, str]:
-    """A refusal as JSON."""
-    return {"code": error.code, "text": error.text, "who": error.who, "next": error.next}
+def as_document(error: XinqiaoError) -> dict[str, object]:
+    """A refusal as JSON: code and parameters are the same in every language, the texts are not."""
+    shown = told(error)
+    fixed: dict[str, object] = {"code": error.code, "parameters": error.parameters}
+    return fixed | {"text": shown.text, "who": shown.who, "next": shown.next}
 
 
 def show_error(error: XinqiaoError) -> None:
     """Tell people of a refusal: what failed, who must act, the next step."""
-    click.echo(f"{error.code}: {error.text}", err=True)
-    click.echo(f"  who must act: {error.who}", err=True)
-    click.echo(f"  next: {error.next}", err=True)
+    shown = told(error)
+    click.echo(f"{error.code}: {shown.text}", err=True)
+    click.echo(words("  who must act: {who}", who=shown.who), err=True)
+    click.echo(words("  next: {next}", next=shown.next), err=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

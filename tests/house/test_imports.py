@@ -52,6 +52,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.joining": (*OUTFIT, *PORTS),
     "node.metrics": NODE,
     "node.scheduler": NODE,
+    # what people read, in their language: only where somebody reads
+    "node.texts": CORE,
     # driving edges
     "node.rpc": (*NODE, *OUTFIT),
     "node.console": (*NODE, *OUTFIT),
@@ -69,6 +71,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "node.ingest",
         "node.evidence",
         "node.simulator",
+        "node.texts",
     ),
     "node.simulator": (
         *NODE,
@@ -81,8 +84,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     # The package itself, which holds nothing but its docstring.
     "node": (),
-    # the membership authority's application: shares the verified core and the messages, nothing else
-    "registry": CORE,
+    # the membership authority's application: shares the verified core, the messages and their words, nothing else
+    "registry": ("node.texts", *CORE),
 }
 
 # Libraries that only some parts may know.
