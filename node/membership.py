@@ -7,6 +7,7 @@ unreachable, rolled back, frozen or two-faced changes nothing that was verified 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from node.core import ageing
@@ -15,6 +16,8 @@ from node.core.catalogue import Edition, parse_edition
 from node.core.channel import HeadAt, head_leaf
 from node.core.errors import XinqiaoError, from_refusal
 from node.core.membership import Member, Members, Standing, VerifiedDescriptor
+from node.core.registry_targets import CALENDAR_FOLDER
+from node.core.workdays import WEEKENDS_ONLY, Calendar, parse_calendar
 from node.pb import registry_pb2
 from node.ports import (
     Clock,
@@ -68,6 +71,7 @@ class Membership:
         self._read_at_ms = 0
         self._reported: tuple[list[registry_pb2.OriginHeads], int] = ([], 0)
         self._editions = _read_editions(state)
+        self._calendar = _read_calendar(state)
         self._refreshing = asyncio.Lock()
         self._narrowed = False
         self._stage_seen = self.stage
@@ -98,6 +102,14 @@ class Membership:
     def edition_in_force(self) -> Edition | None:
         """The edition with the latest date in force, then the highest version."""
         return max(self._editions.values(), key=lambda edition: (edition.in_force_from, edition.version), default=None)
+
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar of working days issued last, then of the highest version; by weekends alone where there is none.
+
+        One that this version cannot read counts as not there, and deadlines are provisional: better than no node.
+        """
+        return self._calendar
 
     @property
     def versions(self) -> registry_pb2.RegistryVersions:
@@ -161,6 +173,7 @@ class Membership:
         await self._writer.run(Lane.CONTROL, lambda tx: tx.replace_registry_files(records, keep=()))
         self._state = replace(state, members=members)
         self._editions = _read_editions(self._state)
+        self._calendar = _read_calendar(self._state)
 
     def _stage(self, state: RegistryState) -> Stage:
         return Stage(ageing.stage(state.expires_ms, self._clock.now_ms(), self._grace_ms))
@@ -235,6 +248,15 @@ def _read_editions(state: RegistryState) -> dict[str, Edition]:
         parse_edition(content) for path, content in sorted(state.targets.items()) if path.startswith("catalogue/")
     ]
     return {edition.version: edition for edition in editions}
+
+
+def _read_calendar(state: RegistryState) -> Calendar:
+    found = [WEEKENDS_ONLY]
+    for path, content in sorted(state.targets.items()):
+        if path.startswith(CALENDAR_FOLDER):
+            with suppress(XinqiaoError):
+                found.append(parse_calendar(content))
+    return max(found, key=lambda calendar: (calendar.issued_on, calendar.version))
 
 
 def _narrowed(held: Members, news: Members) -> Members:

@@ -20,6 +20,7 @@ from node.core.membership import Members
 from node.core.merkle import HashReader
 from node.core.receipt import VerifiedReceipt
 from node.core.state import Applied, Erasure, HeldKey, Place
+from node.core.workdays import Calendar
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
 
 T = TypeVar("T")
@@ -561,39 +562,35 @@ class View(Protocol):
     @property
     def network(self) -> str:
         """The network as signed messages name it."""
-        ...
 
     @property
     def me(self) -> str:
         """This node's id."""
-        ...
 
     @property
     def members(self) -> Members:
         """All members."""
-        ...
 
     @property
     def editions(self) -> Mapping[str, Edition]:
         """The catalogue editions by version."""
-        ...
 
     @property
     def edition_in_force(self) -> Edition | None:
         """The edition this node publishes under, None before the registry has any."""
-        ...
+
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar of working days in force; by weekends alone before the registry has any."""
 
     @property
     def versions(self) -> registry_pb2.RegistryVersions:
         """The versions of the registry's files held."""
-        ...
 
     @property
     def read_at_ms(self) -> int:
         """When the registry was last read to the end without a fault. 0 means never."""
-        ...
 
     @property
     def stage(self) -> Stage:
         """How old the trust in the registry's word is."""
-        ...

@@ -33,6 +33,7 @@ def found(
     editions: Sequence[bytes],
     online: CryptoSigner,
     now: int,
+    calendars: Sequence[bytes] = (),
 ) -> Proposal:
     """Make the home of a new network and the proposal that its officers sign; raises ARGUMENT_INVALID."""
     _check_founding(name, officers, threshold)
@@ -40,6 +41,8 @@ def found(
     files = {paths.NETWORK_TARGET: paths.encode_network(name, now)}
     for content in editions:
         files |= decisions.publish_edition(files, content)
+    for content in calendars:
+        files |= decisions.publish_calendar(files, content)
     root = repository.new_root(officers, threshold, keys.public_of(online), now)
     proposal = proposals.found(root, files, now)
     with store.writing():

@@ -100,6 +100,9 @@ def officer_keygen(output: Path, passphrase_file: Path | None) -> None:
 @click.option(
     "--edition", "editions", multiple=True, type=FILE, help="A catalogue edition instead of the built-in ones."
 )
+@click.option(
+    "--calendar", "calendars", multiple=True, type=FILE, help="A calendar of working days instead of the built-in one."
+)
 @passphrase_option(REGISTRY_PASSPHRASE)
 @options
 def init(
@@ -108,6 +111,7 @@ def init(
     threshold: int | None,
     dev_officers: int | None,
     editions: tuple[Path, ...],
+    calendars: tuple[Path, ...],
     passphrase_file: Path | None,
 ) -> None:
     """Found a network: prints the root fingerprint that every node is given when it joins.
@@ -128,8 +132,9 @@ def init(
     officers = list(made.values()) or [keys.from_text(text) for text in officer_keys]
     needed = threshold if threshold is not None else len(officers) // 2 + 1
     # (2) the proposal
-    contents = [path.read_bytes() for path in editions] or _built_in_editions()
-    founding = authority.found(store, network, officers, needed, contents, online, now_ms())
+    catalogue = [path.read_bytes() for path in editions] or _built_in("catalogue")
+    workdays = [path.read_bytes() for path in calendars] or _built_in("calendar")
+    founding = authority.found(store, network, officers, needed, catalogue, online, now_ms(), workdays)
     fingerprint = root_fingerprint(founding.first_root).hex()
     if needed * 2 <= len(officers):
         warn(f"{needed} of {len(officers)} is no majority: two groups of officers could decide different things.")
@@ -154,9 +159,9 @@ def init(
     )
 
 
-def _built_in_editions() -> list[bytes]:
+def _built_in(kind: str) -> list[bytes]:
     folder = resources.files("registry") / "editions"
-    found = [each for each in folder.iterdir() if each.name.startswith("catalogue-")]
+    found = [each for each in folder.iterdir() if each.name.startswith(f"{kind}-")]
     return [each.read_bytes() for each in sorted(found, key=lambda each: each.name)]
 
 
@@ -380,6 +385,18 @@ def propose_publish(edition: Path, output: Path, earlier: Path | None) -> None:
     """Publish an edition of the catalogue; a published edition never changes."""
     store, state, before = _start(earlier)
     _write(store, decisions.publish_edition(state.files, edition.read_bytes()), before, output)
+
+
+@propose.command("calendar")
+@click.argument("calendar", type=FILE, help="The calendar, a JSON file.")
+@proposing
+def propose_calendar(calendar: Path, output: Path, earlier: Path | None) -> None:
+    """Publish a calendar of working days: each autumn, when next year's holidays are announced.
+
+    Of several published calendars the one issued last counts, so a file holds all years, the earlier ones too.
+    """
+    store, state, before = _start(earlier)
+    _write(store, decisions.publish_calendar(state.files, calendar.read_bytes()), before, output)
 
 
 @propose.command("renew")

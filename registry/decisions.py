@@ -1,4 +1,4 @@
-"""What officers can decide about a node or the catalogue, and the target files that say so.
+"""What officers can decide about a node, the catalogue or the calendar, and the target files that say so.
 
 Each function takes the published state and returns the files that change, by path; nothing is signed here.
 """
@@ -15,6 +15,7 @@ from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Members, Standing, VerifiedDescriptor
 from node.core.registry_targets import NodeTarget, Rejection
+from node.core.workdays import parse_calendar
 from node.pb import registry_pb2
 
 Files = Mapping[str, bytes]
@@ -165,16 +166,31 @@ def reported_leaves(
     return frozenset(ranked[: limits.max_cut_leaves])
 
 
-# --- Catalogue ----------------------------------------------------------------------------------------------
+# --- Catalogue and calendar ---------------------------------------------------------------------------------
 
 
 def publish_edition(files: Files, content: bytes) -> dict[str, bytes]:
     """Publish an edition of the catalogue; raises CATALOGUE_INVALID, ARGUMENT_INVALID."""
     version = parse_edition(content).version
+    _check_version(version)
+    # Records cite the edition they were judged by: an edition in force never changes.
+    return _unless_published(files, paths.catalogue_path(version), content)
+
+
+def publish_calendar(files: Files, content: bytes) -> dict[str, bytes]:
+    """Publish a calendar of working days; the one issued last counts. Raises CALENDAR_INVALID, ARGUMENT_INVALID."""
+    version = parse_calendar(content).version
+    _check_version(version)
+    # Deadlines that were told stay explicable: another announcement is another version.
+    return _unless_published(files, paths.calendar_path(version), content)
+
+
+def _check_version(version: str) -> None:
     if EDITION_VERSION.fullmatch(version) is None:
         raise XinqiaoError("ARGUMENT_INVALID", argument="version", detail=f"{version[:40]!r} cannot name a file")
-    path = paths.catalogue_path(version)
-    # Records cite the edition they were judged by: an edition in force never changes.
+
+
+def _unless_published(files: Files, path: str, content: bytes) -> dict[str, bytes]:
     if files.get(path, content) != content:
-        raise XinqiaoError("ARGUMENT_INVALID", argument="version", detail=f"edition {version} is published already")
+        raise XinqiaoError("ARGUMENT_INVALID", argument="version", detail=f"{path} is published already")
     return {path: content}

@@ -20,6 +20,7 @@ from node.core import registry_targets as paths
 from node.core.catalogue import parse_edition
 from node.core.errors import XinqiaoError
 from node.core.identifiers import is_node_id
+from node.core.workdays import Calendar, parse_calendar
 from registry import keys, repository
 from registry.listings import Listing, explain_listing
 from registry.proposals import Proposal
@@ -31,6 +32,7 @@ EXPIRY_SLACK = timedelta(days=14)
 
 _NODE_FILE = re.compile(r"(nodes|cuts|requests)/(\d\d)/([0-9a-z-]{1,64})\.json")
 _CATALOGUE_FILE = re.compile(r"catalogue/([0-9a-z.-]{1,32})\.json")
+_CALENDAR_FILE = re.compile(r"calendar/([0-9a-z.-]{1,32})\.json")
 _REGION_ROLE = re.compile(r"region-(\d\d)")
 
 
@@ -210,6 +212,8 @@ def _explain_files(account: Account, proposal: Proposal) -> None:
             _explain_founding(account, proposal)
         elif _CATALOGUE_FILE.fullmatch(path):
             _explain_edition(account, proposal, path)
+        elif _CALENDAR_FILE.fullmatch(path):
+            _explain_calendar(account, proposal, path)
         elif found := _NODE_FILE.fullmatch(path):
             nodes.add(found[3])
             if not is_node_id(found[3]) or paths.region_of(found[3]) != found[2]:
@@ -251,10 +255,34 @@ def _explain_founding(account: Account, proposal: Proposal) -> None:
 def _explain_edition(account: Account, proposal: Proposal, path: str) -> None:
     content = proposal.files[path]
     edition = parse_edition(content)
-    known = {} if proposal.founds else repository.read(Targets, proposal.base[TARGETS]).signed.targets
-    if path in known or paths.catalogue_path(edition.version) != path:
+    if _is_published(proposal, path) or paths.catalogue_path(edition.version) != path:
         account.unexplained.append(f"{shown(path)} is published already, or holds another edition")
     items = ", ".join(shown(item) for item in edition.items)
     digest = grouped(hashlib.sha256(content).hexdigest())
     text = f"Publish the catalogue edition {shown(edition.version)} in force from {edition.in_force_from}"
     account.lines.append(f"{text} ({len(edition.items)} items: {items}); SHA-256 of the file {digest}")
+
+
+def _explain_calendar(account: Account, proposal: Proposal, path: str) -> None:
+    content = proposal.files[path]
+    calendar = parse_calendar(content)
+    if _is_published(proposal, path) or paths.calendar_path(calendar.version) != path:
+        account.unexplained.append(f"{shown(path)} is published already, or holds another calendar")
+    years = f"{len(calendar.years)} years, {min(calendar.years)} to {max(calendar.years)}"
+    digest = grouped(hashlib.sha256(content).hexdigest())
+    text = f"Publish the calendar of working days {shown(calendar.version)} issued {calendar.issued_on}"
+    account.lines.append(f"{text} ({years}; source: {shown(calendar.source)}); SHA-256 of the file {digest}")
+    account.lines += [f"    {line}" for line in _days_of_last_year(calendar)]
+
+
+def _days_of_last_year(calendar: Calendar) -> list[str]:
+    """The year that is new in it, day by day, for whoever compares it with the announcement."""
+    last = max(calendar.years)
+    year = calendar.years[last]
+    free = ", ".join(f"{day:%m-%d}" for day in sorted(year.holidays))
+    worked = ", ".join(f"{day:%m-%d}" for day in sorted(year.workdays))
+    return [f"{last}, days off: {free or 'none'}", f"{last}, weekend days worked: {worked or 'none'}"]
+
+
+def _is_published(proposal: Proposal, path: str) -> bool:
+    return not proposal.founds and path in repository.read(Targets, proposal.base[TARGETS]).signed.targets

@@ -31,6 +31,7 @@ def status() -> None:
         f"registry {found.registry_stage}, valid until {when(found.registry_expires_unix_ms)} UTC",
         f"{found.channels} channels, {found.records} records in force, software {found.software_version}",
     )
+    say(calendar_line(found))
     table("duties", ("duty", "state", "why"), [_duty(duty) for duty in found.duties])
     if found.alarms:
         table("alarms", ("code", "what", "who must act", "last seen (UTC)", "count"), [_alarm(a) for a in found.alarms])
@@ -40,6 +41,15 @@ def status() -> None:
     if pending:
         say(f"waiting for: the officers to approve the descriptor with the fingerprint {grouped(pending)}")
     result(plain(found) | {"pending_fingerprint": pending})
+
+
+def calendar_line(found: pb.GetStatusResponse) -> str:
+    """How far the calendar of working days reaches, and what to do where that is not far enough."""
+    known = f"working days known until {found.working_days_known_until or 'no day: by weekends alone'}"
+    if not found.calendar.code:
+        return known
+    short = from_refusal(found.calendar)
+    return f"{known}; {short.text}; next: {short.next}"
 
 
 def _duty(duty: pb.Duty) -> list[object]:

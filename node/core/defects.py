@@ -127,6 +127,14 @@ FILE_DEFECTS: dict[str, tuple[str, str]] = {
 }
 
 CATALOGUE_DEFECTS: dict[str, tuple[str, str]] = {
+    "CALENDAR_INVALID": (
+        "the calendar of working days cannot be used: {detail}",
+        "correct the calendar and have the officers publish it again",
+    ),
+    "CALENDAR_SHORT": (
+        "the calendar of working days does not know {day}: deadlines from there on are provisional",
+        "the officers publish the next calendar with `xinqiao registry propose calendar`",
+    ),
     "CATALOGUE_DISCLOSURE": (
         "the item {item} may not be published with disclosure class {disclosure}",
         "choose one of: {allowed}",

@@ -5,6 +5,7 @@
     cuts/<region>/<id>.json   {"node", "head_leaves", "decided_at_unix_ms"}
     requests/<region>/<id>.json  {"node", "rejections": [{"fingerprint", "reason", "decided_at_unix_ms"}]}
     catalogue/<version>.json  see node.core.catalogue
+    calendar/<version>.json   see node.core.workdays
 
 Whoever calls a parse function here has verified the bytes as TUF targets before.
 """
@@ -26,6 +27,7 @@ from node.core.membership import Cut, Member, Members, Standing, VerifiedDescrip
 from node.pb import envelope_pb2
 
 NETWORK_TARGET = "network.json"
+CALENDAR_FOLDER = "calendar/"
 NATIONWIDE_REGION = "00"
 MAX_REJECTIONS_KEPT = 16
 
@@ -86,6 +88,11 @@ def rejections_path(node: str) -> str:
 def catalogue_path(version: str) -> str:
     """Where an edition of the catalogue stands."""
     return f"catalogue/{version}.json"
+
+
+def calendar_path(version: str) -> str:
+    """Where a calendar of working days stands."""
+    return f"{CALENDAR_FOLDER}{version}.json"
 
 
 def published_name(path: str, content: bytes) -> str:

@@ -14,6 +14,7 @@ from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.core.membership import Standing
 from node.core.record import Batch, Outcome, Rejection
 from node.core.state import Place, day_of, disclosure_letter
+from node.core.workdays import china_day
 from node.node import Node
 from node.pb import admin_service_pb2 as pb
 from node.pb import admin_service_pb2_grpc, channel_pb2, envelope_pb2, record_pb2
@@ -83,7 +84,14 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             software_version=self._tools.software_version,
             time_unix_ms=self._node.world.clock.now_ms(),
             waiting_for=blocked.next if blocked is not None else "",
+            working_days_known_until=str(membership.calendar.last_day or ""),
+            calendar=self._calendar_fault(),
         )
+
+    def _calendar_fault(self) -> envelope_pb2.Refusal | None:
+        """What is wrong with the calendar of working days, None while it covers the days that are told about today."""
+        unknown = self._node.membership.calendar.unknown_within(china_day(self._node.world.clock.now_ms()))
+        return to_refusal(XinqiaoError("CALENDAR_SHORT", day=unknown)) if unknown is not None else None
 
     def duties(self) -> list[pb.Duty]:
         """How each duty stands, in fixed order."""

@@ -1,6 +1,7 @@
 """Membership: trust ages in stages, a stale registry only narrows, and its faults change nothing verified."""
 
 import asyncio
+import json
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from node.core.ageing import DEFAULT_GRACE_MS
 from node.core.channel import HeadAt, head_leaf
 from node.core.errors import XinqiaoError, to_refusal
 from node.core.membership import Cut, Member, Standing
+from node.core.workdays import WEEKENDS_ONLY
 from node.node import Node
 from node.pb import envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import RegistryNews, RegistryState, Stage
@@ -119,6 +121,41 @@ def test_g10_an_edition_that_arrives_while_no_registry_does_waits_and_is_settled
         network.clock.time_ms += HOUR_MS
         await node.refresh_registry()
         assert node.answering.channel(BASE).applied_size == 3
+
+    run(scenario())
+
+
+# --- The calendar of working days ------------------------------------------------------------------------------------
+
+
+def test_the_calendar_issued_last_is_in_force_and_one_that_cannot_be_read_is_not_there() -> None:
+    def calendar(version: str, issued_on: str, year: int) -> bytes:
+        years = {str(year): {"holidays": [f"{year}-01-01"], "workdays": []}}
+        document = {"format": 1, "version": version, "issued_on": issued_on, "source": "made up", "years": years}
+        return json.dumps(document).encode()
+
+    async def scenario() -> None:
+        network = Network("310000")
+        membership = network["310000"].membership
+        assert membership.calendar is WEEKENDS_ONLY
+        published: dict[str, bytes] = {}
+        plain = network.state
+        network.state = lambda: replace(plain(), targets={**plain().targets, **published})  # type: ignore[method-assign]
+        for path, content, in_force in [
+            ("calendar/2026.2.json", calendar("2026.2", "2026-01-05", 2026), "2026.2"),
+            ("calendar/2026.1.json", calendar("2026.1", "2025-11-04", 2025), "2026.2"),
+            ("calendar/2026.10.json", calendar("2026.10", "2026-03-01", 2027), "2026.10"),
+            (
+                "calendar/2027.1.json",
+                calendar("2027.1", "2026-11-05", 2027).replace(b'"format": 1', b'"format": 2'),
+                "2026.10",
+            ),
+        ]:
+            published[path] = content
+            await network.publish_registry()
+            assert membership.calendar.version == in_force
+        network.start("310000")
+        assert network["310000"].membership.calendar.version == "2026.10"
 
     run(scenario())
 

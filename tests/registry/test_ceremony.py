@@ -9,6 +9,7 @@ import pytest
 from node.core import registry_targets as paths
 from node.core.errors import XinqiaoError
 from node.core.membership import Members, Standing, fingerprint_of
+from node.core.workdays import parse_calendar
 from node.pb import registry_pb2
 from registry import authority, decisions
 from tests.registry.client import Reader
@@ -362,6 +363,33 @@ def test_an_edition_of_the_catalogue_is_published_once(town: Town) -> None:
     assert town.refused("propose", "publish", file, "-o", town.folder / "x")["code"] == "CATALOGUE_INVALID"
     file.write_text(json.dumps(edition | {"version": "../../x"}, ensure_ascii=False))
     assert town.refused("propose", "publish", file, "-o", town.folder / "x")["code"] == "ARGUMENT_INVALID"
+
+
+def test_the_founding_publishes_the_built_in_calendar(town: Town) -> None:
+    calendars = sorted(each for each in town.store.founded().files if each.startswith("calendar/"))
+    assert [parse_calendar(town.reader().get(path) or b"").version for path in calendars] == ["2026.1"]
+
+
+def test_a_calendar_of_working_days_is_published_once_and_in_words(town: Town) -> None:
+    calendar = json.loads(town.store.founded().files["calendar/2026.1.json"])
+    days = {"holidays": ["2027-01-01", "2027-02-06"], "workdays": ["2027-02-07"]}
+    years = calendar["years"] | {"2027": days}
+    following = calendar | {"version": "2027.1", "issued_on": "2026-11-05", "years": years}
+    file = town.folder / "calendar.json"
+    file.write_text(json.dumps(following, ensure_ascii=False))
+    proposal = town.propose("calendar", file)
+    lines = town.json("sign", proposal, "--key", town.officers[0] / "key.pem", "--yes")["lines"]
+    assert any(line.startswith("Publish the calendar of working days 2027.1 issued 2026-11-05 (24") for line in lines)
+    assert lines[-2:] == ["    2027, days off: 01-01, 02-06", "    2027, weekend days worked: 02-07"]
+    town.sign_and_submit(proposal)
+    assert town.reader().get("calendar/2027.1.json") == file.read_bytes()
+    for changes, code in [
+        ({"issued_on": "2026-11-06"}, "ARGUMENT_INVALID"),
+        ({"version": "../../x"}, "ARGUMENT_INVALID"),
+        ({"format": 2}, "CALENDAR_INVALID"),
+    ]:
+        file.write_text(json.dumps(following | changes, ensure_ascii=False))
+        assert town.refused("propose", "calendar", file, "-o", town.folder / "x")["code"] == code
 
 
 def test_everything_officers_sign_can_be_renewed(member: tuple[Town, Node]) -> None:

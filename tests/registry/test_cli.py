@@ -136,6 +136,15 @@ def test_a_minority_threshold_is_warned_about(tmp_path: Path) -> None:
     assert "2 of 4 is no majority" in ran.stderr
 
 
+def test_an_own_calendar_takes_the_place_of_the_built_in_one(tmp_path: Path, founded: Town) -> None:
+    town = Town(tmp_path)
+    calendar = tmp_path / "own.json"
+    built_in = json.loads(founded.store.founded().files["calendar/2026.1.json"])
+    calendar.write_text(json.dumps(built_in | {"version": "3000.1"}))
+    town.json("init", "--network", "delta", "--dev-officers", 1, "--calendar", calendar)
+    assert [each for each in town.store.founded().files if "calendar" in each] == ["calendar/3000.1.json"]
+
+
 def test_an_own_edition_takes_the_place_of_the_built_in_ones(tmp_path: Path, founded: Town) -> None:
     town = Town(tmp_path)
     path = next(each for each in founded.store.founded().files if each.startswith("catalogue/"))

@@ -190,6 +190,8 @@ def add_officer(document: Document) -> None:
 REGION = ("changed", "region-31", "signed")
 NODE, CUT = "nodes/31/310101.json", "cuts/31/310115.json"
 MEMBER = "nodes/31/310115.json"
+BUILT_IN = Path(__file__).resolve().parents[2] / "registry" / "editions" / "calendar-2026.1.json"
+CALENDAR = BUILT_IN.read_text("utf-8").replace("2004 to", "2004 up to")
 
 TAMPERED: dict[str, tuple[str, Tamper]] = {
     "a file without its metadata": (ADMIT, at("files", NODE, value="{}")),
@@ -243,6 +245,8 @@ TAMPERED: dict[str, tuple[str, Tamper]] = {
     "another officer": (RENEW, add_officer),
     "a lower threshold": (RENEW, at("changed", "root", "signed", "roles", "root", "threshold", value=1)),
     "no consistent snapshots": (RENEW, at("changed", "root", "signed", "consistent_snapshot", value=False)),
+    "a calendar under another name": (BEGIN, lambda document: put(document, "calendar/2030.1.json", CALENDAR)),
+    "a calendar published before": (BEGIN, lambda document: put(document, "calendar/2026.1.json", CALENDAR)),
     "a network renamed": (RENEW, lambda document: document["files"].update({"network.json": "{}"})),
 }
 
