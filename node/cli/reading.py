@@ -17,6 +17,7 @@ from node.cli.terminal import (
 )
 from node.core.errors import from_refusal
 from node.pb import admin_service_pb2 as pb
+from node.texts.telling import told
 
 
 @click.command("status", cls=Command)
@@ -48,7 +49,7 @@ def calendar_line(found: pb.GetStatusResponse) -> str:
     known = f"working days known until {found.working_days_known_until or 'no day: by weekends alone'}"
     if not found.calendar.code:
         return known
-    short = from_refusal(found.calendar)
+    short = told(from_refusal(found.calendar))
     return f"{known}; {short.text}; next: {short.next}"
 
 
