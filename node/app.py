@@ -382,10 +382,10 @@ class App:
 
     def _read_batches(
         self, pieces: Iterable[bytes], name: str, item: Item, disclosure: str, as_of: str
-    ) -> tuple[Sequence[str], Iterator[Batch]]:
-        rows = read_rows(pieces, name, item, self._limits)
+    ) -> tuple[Sequence[str], Sequence[XinqiaoError], Iterator[Batch]]:
+        rows = read_rows(pieces, name, item, self._limits, self._home.path)
         size = self._config.max_records_per_entry
-        return rows.columns, batches(rows, item, disclosure, size, BATCH_BYTES, as_of, self._limits)
+        return rows.columns, rows.notes, batches(rows, item, disclosure, size, BATCH_BYTES, as_of, self._limits)
 
 
 def _settings(config: Config) -> Settings:

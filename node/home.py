@@ -7,6 +7,7 @@ HOME/                       0700
   xinqiao.db                the database
   heads.json                what this node has signed at most; outside backups, see node/storage
   serve.lock                locked by the process that serves, with its pid
+  (no name)                 a workbook while it is read: the system removes it, see node/ingest/spool.py
   admin.sock                where the command line talks to it, 0600
   admin.socket-path         where that socket is instead, if the path of the home is too long for one
 """

@@ -280,12 +280,12 @@ DEFECTS: tuple[Plant, ...] = (
     Plant("FIELD_MISSING", _no_legal_representative),
     Plant("FIELD_MISSING", _no_document_number),
     Plant("FIELD_FUTURE", _set("JDRQ", "2098-01-01")),
-    Plant("FIELD_DATE", _set("JDRQ", "2024/3/1")),
+    Plant("FIELD_DATE", _set("JDRQ", "2024/3")),
     Plant("FIELD_ENUM", _set("XDR_LB", "企业")),
     Plant("FIELD_RESIDENT_ID_15", _old_resident_id),
     Plant("RULE_MINOR", _minor),
     Plant("RULE_SIMPLE_PROCEDURE", _set("AJCXLB", "01"), ("penalty.2018",)),
-    Plant("FIELD_AMOUNT", _set("NR_WFFF", "1,200元"), ("penalty.2018",)),
+    Plant("FIELD_AMOUNT", _set("NR_WFFF", "1,200美元"), ("penalty.2018",)),
     Plant("FIELD_AMOUNT", _set("NR_WFFF", "0.2000005"), ("penalty.2018",)),
 )
 

@@ -1,6 +1,6 @@
 """`xinqiao publish` and `xinqiao record`: bring files into a channel, take records back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -8,10 +8,10 @@ import click
 from node.cli.channels import CHANNEL_HELP
 from node.cli.evidence import EPOCH_HELP, INDEX_HELP, POSITION_HELP
 from node.cli.terminal import Command, Group, admin, as_document, options, plain, progress, result, say, show_error
-from node.core.errors import XinqiaoError
+from node.core.errors import XinqiaoError, from_refusal
 from node.ingest.rejections import RejectionFile
 from node.pb import admin_service_pb2 as pb
-from node.pb import record_pb2
+from node.pb import envelope_pb2, record_pb2
 from node.rpc.admin_client import AdminClient
 
 
@@ -22,16 +22,17 @@ from node.rpc.admin_client import AdminClient
     nargs=-1,
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV or JSON lines; one after the other.",
+    help="Workbooks (xlsx), CSV or JSON lines; one after the other.",
 )
 @options
 def publish(channel: str, files: Sequence[Path]) -> None:
     """Publish the rows of files into a channel of this node.
 
-    CSV (UTF-8 with or without BOM, GB18030) or JSON lines, with the column codes of the channel's catalogue item.
-    Every row gets one outcome: accepted, revised, duplicate or rejected. Rejected rows are written beside the file
-    with the reason and what to do; corrected, they are themselves valid input. A row published before is a
-    duplicate, so an interrupted command is simply run again.
+    Workbooks (xlsx, all sheets with a header), CSV (UTF-8 with or without BOM, GB18030) or JSON lines. The header,
+    which titles may stand above, has the column codes of the channel's catalogue item, their Chinese names or the
+    other names that the catalogue lists. Every row gets one outcome: accepted, revised, duplicate or rejected.
+    Rejected rows are written beside the file with the cell, the reason and what to do; corrected, they are themselves
+    valid input. A row published before is a duplicate, so an interrupted command is simply run again.
     """
     documents: list[dict[str, object]] = []
     failed: XinqiaoError | None = None
@@ -57,8 +58,9 @@ def _publish_file(node: AdminClient, channel: str, file: Path) -> tuple[dict[str
             for answer in node.publish(channel, file):
                 if rejected is None:
                     rejected = RejectionFile(file, answer.columns)
+                    _show_notes(answer.notes)
                 for row in answer.rejected:
-                    rejected.write(row.row, row.reason.code, row.column, row.message, row.remedy, row.values)
+                    rejected.write(row.row, row.reason.code, row.column, row.message, row.remedy, row.values, row.cell)
                 last = answer
                 advance(answer.read_bytes, f"{answer.counts.rows} rows")
         except XinqiaoError as error:
@@ -67,6 +69,12 @@ def _publish_file(node: AdminClient, channel: str, file: Path) -> tuple[dict[str
             if rejected is not None:
                 rejected.close()
     return _report(file, last, rejected, failed), failed
+
+
+def _show_notes(notes: Iterable[envelope_pb2.Refusal]) -> None:
+    for note in map(from_refusal, notes):
+        say(note.text)
+        say(f"  next: {note.next}")
 
 
 def _report(

@@ -8,10 +8,15 @@ cannot.
 
     edition     {format, version, in_force_from, items}
     item        {id, title_zh, title_en, content, entry_rule, query_period_years, source, disclosure, key, fields}
+                and, where it applies, passed_over
     key         {authority, document}: codes of the fields that, with subject and item, identify a record
     field       {number, code, name, title_zh, title_en, type, max_chars, required} and, where they apply,
-                condition, values, separators, never_public, not_future, not_before, basis
+                condition, values, separators, never_public, not_future, not_before, basis, aliases, long_term
     value       {text} and, where they apply, code, means, prefix
+    passed_over {heading} and, where it applies, only: a column of other formats that has no place in the item
+
+aliases are other headings of a field's column, in ascending order: names of earlier standards, of portals and of
+people. long_term is the date that stands for 长期. Neither is part of a record: they help to read files.
 
 A field's number is permanent and its `name` is what code asks for: uscc, subject_category, decision_date ...
 """
@@ -26,7 +31,7 @@ from hashlib import sha256
 from typing import Any
 
 from node.core.errors import XinqiaoError
-from node.core.identifiers import USCC_PLACEHOLDER, fold_document_number, iso_date
+from node.core.identifiers import USCC_PLACEHOLDER, fold_document_number, fold_heading, iso_date
 from node.core.limits import DEFAULT_LIMITS, Limits
 
 FORMAT = 1
@@ -104,6 +109,8 @@ class Field:
     not_future: bool
     not_before: str
     basis: Basis | None
+    aliases: tuple[str, ...] = ()
+    long_term: str = ""
 
     def parts(self, text: str) -> list[str]:
         """Return the values in a text: one, or several where the field has separators."""
@@ -115,6 +122,14 @@ class Field:
         """Return the texts and codes of the values with a meaning."""
         found = [value for value in self.values if value.means == meaning]
         return frozenset(text for value in found for text in (value.text, value.code) if text)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A heading whose column is not published; with `only`, just where its cells hold one of these texts."""
+
+    heading: str
+    only: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -132,6 +147,7 @@ class Item:
     key_authority: str
     key_document: str
     fields: tuple[Field, ...]
+    passed_over: tuple[PassedOver, ...] = ()
 
     def __hash__(self) -> int:
         # Validators are remembered by item: hashing every field at each look-up would cost more than judging.
@@ -328,6 +344,13 @@ class _Reader:
         found: list[Any] = self._take(key, list, default)
         return found
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Read a list of texts that stands in ascending order, so that equal lists are written alike."""
+        found = self.entries(key, [])
+        if not all(isinstance(text, str) and text.strip() for text in found) or found != sorted(set(found)):
+            raise _EditionError(f"{self.where}.{key} is no list of different texts in ascending order")
+        return tuple(found)
+
     def objects(self, key: str, default: list[Any] | None = None) -> list["_Reader"]:
         found = enumerate(self.entries(key, default))
         return [_Reader(entry, f"{self.where}.{key}[{place}]") for place, entry in found]
@@ -364,6 +387,7 @@ def _item(reader: _Reader) -> Item:
         key_authority=key.text("authority", ""),
         key_document=key.text("document", ""),
         fields=tuple(_field(entry) for entry in reader.objects("fields")),
+        passed_over=tuple(_passed_over(entry) for entry in reader.objects("passed_over", [])),
     )
     key.end()
     reader.end()
@@ -406,8 +430,12 @@ def _field(reader: _Reader) -> Field:
         not_future=reader.flag("not_future"),
         not_before=reader.text("not_before", ""),
         basis=_basis(_Reader(basis, f"{code}.basis")) if basis is not None else None,
+        aliases=reader.texts("aliases"),
+        long_term=reader.date("long_term") if "long_term" in reader.content else "",
     )
     reader.end()
+    if field.long_term and field.type != "date":
+        raise _EditionError(f"{code}: long_term belongs to type=date, and to nothing else")
     if (field.required == "conditional") != bool(field.condition):
         raise _EditionError(f"{code}: a condition belongs to required=conditional, and to nothing else")
     if (field.type == "enum") != bool(field.values):
@@ -424,6 +452,12 @@ def _value(reader: _Reader) -> Value:
     )
     reader.end()
     return value
+
+
+def _passed_over(reader: _Reader) -> PassedOver:
+    passed_over = PassedOver(reader.text("heading"), reader.texts("only"))
+    reader.end()
+    return passed_over
 
 
 def _basis(reader: _Reader) -> Basis:
@@ -450,6 +484,19 @@ def _check_item(item: Item) -> None:
         raise _EditionError(f"{item.id} refers to fields it lacks: {', '.join(sorted(lost))}")
     if not item.numbers["uscc"]:
         raise _EditionError(f"{item.id} has no field named uscc, the key of its subjects")
+    _check_headings(item)
+
+
+def _check_headings(item: Item) -> None:
+    """Refuse an alias or a heading passed over that folds to the name of another column."""
+    added = [(field.code, alias) for field in item.fields for alias in field.aliases]
+    added += [("passed_over", one.heading) for one in item.passed_over]
+    _refuse_repeated(item.id, "heading", [fold_heading(heading) for _, heading in added])
+    names = {fold_heading(name): field.code for field in item.fields for name in (field.title_zh, field.code)}
+    for owner, heading in added:
+        folded = fold_heading(heading)
+        if not folded or names.setdefault(folded, owner) != owner:
+            raise _EditionError(f"{item.id}: the heading {heading!r} of {owner} is another column's, too")
 
 
 def _refuse_repeated(where: str, title: str, found: list[Any]) -> None:

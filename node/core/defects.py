@@ -91,6 +91,36 @@ RECORD_DEFECTS: dict[str, tuple[str, str]] = {
         "{title}: not a unified social credit code of 18 characters",
         "write the 18 digits and capital letters without spaces",
     ),
+    # -- one cell of a file
+    "CELL_AMOUNT": (
+        "{title}: not an amount that comes out exact to 0.01 yuan ({unit} by its heading)",
+        "write the amount out as it stands in the decision, in the unit of the heading",
+    ),
+    "CELL_CODE_NUMBER": (
+        "{title}: stands there as a number; a spreadsheet keeps 15 digits of one, the others are lost",
+        "copy it again from the source and format the column as text before typing or pasting",
+    ),
+    "CELL_DATE": (
+        "{title}: a number that is no day of the workbook (days are counted from 1900 or 1904; 1900-02-29 never was)",
+        "write YYYY-MM-DD, e.g. 2026-03-01",
+    ),
+    "CELL_DATE_IN_TEXT": (
+        "{title}: the spreadsheet has turned the text into a date",
+        "format the column as text and type it again",
+    ),
+    "CELL_ERROR": ("{title}: the cell shows {shown}", "correct the formula, or type the value in its place"),
+    "CELL_FORMULA": (
+        "{title}: a formula whose result is not stored in the file",
+        "open and save the file in a spreadsheet, or paste the values in the place of the formulas",
+    ),
+    "CELL_PASSED_OVER": (
+        "{title}: this column is not published, and only {values} may stand in it",
+        "take the row out; what has been revoked or is disputed is told by a status entry",
+    ),
+    "CELL_WITHOUT_HEADING": (
+        "a cell holds something and its column has no heading",
+        "empty the cell or name the column",
+    ),
     # -- one row of a file
     "ROW_COLUMN_COUNT": ("the row has {found} cells, the header {expected}", "quote cells that hold a comma"),
     "ROW_EMPTY": ("the row has no value in any column", "delete the row"),
@@ -106,17 +136,39 @@ FILE_DEFECTS: dict[str, tuple[str, str]] = {
     "FILE_COLUMNS_REPEATED": ("{name}: the header has {columns} more than once", "keep one of each"),
     "FILE_COLUMNS_UNKNOWN": ("{name}: {item} has no column {columns}", "correct the header: {nearest}"),
     "FILE_EMPTY": ("{name} holds no rows", "check the export; nothing was published"),
+    "FILE_ENCRYPTED": (
+        "{name} is protected by a password, or of the old kind (xls)",
+        "save it without a password as a workbook (xlsx)",
+    ),
     "FILE_ENCODING": (
         "{name} is neither UTF-8 nor GB18030 text: {detail}",
         "save it as CSV (UTF-8) and publish it again",
     ),
     "FILE_FORMAT": (
-        "{name} is {found}, not CSV or JSON lines",
-        "export it as CSV (UTF-8), or as one JSON object per line",
+        "{name} is {found}, not a workbook (xlsx), CSV or JSON lines",
+        "save it as a workbook (xlsx) or CSV (UTF-8), or as one JSON object per line",
+    ),
+    "FILE_EXTERNAL_LINKS": (
+        "{name} takes values from other files or databases ({detail})",
+        "break the links (in Excel: Data, Edit Links, Break Link), save it and publish it again",
     ),
     "FILE_HEADER": (
-        "{name}: the first line holds no column code of {item}",
-        "begin the file with a header line of column codes, e.g. {example}",
+        "{name}: none of its first {rows} rows is a header of {item}",
+        "put the column codes or the Chinese names of the fields above the rows, e.g. {example}",
+    ),
+    "FILE_MACROS": ("{name} holds macros ({detail})", "save it as a workbook without macros (xlsx)"),
+    "FILE_TOO_LARGE": ("{name} is larger than a file may be: {detail}", "split it into several files"),
+    "FILE_WORKBOOK": (
+        "{name} cannot be read as a workbook: {detail}",
+        "open it in a spreadsheet, save it as a new workbook (xlsx) and publish that",
+    ),
+    "FILE_XML_ENTITIES": (
+        "{name} declares entities or a document type in {detail}, which no spreadsheet writes",
+        "do not use this file; ask whoever sent it where it comes from",
+    ),
+    "SHEET_PASSED_OVER": (
+        "{name}: the sheet {sheet!r} has been passed over: {detail}",
+        "if its rows belong here, show the sheet or give it a header, and publish the file again",
     ),
     # -- files of the simulator
     "FAILURE_FILE": (

@@ -199,6 +199,14 @@ def fold_document_number(text: str) -> str:
     return normalize("NFKC", _INVISIBLE.sub("", normalize("NFKC", text))).translate(_BRACKETS)
 
 
+def fold_heading(text: str) -> str:
+    """Return the form under which headings of columns are compared: cfXdrMc, cf_xdr_mc and CF_XDR_MC are one.
+
+    Folded like a document number, in capitals, without underscores and the marks that forms put around a name.
+    """
+    return fold_document_number(text).upper().replace("_", "").strip("*★:'\"")
+
+
 def iso_date(text: str) -> date | None:
     """Return the date written as YYYY-MM-DD, None where the text is anything else."""
     return _iso_date(text) if len(text) == 10 else None

@@ -40,6 +40,23 @@ class Limits:
     # Files that are published
     max_row_bytes: int = 128 * 1024
     max_sniffed_bytes: int = 64 * 1024
+    max_title_rows: int = 30
+    max_heading_chars: int = 200
+    max_heading_columns: int = 1_000
+
+    # Workbooks: the file, what it unpacks to, and what is kept of it at a time
+    max_workbook_bytes: int = 512 * 1024 * 1024
+    max_workbook_unpacked_bytes: int = 8 * 1024 * 1024 * 1024
+    max_workbook_ratio: int = 250
+    max_workbook_parts: int = 2_000
+    max_workbook_directory_bytes: int = 1024 * 1024
+    max_workbook_part_bytes: int = 16 * 1024 * 1024
+    max_workbook_sheets: int = 100
+    max_workbook_cache_bytes: int = 24 * 1024 * 1024
+    max_sheet_rows: int = 1_048_576
+    max_sheet_columns: int = 16_384
+    max_cell_chars: int = 32_767
+    max_xml_token_bytes: int = 1024 * 1024
 
     # Vectors in Hello and receipts
     max_heads_per_hello: int = 10_000

@@ -99,12 +99,26 @@ class Defect:
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """Where rows stand: the name of a workbook's sheet ("" in other files), and the column letters by column code."""
+
+    name: str
+    letters: Mapping[str, str]
+
+    def cell(self, row: int, column: str) -> str:
+        """Return the address of a cell as a spreadsheet writes it: sheet!B7, or sheet!7 for the whole row."""
+        address = f"{self.letters.get(column, '')}{row}"
+        return f"{self.name}!{address}" if self.name else address
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a file: its number as a spreadsheet shows it, the text by column code, or why it is none."""
 
     number: int
     values: Mapping[str, str]
     defect: Defect | None = None
+    sheet: Sheet | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +164,14 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive rows of a file, each either a candidate or a rejection, each list in row order."""
+    """Consecutive rows of a file, each either a candidate or a rejection, each list in row order.
+
+    All of them stand in one sheet, so that row numbers tell them apart.
+    """
 
     candidates: tuple[Candidate, ...]
     rejections: tuple[Rejection, ...]
+    sheet: Sheet | None = None
 
     @property
     def rows(self) -> int:

@@ -20,27 +20,30 @@ def batches(
     """Yield the rows as batches of at most max_records rows and max_bytes of content, in the order of the file.
 
     disclosure and as_of are those of `compile_validator`. For class A the values that may never be public are
-    taken out first, so that neither judgement nor signature ever sees them. A batch holds at least one row.
+    taken out first, so that neither judgement nor signature ever sees them. A batch holds at least one row, and rows
+    of one sheet only.
     """
     validate = compile_validator(item, disclosure, as_of)
     public = disclosure == "A"
     candidates: list[Candidate] = []
     rejections: list[Rejection] = []
     size = 0
+    sheet = None
     for row in rows:
         outcome = _judge(row, item, public, validate, limits)
         grown = _size(outcome)
         held = len(candidates) + len(rejections)
-        if held >= max_records or (held and size + grown > max_bytes):
-            yield Batch(tuple(candidates), tuple(rejections))
+        if held >= max_records or (held and (size + grown > max_bytes or row.sheet is not sheet)):
+            yield Batch(tuple(candidates), tuple(rejections), sheet)
             candidates, rejections, size = [], [], 0
+        sheet = row.sheet
         size += grown
         if isinstance(outcome, Candidate):
             candidates.append(outcome)
         else:
             rejections.append(outcome)
     if candidates or rejections:
-        yield Batch(tuple(candidates), tuple(rejections))
+        yield Batch(tuple(candidates), tuple(rejections), sheet)
 
 
 def _size(outcome: Candidate | Rejection) -> int:

@@ -19,11 +19,10 @@ _BOM = b"\xef\xbb\xbf"
 _SHOWN_CHARS = 1000  # of a line that is too long to keep
 
 _MAGIC = (
-    (b"PK\x03\x04", "a workbook (xlsx) or a zip archive"),
-    (b"\xd0\xcf\x11\xe0", "a workbook of the old kind (xls)"),
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "a gzip archive"),
 )
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0"  # an xls, or any workbook behind a password
 _OTHER_ENCODINGS = ((b"\xff\xfe", "it begins like UTF-16"), (b"\xfe\xff", "it begins like UTF-16"))
 
 
@@ -51,18 +50,25 @@ def pieces_of(stream: Readable | Iterable[bytes]) -> Iterator[bytes]:
     return iter(stream)
 
 
-def begin(pieces: Iterator[bytes], name: str, limits: Limits) -> tuple[bytes, Iterator[bytes], bool]:
-    """Return the first bytes of a file, all its pieces without a byte order mark, and whether it had one.
-
-    Raises XinqiaoError FILE_EMPTY, FILE_FORMAT or FILE_ENCODING for what cannot be lines of text.
-    """
+def sniff(pieces: Iterator[bytes], limits: Limits) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first bytes of a file, and all its pieces."""
     head = b""
     for piece in pieces:
         head += piece
         if len(head) >= limits.max_sniffed_bytes:
             break
+    return head, chain([head], pieces)
+
+
+def begin(head: bytes, pieces: Iterator[bytes], name: str) -> tuple[Iterator[bytes], bytes, bool]:
+    """Return the pieces of a file without a byte order mark, its first character, and whether it had the mark.
+
+    Raises XinqiaoError FILE_EMPTY, FILE_ENCRYPTED, FILE_FORMAT or FILE_ENCODING for what cannot be lines of text.
+    """
     if not head.strip(_BOM + b" \t\r\n"):
         raise XinqiaoError("FILE_EMPTY", name=name)
+    if head.startswith(_OLD_OFFICE):
+        raise XinqiaoError("FILE_ENCRYPTED", name=name)
     for magic, found in _MAGIC:
         if head.startswith(magic):
             raise XinqiaoError("FILE_FORMAT", name=name, found=found)
@@ -70,8 +76,8 @@ def begin(pieces: Iterator[bytes], name: str, limits: Limits) -> tuple[bytes, It
         if head.startswith(magic) and (magic or b"\x00" in head):
             raise XinqiaoError("FILE_ENCODING", name=name, detail=detail)
     marked = head.startswith(_BOM)
-    head = head.removeprefix(_BOM)
-    return head, chain([head], pieces), marked
+    first = next(pieces, b"").removeprefix(_BOM)
+    return chain([first], pieces), first.lstrip()[:1], marked
 
 
 def decode(pieces: Iterator[bytes], name: str, marked: bool, limits: Limits) -> Iterator[Line]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from node.ingest.reading import LINE_COLUMN, OUR_PREFIX
+from node.ingest.headings import OUR_PREFIX
+from node.ingest.reading import LINE_COLUMN
 
-OUR_COLUMNS = (*(f"{OUR_PREFIX}{name}" for name in ("row", "code", "column", "reason", "remedy")), LINE_COLUMN)
+OUR_COLUMNS = (*(f"{OUR_PREFIX}{name}" for name in ("row", "cell", "code", "column", "reason", "remedy")), LINE_COLUMN)
 
 
 class RejectionFile:
@@ -33,12 +34,17 @@ class RejectionFile:
         self._columns = [*columns, *OUR_COLUMNS]
         self._out: TextIOWrapper | None = None
 
-    def write(self, row: int, code: str, column: str, reason: str, remedy: str, values: Mapping[str, str]) -> None:
-        """Add a rejected row; values are its texts by column code, and the row itself under xq_line if need be."""
+    def write(
+        self, row: int, code: str, column: str, reason: str, remedy: str, values: Mapping[str, str], cell: str = ""
+    ) -> None:
+        """Add a rejected row; values are its texts by column code, and the row itself under xq_line if need be.
+
+        cell is the address of what is at fault, which tells rows of several sheets apart.
+        """
         if self._out is None:
             self._out = self._open()
             csv.writer(self._out).writerow(self._columns)
-        ours = dict(zip(OUR_COLUMNS, (str(row), code, column, reason, remedy), strict=False))
+        ours = dict(zip(OUR_COLUMNS, (str(row), cell, code, column, reason, remedy), strict=False))
         cells = [ours.get(name) or values.get(name, "") for name in self._columns]
         csv.writer(self._out).writerow(cells)
         self.count += 1

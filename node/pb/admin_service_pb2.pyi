@@ -235,7 +235,7 @@ class PublishRequest(_message.Message):
     def __init__(self, channel: _Optional[str] = ..., file_name: _Optional[str] = ..., data: _Optional[bytes] = ..., file_bytes: _Optional[int] = ...) -> None: ...
 
 class RowOutcome(_message.Message):
-    __slots__ = ("row", "column", "reason", "message", "remedy", "values")
+    __slots__ = ("row", "column", "reason", "message", "remedy", "values", "cell")
     class ValuesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -249,13 +249,15 @@ class RowOutcome(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     REMEDY_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    CELL_FIELD_NUMBER: _ClassVar[int]
     row: int
     column: str
     reason: _envelope_pb2.Refusal
     message: str
     remedy: str
     values: _containers.ScalarMap[str, str]
-    def __init__(self, row: _Optional[int] = ..., column: _Optional[str] = ..., reason: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., values: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    cell: str
+    def __init__(self, row: _Optional[int] = ..., column: _Optional[str] = ..., reason: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., values: _Optional[_Mapping[str, str]] = ..., cell: _Optional[str] = ...) -> None: ...
 
 class PublishCounts(_message.Message):
     __slots__ = ("rows", "accepted", "revised", "duplicate", "rejected")
@@ -272,20 +274,22 @@ class PublishCounts(_message.Message):
     def __init__(self, rows: _Optional[int] = ..., accepted: _Optional[int] = ..., revised: _Optional[int] = ..., duplicate: _Optional[int] = ..., rejected: _Optional[int] = ...) -> None: ...
 
 class PublishResponse(_message.Message):
-    __slots__ = ("counts", "rejected", "read_bytes", "done", "head", "columns")
+    __slots__ = ("counts", "rejected", "read_bytes", "done", "head", "columns", "notes")
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     READ_BYTES_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     counts: PublishCounts
     rejected: _containers.RepeatedCompositeFieldContainer[RowOutcome]
     read_bytes: int
     done: bool
     head: _channel_pb2.Head
     columns: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, counts: _Optional[_Union[PublishCounts, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[RowOutcome, _Mapping]]] = ..., read_bytes: _Optional[int] = ..., done: _Optional[bool] = ..., head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., columns: _Optional[_Iterable[str]] = ...) -> None: ...
+    notes: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Refusal]
+    def __init__(self, counts: _Optional[_Union[PublishCounts, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[RowOutcome, _Mapping]]] = ..., read_bytes: _Optional[int] = ..., done: _Optional[bool] = ..., head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., columns: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ...) -> None: ...
 
 class ListRecordsRequest(_message.Message):
     __slots__ = ("subject", "channel", "limit")

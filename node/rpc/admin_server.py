@@ -12,7 +12,7 @@ import grpc.aio
 from node.core.catalogue import Item
 from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.core.membership import Standing
-from node.core.record import Batch, Outcome, Rejection
+from node.core.record import Batch, Outcome, Rejection, Sheet
 from node.core.state import Place, day_of, disclosure_letter
 from node.core.workdays import china_day
 from node.node import Node
@@ -28,11 +28,11 @@ STATUS_DUTIES = ("publishing", "receiving", "delivery", "membership", "answering
 
 
 class ReadBatches(Protocol):
-    """How a file becomes batches: the columns of its header, then its rows judged and built."""
+    """How a file becomes batches: the columns of its header, notes on it, then its rows judged and built."""
 
     def __call__(
         self, pieces: Iterable[bytes], name: str, item: Item, disclosure: str, as_of: str
-    ) -> tuple[Sequence[str], Iterator[Batch]]: ...
+    ) -> tuple[Sequence[str], Sequence[XinqiaoError], Iterator[Batch]]: ...
 
 
 class Rotation(Protocol):
@@ -215,15 +215,17 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         item = edition.item(held.manifest.item)
         letter = disclosure_letter(held.manifest.disclosure)
         as_of = day_of(self._node.world.clock.now_ms())
-        columns, batches = await asyncio.to_thread(self._tools.read_batches, pieces, name, item, letter, as_of)
+        columns, notes, batches = await asyncio.to_thread(self._tools.read_batches, pieces, name, item, letter, as_of)
         counts = pb.PublishCounts()
-        yield pb.PublishResponse(columns=columns)
+        yield pb.PublishResponse(columns=columns, notes=[to_refusal(note) for note in notes])
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             outcomes = await self._node.publishing.publish(held.log.channel, batch.candidates)
             rejected = [*batch.rejections, *(o.rejection for o in outcomes if o.rejection is not None)]
             _count(counts, outcomes, len(batch.rejections))
             yield pb.PublishResponse(
-                counts=counts, rejected=[_row(rejection) for rejection in rejected], read_bytes=pieces.read_bytes
+                counts=counts,
+                rejected=[_row(rejection, batch.sheet) for rejection in rejected],
+                read_bytes=pieces.read_bytes,
             )
         head = self._node.answering.summary(self._node.answering.channel(held.log.channel)).head
         yield pb.PublishResponse(counts=counts, read_bytes=pieces.read_bytes, head=head, done=True)
@@ -343,7 +345,7 @@ def _count(counts: pb.PublishCounts, outcomes: Sequence[Outcome], rejected: int)
     counts.rows += len(outcomes) + rejected
 
 
-def _row(rejection: Rejection) -> pb.RowOutcome:
+def _row(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:
     return pb.RowOutcome(
         row=rejection.row,
         column=rejection.column,
@@ -351,6 +353,7 @@ def _row(rejection: Rejection) -> pb.RowOutcome:
         message=rejection.reason,
         remedy=rejection.remedy,
         values=rejection.values,
+        cell=sheet.cell(rejection.row, rejection.column) if sheet is not None else "",
     )
 
 
