@@ -13,6 +13,7 @@ from node.ingest.rejections import RejectionFile
 from node.pb import admin_service_pb2 as pb
 from node.pb import envelope_pb2, record_pb2
 from node.rpc.admin_client import AdminClient
+from node.texts import told, words
 
 
 @click.command("publish", cls=Command)
@@ -73,8 +74,9 @@ def _publish_file(node: AdminClient, channel: str, file: Path) -> tuple[dict[str
 
 def _show_notes(notes: Iterable[envelope_pb2.Refusal]) -> None:
     for note in map(from_refusal, notes):
-        say(note.text)
-        say(f"  next: {note.next}")
+        shown = told(note)
+        say(shown.text)
+        say(words("  next: {next}", next=shown.next))
 
 
 def _report(

@@ -107,7 +107,7 @@ def narrow(text: str) -> str:
 def _refuse(cell: str) -> None:
     """Refuse a cell without a value; what it shows is told only where it is one of the spreadsheet's own words."""
     if isinstance(cell, NoValue):
-        raise CellError(cell.code, shown=cell if _SHOWN.fullmatch(cell) else "an error")
+        raise CellError(cell.code, shown=cell if _SHOWN.fullmatch(cell) else "#ERROR")
 
 
 def _text(cell: str) -> str:
