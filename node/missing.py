@@ -2,6 +2,9 @@
 
 Who lacks a body asks for it, so that it travels once. Only a node that nobody can call is never asked: it brings what
 the peer's own receipt names as withheld.
+
+What is said counts as said when whoever loops over it comes back for more: a call that broke off ends the loop, and
+is made again at the next comparison.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -46,6 +49,7 @@ class Missing:
             if self._is_due(link.asked, held.key, indexes):
                 for start, end in ranges(indexes):
                     yield held.key, start, end
+                link.asked[held.key] = (indexes, self._clock.now_ms())
 
     def brought(self, link: Link, lane: Lane) -> Iterator[tuple[ChannelEpoch, AsyncIterator[SignedEntry]]]:
         """The entries of each log that the peer says it lacks the body of, and cannot ask this node for."""
@@ -57,6 +61,7 @@ class Missing:
                 link.brought.pop(held.key, None)
             elif self._is_due(link.brought, held.key, indexes):
                 yield held.key, self._entries(link.node, held.key, indexes)
+                link.brought[held.key] = (indexes, self._clock.now_ms())
 
     def _logs(self, lane: Lane) -> Iterator[HeldChannel]:
         return (held for held in self._store.channels() if held.left_at is None and lane_of(held.manifest) is lane)
@@ -76,8 +81,4 @@ class Missing:
 
     def _is_due(self, told: Asked, key: ChannelEpoch, indexes: tuple[int, ...]) -> bool:
         before, told_ms = told.get(key, ((), 0))
-        now_ms = self._clock.now_ms()
-        if indexes == before and abs(now_ms - told_ms) < self._again_ms:
-            return False
-        told[key] = (indexes, now_ms)
-        return True
+        return indexes != before or abs(self._clock.now_ms() - told_ms) >= self._again_ms

@@ -3,8 +3,11 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from node.core.audience import parse_audience
 from node.core.entry import SignedEntry
+from node.core.errors import XinqiaoError
 from node.delivery import ASK_AGAIN_MS
 from tests.duties.test_exchange import BASE, network_with_rows
 from tests.duties.test_visiting import only_dials_out
@@ -79,6 +82,46 @@ def test_the_same_body_is_brought_again_only_after_a_while() -> None:
         await network[ORIGIN].beat()
         await network.sync(ORIGIN, READER)
         assert len(sent) == 2
+
+    asyncio.run(scenario())
+
+
+def break_off(network: Network) -> None:
+    """Let every call end with a broken connection where entry 1 would be carried."""
+
+    def broken(sender: str, receiver: str, signed: SignedEntry) -> SignedEntry:
+        if signed.index != 1:
+            return signed
+        raise XinqiaoError("WIRE_UNREACHABLE", peer=f"{sender} or {receiver}", address="wire", detail="reset")
+
+    network.tamper = broken
+
+
+def test_g4_a_body_is_asked_for_again_at_once_where_the_call_for_it_broke_off() -> None:
+    async def scenario() -> None:
+        network = await without_a_body()
+        break_off(network)
+        for _ in range(2):
+            with pytest.raises(XinqiaoError, match="WIRE_UNREACHABLE"):
+                await network.sync(READER, ORIGIN)
+        network.tamper = None
+        await network.sync(READER, ORIGIN)
+        assert applied_at(network) == 2
+
+    asyncio.run(scenario())
+
+
+def test_g4_a_body_is_brought_again_at_once_where_the_call_with_it_broke_off() -> None:
+    async def scenario() -> None:
+        network = await without_a_body()
+        await only_dials_out(network, ORIGIN)
+        break_off(network)
+        for _ in range(2):
+            with pytest.raises(XinqiaoError, match="WIRE_UNREACHABLE"):
+                await network.sync(ORIGIN, READER)
+        network.tamper = None
+        await network.sync(ORIGIN, READER)
+        assert applied_at(network) == 2
 
     asyncio.run(scenario())
 
