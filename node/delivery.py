@@ -6,6 +6,8 @@ For each link two tasks run, one for each lane, so that what matters most never 
               and news of heartbeats, addresses and proofs
     bulk      the record channels that Hello found larger on one side
 
+Of a log that is new here the control lane takes the first entry: that says in which lane the others travel.
+
 A node that nobody can call also visits the members it has no link with, a few at a time: who would have to tell it
 of a channel may be one of them.
 
@@ -343,7 +345,7 @@ class Delivery:
         link.known = {key: theirs[key].size if key in theirs else link.answered.get(key, 0) for key in keys}
         link.bulk = {}
         await self._tell_cuts(link, ours)
-        gave_all = True
+        gave_all, new = True, []
         for key in keys:
             work = self._compare(key, ours.get(key), theirs.get(key))
             if work is None or (not work.pulls and link.known.get(key, 0) >= ours[key].size):
@@ -351,9 +353,29 @@ class Delivery:
             is_lost = work.pulls and is_own(self._view, key[0])
             if is_lost or self._lane(key) is Lane.CONTROL:
                 gave_all = await self._do(link, Lane.CONTROL, key, work) and gave_all
+            elif work.pulls and self._store.channel(*key) is None:
+                new.append(key)
             else:
                 link.bulk[key] = work
+        for key in new:
+            await self._begin(link, key, theirs[key])
         return gave_all
+
+    async def _begin(self, link: Link, key: ChannelEpoch, theirs: HeadAt) -> None:
+        """Take the first entry of a log that is new here at once, and the others in the lane that it names.
+
+        In the bulk a list that is new to this node, or goes on in a new epoch, would wait behind every other log.
+        """
+        if self._store.channel(*key) is None:
+            await self._do(link, Lane.CONTROL, key, Work(pulls=True, start=0, end=1))
+        held = self._store.channel(*key)
+        if held is None or held.log.size >= theirs.size:
+            return
+        rest = Work(pulls=True, start=held.log.size)
+        if lane_of(held.manifest) is Lane.CONTROL:
+            await self._do(link, Lane.CONTROL, key, rest)
+        else:
+            link.bulk[key] = rest
 
     async def _take_claims(self, heads: Sequence[channel_pb2.Head]) -> list[channel_pb2.Head]:
         """The claims that can be; where they are heads that the registry's cuts list, they say where logs are cut."""
@@ -419,7 +441,7 @@ class Delivery:
             return True
         held = self._store.channel(*key)
         start = work.start if work.probes or held is None else max(work.start, held.log.size)
-        given = await self._transfers.pull(link, lane, key, start, None)
+        given = await self._transfers.pull(link, lane, key, start, work.end)
         if given == 0 and not work.probes and start == work.start:
             false = XinqiaoError("HEAD_FALSE", peer=link.node, channel=key[0], epoch=key[1])
             await self._transfers.alarm(link, key, false)

@@ -51,7 +51,7 @@ async def ended(*tasks: "asyncio.Task[None]") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A log to pull from a peer, or to push to it, from an index on.
+    """A log to pull from a peer, or to push to it, from an index on; end is where a pull stops, None for nowhere.
 
     probes: the entry before our head is asked for, to find out which of two histories is whose.
     """
@@ -59,6 +59,7 @@ class Work:
     pulls: bool
     start: int
     probes: bool = False
+    end: int | None = None
 
 
 @dataclass(slots=True)
