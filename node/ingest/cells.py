@@ -84,6 +84,7 @@ CODE_NAMES = frozenset(
     }
 )
 """Fields of the type text that hold a code, by name."""
+_ISO_CHARS = 10
 _SAFE_DIGITS = 15  # what a spreadsheet keeps of a number
 
 
@@ -173,7 +174,11 @@ def _reading_of_date(long_term: str, since_1904: bool) -> Reading:
         text = _bare(narrow(cell))
         if long_term and text.replace(" ", "") in LONG_TERM:
             return long_term
-        return date_of_text(text) or cell.strip(EDGES)
+        found = date_of_text(text)
+        if found is None and len(text) > _ISO_CHARS:
+            # Validation would say that it is too long, and not that it is no date.
+            raise CellError("FIELD_DATE")
+        return found or cell.strip(EDGES)
 
     return read
 

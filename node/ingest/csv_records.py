@@ -70,7 +70,7 @@ class CsvRecords:
         except _BadLineError as why:
             alone = len(self._taken) == 1
             return self._broken(why.line.fault, "") if alone else self._broken("ROW_QUOTES", _OPEN_QUOTE)
-        if len(self._taken) > 1 and self._swallowed_a_row(cells, expected):
+        if expected and len(self._taken) > 1 and self._swallowed_a_row(cells, expected):
             return self._broken("ROW_QUOTES", _OPEN_QUOTE)
         self._read_bytes += self._size
         return CsvRecord(cells, "" if len(cells) == expected else self._text())
