@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ingest.workbooks import Book
 from tests.processes.commands import wait_until
 from tests.processes.files import COLUMNS, penalties, registrations
 from tests.processes.network import SHANGHAI, Town, done, outcomes
@@ -81,7 +82,9 @@ WRONG_FILES = [
     (",".join(COLUMNS).encode() + b"\n", "FILE_EMPTY"),
     ("一,二\n".encode("utf-16"), "FILE_ENCODING"),
     (b"\xff\xfe\x00\x01\x80\x81" * 100, "FILE_ENCODING"),
-    (b"PK\x03\x04" + bytes(2000), "FILE_FORMAT"),
+    (b"PK\x03\x04" + bytes(2000), "FILE_WORKBOOK"),
+    (Book({"一": [COLUMNS]}, more={"xl/vbaProject.bin": b"x"}).to_bytes(), "FILE_MACROS"),
+    (Book({"一": [COLUMNS]}, more={"xl/media/x": bytes(20 << 20)}).to_bytes(), "FILE_TOO_LARGE"),
     (b"uni_social_crd_cd,comp_nm\n1,2\n", "FILE_COLUMNS_MISSING"),
     (",".join((*COLUMNS, "comp_name")).encode() + b"\n1,2,3,4,5,6\n", "FILE_COLUMNS_UNKNOWN"),
 ]
@@ -115,6 +118,32 @@ def test_gb18030_and_json_lines_hold_the_same_records_as_utf_8(node: Town, tmp_p
     (tmp_path / "gb18030.csv").write_bytes(rows.read_text("utf-8").encode("gb18030"))
     assert node.publish(CHANNEL, rows) == outcomes(accepted=50)
     assert node.publish(CHANNEL, tmp_path / "gb18030.csv") == outcomes(duplicate=50)
+
+
+def test_a_workbook_is_published_sheet_by_sheet_and_leaves_no_trace(node: Town, tmp_path: Path) -> None:
+    with registrations(tmp_path / "rows.csv", range(1, 2001)).open(encoding="utf-8", newline="") as opened:
+        _, *rows = csv.reader(opened)
+    names = ["统一社会信用代码", "企业名称", "登记状态", "登记机关", "住所"]
+    rows[1500][0] = "9.1E+17"
+    sheets = {"说明": [["说明"]], "上半年": [["登记信息"], names, *rows[:1000]], "下半年": [names, *rows[1000:]]}
+    (tmp_path / "rows.xlsx").write_bytes(Book(sheets, shared=True).to_bytes())
+    home = Path(node.home(SHANGHAI.id))
+    before = {path.name for path in home.iterdir()}
+    publishing = node.start(SHANGHAI.id, "publish", CHANNEL, tmp_path / "rows.xlsx")
+    document = done(publishing)["files"][0]
+    assert document["counts"] == outcomes(accepted=1999, rejected=1)
+    assert "'说明' has been passed over" in publishing.stderr
+    rejected = Path(document["rejected_file"])
+    with rejected.open(encoding="utf-8-sig", newline="") as opened:
+        (row,) = csv.DictReader(opened)
+    assert (row["xq_row"], row["xq_cell"], row["xq_code"]) == ("502", "下半年!A502", "FIELD_CODE_SPREADSHEET")
+    assert {path.name for path in home.iterdir()} == before
+    # Corrected, the returned row is an input; the workbook again is all duplicates but for that row.
+    with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as opened:
+        code = list(csv.reader(opened))[1501][0]
+    rejected.write_bytes(rejected.read_bytes().replace(b"9.1E+17", code.encode()))
+    assert node.publish(CHANNEL, rejected) == outcomes(accepted=1)
+    assert node.publish(CHANNEL, tmp_path / "rows.xlsx") == outcomes(duplicate=1999, rejected=1)
 
 
 def test_one_wrong_file_holds_up_no_other_and_the_exit_status_tells(node: Town, tmp_path: Path) -> None:
