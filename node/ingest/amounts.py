@@ -58,6 +58,11 @@ def amount_of_number(raw: str, field_type: str, unit: str) -> str | None:
     return _written(shown.scaleb(shift), field_type)
 
 
+def is_plain(text: str) -> bool:
+    """Tell whether a text is digits and at most one point, as amounts of records are."""
+    return _PLAIN.fullmatch(text) is not None
+
+
 def decimal_of(raw: str) -> Decimal | None:
     """Return a number as a workbook writes it, None where the text is none."""
     return Decimal(raw) if _NUMBER.fullmatch(raw) else None

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 
 from node.core.catalogue import Field
 from node.core.identifiers import iso_date, spreadsheet_damage
-from node.ingest.amounts import FIELD_UNITS, amount_of_number, amount_of_text, decimal_of
+from node.ingest.amounts import FIELD_UNITS, amount_of_number, amount_of_text, decimal_of, is_plain
 from node.ingest.dates import LONG_TERM, PLAUSIBLE_YEARS, date_of_serial, date_of_text
 
 Reading = Callable[[str], str]
@@ -111,9 +111,15 @@ def _refuse(cell: str) -> None:
         raise CellError(cell.code, shown=cell if _SHOWN.fullmatch(cell) else "#ERROR")
 
 
+def _trimmed(cell: str) -> str:
+    """Return a text without the spaces and invisible characters around it; most have none, which is seen sooner."""
+    text = cell.strip()
+    return cell.strip(EDGES) if text and (text[0] in _INVISIBLE or text[-1] in _INVISIBLE) else text
+
+
 def _text(cell: str) -> str:
     if type(cell) is str:
-        return cell.strip(EDGES)
+        return _trimmed(cell)
     _refuse(cell)
     return _digits_of(cell)
 
@@ -152,12 +158,15 @@ def _bare(text: str) -> str:
 
 def _reading_of_enum(field: Field) -> Reading:
     codes = frozenset(value.code for value in field.values if value.code)
+    known = codes | {value.text for value in field.values}
 
     def read(cell: str) -> str:
+        if cell in known and type(cell) is str:
+            return cell
         if type(cell) is not str:
             _refuse(cell)
             return _digits_of(cell)
-        text = cell.strip(EDGES)
+        text = _trimmed(cell)
         plain = narrow(text)
         return plain if plain in codes else text
 
@@ -209,6 +218,8 @@ def _reading_of_amount(field_type: str, unit: str) -> Reading:
             if found is None:
                 raise CellError("CELL_AMOUNT", unit=unit)
             return found
+        if is_own_unit and is_plain(cell):
+            return cell
         text = narrow(cell)
         found = amount_of_text(text, field_type, unit) if text else ""
         # Left as it is, a bare number would be taken in the field's own unit.
