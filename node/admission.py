@@ -164,7 +164,7 @@ class Admission:
     def _refresh(self, tx: StoreTransaction, held: HeldChannel) -> None:
         heartbeat = tx.heartbeat(held.origin)
         head = heartbeat_head(heartbeat.view, held.key) if heartbeat is not None else None
-        if heartbeat is None or head is None or head.size > held.applied_size:
+        if heartbeat is None or head is None or not heartbeat.time_ms or head.size > held.applied_size:
             return
         if root_at(tx, held.log, head.size) == head.root:
             tx.set_fresh(*held.key, heartbeat.time_ms)

@@ -13,6 +13,7 @@ from node.core.ageing import DEFAULT_GRACE_MS
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.dates import Dates
 from node.delivery import Delivery
 from node.membership import Membership
 from node.pb import envelope_pb2, exchange_service_pb2, registry_pb2
@@ -87,6 +88,7 @@ class Node:
             changed=self._registry_changed,
         )
         view = self.membership
+        dates = Dates(view, world.store, world.writer, world.clock, self._dates_forgotten, limits)
         self.publishing = Publishing(
             view=view,
             store=world.store,
@@ -95,6 +97,7 @@ class Node:
             signer=world.signer,
             clock=world.clock,
             entropy=world.entropy,
+            dates=dates,
             limits=limits,
             wake=self._woken,
         )
@@ -105,12 +108,18 @@ class Node:
             writer=world.writer,
             signer=world.signer,
             clock=world.clock,
+            dates=dates,
             own_entry_returned=self._own_entry_returned,
             log_begun=self._log_begun,
             limits=limits,
         )
-        self.delivery = Delivery(
-            view=view,
+        self.delivery = self._delivery(settings, world)
+        self.answering = Answering(view, world.store, world.clock, limits)
+        self.publishing.start()
+
+    def _delivery(self, settings: Settings, world: World) -> Delivery:
+        return Delivery(
+            view=self.membership,
             store=world.store,
             writer=world.writer,
             peers=world.peers,
@@ -124,10 +133,8 @@ class Node:
             interval_s=settings.heartbeat_interval_s,
             links_further=settings.links_further,
             retry_cap_s=settings.retry_cap_s,
-            limits=limits,
+            limits=self._limits,
         )
-        self.answering = Answering(view, world.store, world.clock, limits)
-        self.publishing.start()
 
     def _woken(self, channel: str, epoch: int) -> None:
         self.delivery.wake(channel, epoch)
@@ -256,6 +263,10 @@ class Node:
         # A receipt that came before the log was back was for more than was written, and is good now.
         self.delivery.hear_again()
         self.delivery.relink()
+
+    def _dates_forgotten(self) -> None:
+        # Where the clock was wrong that forgot them, peers can give back the heartbeats that were right.
+        self.delivery.hear_again()
 
     def _log_begun(self) -> None:
         # Its origin is one to keep a link with.

@@ -1,9 +1,8 @@
 """What the duties need of the world, and no more: storage, peers, registry, signer, clock, entropy.
 
-Adapters implement these protocols; tests and the simulator implement the same ones.
-
-Writing goes through one Writer. Each step it runs is one transaction: it commits when the step returns and
-leaves nothing when it raises. Steps of the control lane go before waiting steps of the bulk lane.
+Adapters implement these protocols; tests and the simulator implement the same ones. Writing goes through one
+Writer. Each step it runs is one transaction: it commits when the step returns and leaves nothing when it raises.
+Steps of the control lane go before waiting steps of the bulk lane.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -104,10 +103,7 @@ class HeldChannel:
 
 @dataclass(frozen=True, slots=True)
 class HeldEntry:
-    """One stored entry. body is the serialized EntryBody as held, None where none is held.
-
-    complete tells that every slot is there or erased.
-    """
+    """One stored entry; body is the serialized EntryBody or None, complete tells that every slot is there or erased."""
 
     index: int
     envelope: envelope_pb2.Envelope
@@ -138,7 +134,7 @@ class HeldReceipt:
 
 @dataclass(frozen=True, slots=True)
 class HeldHeartbeat:
-    """The newest heartbeat view held of a node; sequence grows with every change of any heartbeat."""
+    """The newest heartbeat view of a node, time_ms 0 once its date is forgotten; sequence grows with every change."""
 
     sequence: int
     node: str
@@ -363,8 +359,7 @@ class StoreTransaction(StoreReader, Protocol):
         ...
 
     def set_left(self, channel: str, epoch: int, left_at: int | None) -> None:
-        """Note that this node no longer belongs to the audience, or that it does again (None): then every
-        entry with records is incomplete and the fold starts again."""
+        """Note that this node has left the audience, or is back (None): then it lacks all records, and folds again."""
         ...
 
     def set_quarantined(self, origin: str, quarantined: bool) -> None:
@@ -388,6 +383,10 @@ class StoreTransaction(StoreReader, Protocol):
 
     def put_heartbeat(self, heartbeat: VerifiedHeartbeat) -> bool:
         """Keep a heartbeat where it is newer than the one held, or as new and shows more heads."""
+        ...
+
+    def forget_dates(self, latest_ms: int) -> None:
+        """Forget the date of heartbeats, and the freshness of logs, after a time: both become 0, and nothing else."""
         ...
 
     def put_receipt(self, receipt: VerifiedReceipt) -> bool:

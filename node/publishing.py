@@ -30,6 +30,7 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
 from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection, parse_record
 from node.core.state import HeldKey, Place, disclosure_letter
+from node.dates import Dates
 from node.pb import channel_pb2, record_pb2
 from node.ports import (
     Clock,
@@ -65,6 +66,7 @@ class Publishing:
         signer: Callable[[], Signer],
         clock: Clock,
         entropy: Entropy,
+        dates: Dates,
         limits: Limits = DEFAULT_LIMITS,
         wake: Callable[[str, int], None],
     ) -> None:
@@ -78,6 +80,7 @@ class Publishing:
         self._limits = limits
         self._wake = wake
         self._admission = Admission(view, limits)
+        self._dates = dates
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._recovery: Recovery | None = None
         self._signed: dict[ChannelEpoch, HeadAt] = {}
@@ -399,7 +402,11 @@ class Publishing:
     # -- heartbeats ---------------------------------------------------------------------------------
 
     async def beat(self) -> None:
-        """Sign one heartbeat over all heads of this node and keep it for the links."""
+        """Sign one heartbeat over all heads of this node and keep it for the links; raises HEARTBEAT, SIGNATURE.
+
+        Dates that cannot be are forgotten first, also where this node signs nothing: no copy stays fresh by them.
+        """
+        await self._dates.forget_future()
         member = self._view.members.get(self._view.me)
         if self._recovery is not None or member is None or member.standing is not Standing.ACTIVE:
             return

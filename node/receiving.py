@@ -33,6 +33,7 @@ from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Cut, Standing
 from node.core.receipt import VerifiedReceipt, claim_of, open_receipt
+from node.dates import Dates
 from node.pb import channel_pb2, envelope_pb2
 from node.ports import Clock, HeldChannel, Lane, Signer, Store, StoreTransaction, View, Writer
 
@@ -64,6 +65,7 @@ class Receiving:
         writer: Writer,
         signer: Callable[[], Signer],
         clock: Clock,
+        dates: Dates,
         own_entry_returned: Callable[[], None],
         log_begun: Callable[[], None],
         limits: Limits = DEFAULT_LIMITS,
@@ -77,6 +79,7 @@ class Receiving:
         self._log_begun = log_begun
         self._limits = limits
         self._admission = Admission(view, limits)
+        self._dates = dates
         self._searched: dict[tuple[str, int], tuple[int, Cut]] = {}
         # A lock lives as long as somebody holds it or waits for it, whatever names peers may invent.
         self._locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
@@ -177,11 +180,12 @@ class Receiving:
         """The log to advance; before its first entry the newest heartbeat of its origin says how far it reaches."""
         log = self._store.log(channel, epoch)
         origin = self._view.members.get(origin_of(channel))
-        beat = self._store.heartbeat(origin.id) if origin is not None and log.covered is None else None
-        if origin is None or beat is None:
+        beat = self._store.heartbeat(origin.id) if origin is not None and not (log.size and log.covered) else None
+        head = heartbeat_head(beat.view, (channel, epoch)) if beat is not None else None
+        if origin is None or beat is None or head is None or (log.covered and log.covered.size >= head.size):
             return log
         signed = envelopes.signers(beat.view.heartbeat, envelopes.HEARTBEAT, origin.active_keys, self._limits)
-        return replace(log, covered=heartbeat_head(beat.view, (channel, epoch)) if signed else None)
+        return replace(log, covered=head) if signed else log
 
     async def _confirmed(
         self, verified: list[VerifiedEntry], failure: XinqiaoError | None, prove: Prove | None
@@ -543,8 +547,8 @@ class Receiving:
         node = heartbeats.node_of(view, self._limits)
         if node == self._view.me:
             return
-        before = self._store.heartbeat(node)
-        if before is not None and _shows_no_more(view, before.view):
+        before = await self._dates.heartbeat(node)
+        if before is not None and before.time_ms and _shows_no_more(view, before.view):
             return
         verified = heartbeats.open_view(
             view, self._view.members.get(node), self._view.network, self._clock.now_ms(), self._limits

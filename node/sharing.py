@@ -167,12 +167,14 @@ class Sharing:
     # -- what travels beside the logs -----------------------------------------------------------------
 
     def heartbeats_since(self, peer: str, sequence: int) -> tuple[list[channel_pb2.HeartbeatView], int]:
-        """Heartbeats changed after a sequence number, each narrowed to what the member may read."""
+        """Heartbeats with a date changed after a sequence number, each narrowed to what the member may read."""
         changed = self._store.heartbeats_since(sequence)[: self._limits.max_heartbeats_per_hello]
         views = [
             heartbeats.narrow_view(held.view, lambda channel: self.may_read(peer, channel))
             for held in changed
-            if held.node != peer and any(self.may_read(peer, item.head.channel) for item in held.view.heads)
+            if held.time_ms
+            and held.node != peer
+            and any(self.may_read(peer, item.head.channel) for item in held.view.heads)
         ]
         return views, changed[-1].sequence if changed else sequence
 

@@ -240,7 +240,7 @@ def make_heartbeat(
     view = heartbeats.full_view(node.seal(message.SerializeToString(), envelopes.HEARTBEAT), heads)
     if shown is not None:
         view = heartbeats.narrow_view(view, lambda channel: channel in shown)
-    return heartbeats.open_view(view, node.member, NETWORK, NOW_MS)
+    return heartbeats.open_view(view, node.member, NETWORK, max(NOW_MS, time_ms))
 
 
 def make_receipt(subscriber: SigningNode, log: Log, applied_size: int | None = None, **fields: Any) -> VerifiedReceipt:

@@ -152,7 +152,7 @@ class _Maker:
         key = (self._ref.channel, self._place.epoch)
         shown = held.view.heads if held is not None else ()
         heads = [item.head for item in shown if (item.head.channel, item.head.epoch) == key]
-        if held is None or not heads or heads[0].size <= self._place.index:
+        if held is None or not held.time_ms or not heads or heads[0].size <= self._place.index:
             raise self._unavailable(f"no heartbeat of {origin.id} covers its entry yet")
         if heads[0].size > self._held.log.size:
             raise self._unavailable(f"only {self._held.log.size} of {heads[0].size} entries of its log are here")

@@ -265,6 +265,14 @@ class MemoryTransaction(MemoryReader):
         self._state.heartbeats.edit()[heartbeat.node] = (kept, len(heartbeat.heads))
         return True
 
+    def forget_dates(self, latest_ms: int) -> None:
+        for node, (beat, heads) in list(self._state.heartbeats.rows.items()):
+            if beat.time_ms > latest_ms:
+                self._state.heartbeats.edit()[node] = (replace(beat, time_ms=0), heads)
+        for key, held in list(self._state.logs.rows.items()):
+            if held.fresh_at_ms > latest_ms:
+                self._state.logs.edit()[key] = replace(held, fresh_at_ms=0)
+
     def put_receipt(self, receipt: VerifiedReceipt) -> bool:
         key = (receipt.message.channel, receipt.message.subscriber)
         held = self._state.receipts.rows.get(key)

@@ -155,6 +155,10 @@ _PUT_HEARTBEAT = (
     " ON CONFLICT (node) DO UPDATE SET sequence = excluded.sequence, time_ms = excluded.time_ms,"
     " heads = excluded.heads, view = excluded.view"
 )
+_FORGET_DATES = (
+    "UPDATE heartbeats SET time_ms = 0 WHERE time_ms > :latest_ms",
+    "UPDATE logs SET fresh_at_ms = 0 WHERE fresh_at_ms > :latest_ms",
+)
 _PUT_RECEIPT = (
     "INSERT INTO receipts (channel, subscriber, sequence, envelope)"
     f" VALUES (:channel, :subscriber, {_NEXT.format('receipts')}, :envelope)"
@@ -442,6 +446,10 @@ class SqlTransaction(SqlReader):
         view = heartbeat.view.SerializeToString()
         self._change(_PUT_HEARTBEAT, node=heartbeat.node, time_ms=extent[0], heads=extent[1], view=view)
         return True
+
+    def forget_dates(self, latest_ms: int) -> None:
+        for statement in _FORGET_DATES:
+            self._change(statement, latest_ms=latest_ms)
 
     def put_receipt(self, receipt: VerifiedReceipt) -> bool:
         message = receipt.message

@@ -134,6 +134,19 @@ def test_there_is_no_evidence_before_a_heartbeat_covers_the_entry() -> None:
     assert missing(network, index=2) == "no heartbeat of 310000 covers its entry yet"
 
 
+def test_there_is_no_evidence_from_a_heartbeat_whose_date_is_forgotten() -> None:
+    network = Network()
+    network.append()
+    network.carry(WITNESS, OTHER)
+    network.beat()
+    network.bundle()
+    with network.nodes[WITNESS].world.store.transaction() as tx:
+        tx.forget_dates(network.clock.at_ms - 1)
+    assert missing(network) == "no heartbeat of 310000 covers its entry yet"
+    network.beat()
+    assert network.bundle().record.index == 1
+
+
 def test_there_is_no_evidence_before_another_node_confirms() -> None:
     network = Network()
     network.append()

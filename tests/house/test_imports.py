@@ -12,7 +12,7 @@ CORE = ("node.core", "node.pb")
 PORTS = ("node.ports", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering")
 SHARED = (
-    *("node.admission", "node.hellos", "node.links", "node.missing", "node.sharing", "node.transfers"),
+    *("node.admission", "node.dates", "node.hellos", "node.links", "node.missing", "node.sharing", "node.transfers"),
     "node.visiting",
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
@@ -23,8 +23,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.pb": (),
     "node.core": ("node.pb",),
     "node.ports": CORE,
-    # what several duties share: how an entry gets in, and what may go out
+    # what several duties share: how an entry gets in, which dates cannot be, and what may go out
     "node.admission": PORTS,
+    "node.dates": ("node.admission", *PORTS),
     "node.links": PORTS,
     "node.sharing": ("node.admission", *PORTS),
     # parts of delivery: what is said in a comparison, which bodies to ask for or bring, how entries move, whom to

@@ -121,6 +121,7 @@ def standing_of(channel: str, log: ChannelWriter, at: int) -> list[Step]:
     origin = channel.partition("/")[0]
     return [
         lambda tx: tx.set_fresh(channel, 0, NOW_MS + at),
+        lambda tx: tx.forget_dates(NOW_MS + at - 7),
         lambda tx: tx.set_covered(channel, 0, log.head),
         lambda tx: tx.set_cut(channel, 0, HeadAt(at % 4, bytes(32))),
         lambda tx: tx.set_quarantined(origin, at % 2 == 0),

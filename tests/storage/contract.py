@@ -696,6 +696,28 @@ class StandingContract:
             assert held.fresh_at_ms == expected
         assert store.channel("310000/unknown") is None
 
+    def test_freshness_after_a_time_is_forgotten_and_grows_again_from_nothing(
+        self, store: Store, writer: ChannelWriter, shanghai: SigningNode
+    ) -> None:
+        other = ChannelWriter(shanghai, "310000/permits")
+        keep(store, writer.manifest(), other.manifest())
+
+        def fresh() -> list[int]:
+            return [held.fresh_at_ms for held in store.channels()]
+
+        with store.transaction() as tx:
+            tx.set_fresh(CHANNEL, 0, 9)
+            tx.set_fresh("310000/permits", 0, 8)
+            tx.set_covered(CHANNEL, 0, HeadAt(5, b"5" * 32))
+        for latest_ms, expected in ((9, [9, 8]), (8, [0, 8]), (8, [0, 8])):
+            with store.transaction() as tx:
+                tx.forget_dates(latest_ms)
+            assert fresh() == expected
+        with store.transaction() as tx:
+            tx.set_fresh(CHANNEL, 0, 3)
+        assert fresh() == [3, 8]
+        assert store.log(CHANNEL, 0).covered == HeadAt(5, b"5" * 32)
+
     def test_bounds_may_be_known_before_the_first_entry(self, store: Store, writer: ChannelWriter) -> None:
         covered, cut = HeadAt(4, b"c" * 32), HeadAt(HUGE, b"k" * 32)
         with store.transaction() as tx:
@@ -799,6 +821,27 @@ class StatementContract:
             if is_news:
                 assert (held.node, held.time_ms, held.view) == ("310000", heartbeat.time_ms, heartbeat.view)
         assert store.heartbeat("310115") is None
+
+    def test_a_heartbeat_whose_date_is_forgotten_is_held_until_any_other_takes_its_place(
+        self, store: Store, shanghai: SigningNode, pudong: SigningNode
+    ) -> None:
+        heads = {(f"310000/{name}", 0): HeadAt(1, name.encode() * 32) for name in "abc"}
+        ahead = make_heartbeat(shanghai, heads, NOW_MS + 9)
+        with store.transaction() as tx:
+            tx.put_heartbeat(make_heartbeat(pudong, {}, NOW_MS))
+            tx.put_heartbeat(ahead)
+        told = store.heartbeats_since(0)[-1].sequence
+        for latest_ms, time_ms in ((NOW_MS + 9, NOW_MS + 9), (NOW_MS + 8, 0)):
+            with store.transaction() as tx:
+                tx.forget_dates(latest_ms)
+            held = store.heartbeat("310000")
+            assert held is not None
+            assert (held.time_ms, held.sequence, held.view) == (time_ms, told, ahead.view)
+        assert [held.time_ms for held in store.heartbeats_since(0)] == [NOW_MS, 0]
+        # Who was told of all there was is told of the one that takes its place, too.
+        with store.transaction() as tx:
+            assert tx.put_heartbeat(make_heartbeat(shanghai, {}, NOW_MS))
+        assert [(held.node, held.time_ms) for held in store.heartbeats_since(told)] == [("310000", NOW_MS)]
 
     def test_changed_heartbeats_are_listed_in_order(
         self, store: Store, shanghai: SigningNode, pudong: SigningNode
