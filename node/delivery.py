@@ -22,6 +22,7 @@ from functools import partial
 from typing import Protocol
 
 from node.admission import is_own, lane_of, root_at
+from node.core import heartbeat as heartbeats
 from node.core.channel import HeadAt, awaits_cut, is_channel_name
 from node.core.delivery import choose_links
 from node.core.entry import origin_of
@@ -67,6 +68,7 @@ class Delivery:
         entropy: Entropy,
         registry_seen: Callable[[str, registry_pb2.RegistryVersions], Awaitable[None]],
         peer_answered: Callable[[str], None],
+        own_heartbeat_returned: Callable[[channel_pb2.HeartbeatView], None],
         also_linked: Callable[[], Iterable[str]],
         interval_s: float,
         links_further: int = 8,
@@ -81,7 +83,7 @@ class Delivery:
         self._clock = clock
         self._entropy = entropy
         self._registry_seen = registry_seen
-        self._peer_answered = peer_answered
+        self._peer_answered, self._own_heartbeat_returned = peer_answered, own_heartbeat_returned
         self._also_linked = also_linked
         self._interval_s = interval_s
         self._links_further = links_further
@@ -322,10 +324,16 @@ class Delivery:
         """Take what a peer relays piece by piece: one piece that is refused does not hold up the others."""
         receiver, limits = self._receiver, self._limits
         calls: list[Callable[[], Awaitable[None]]] = []
-        calls += [partial(receiver.take_heartbeat, view) for view in beats[: limits.max_heartbeats_per_hello]]
+        calls += [partial(self._take_heartbeat, view) for view in beats[: limits.max_heartbeats_per_hello]]
         calls += [partial(receiver.take_address, item) for item in addresses[: limits.max_addresses_per_hello]]
         calls += [partial(receiver.take_equivocation, proof) for proof in proofs[: limits.max_equivocations_per_hello]]
         self.refused_news += await count_refused(calls)
+
+    async def _take_heartbeat(self, view: channel_pb2.HeartbeatView) -> None:
+        if heartbeats.node_of(view, self._limits) == self._view.me:
+            self._own_heartbeat_returned(view)
+        else:
+            await self._receiver.take_heartbeat(view)
 
     async def take_addresses(self, addresses: Sequence[envelope_pb2.Envelope]) -> None:
         """Take the addresses that a registry port hands out, and try the peers that had none."""
@@ -500,7 +508,9 @@ class Delivery:
         if answer.in_step:
             if peer in self._links:
                 self._links[peer].in_step(self._sharing.heads(peer))
-            self._peer_answered(peer)
+            # Who has not heard of this start yet has not told all its news again.
+            if self._hellos.has_heard(request):
+                self._peer_answered(peer)
         return answer
 
 

@@ -51,11 +51,15 @@ class Hellos:
             cursor=link.heard,
         )
 
+    def has_heard(self, request: exchange_service_pb2.HelloRequest) -> bool:
+        """Whether a caller has had an answer since this node started, and so tells all its news from the beginning."""
+        return request.cursor.incarnation == self._session
+
     def answer(self, peer: str, request: exchange_service_pb2.HelloRequest) -> exchange_service_pb2.HelloResponse:
         """What answers a comparison: all heads where the digests differ, and what is news after the cursor."""
         heads = self._sharing.heads(peer)
         in_step = shared_digest(heads) == request.shared_digest
-        known = request.cursor.incarnation == self._session and max(_positions(request.cursor)) < NUMBERS_END
+        known = self.has_heard(request) and max(_positions(request.cursor)) < NUMBERS_END
         after = request.cursor if known else exchange_service_pb2.Cursor()
         cursor = exchange_service_pb2.Cursor(incarnation=self._session)
         beats, cursor.heartbeats = self._sharing.heartbeats_since(peer, after.heartbeats)

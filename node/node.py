@@ -16,7 +16,7 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.dates import Dates
 from node.delivery import Delivery
 from node.membership import Membership
-from node.pb import envelope_pb2, exchange_service_pb2, registry_pb2
+from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import (
     Clock,
     Entropy,
@@ -129,6 +129,7 @@ class Node:
             entropy=world.entropy,
             registry_seen=self._registry_seen,
             peer_answered=self._peer_answered,
+            own_heartbeat_returned=self._own_heartbeat_returned,
             also_linked=lambda: self.publishing.unanswered,
             interval_s=settings.heartbeat_interval_s,
             links_further=settings.links_further,
@@ -262,6 +263,11 @@ class Node:
         self.publishing.own_entry_returned()
         # A receipt that came before the log was back was for more than was written, and is good now.
         self.delivery.hear_again()
+        self.delivery.relink()
+
+    def _own_heartbeat_returned(self, view: channel_pb2.HeartbeatView) -> None:
+        self.publishing.heartbeat_returned(view)
+        # Where it shows a loss, every member is asked for what it holds.
         self.delivery.relink()
 
     def _dates_forgotten(self) -> None:

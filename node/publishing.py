@@ -143,6 +143,21 @@ class Publishing:
             self._recovery.answered.add(peer)
             self._end_recovery()
 
+    def heartbeat_returned(self, view: channel_pb2.HeartbeatView) -> None:
+        """Note the heads that this node once signed; what it does not hold of them, it has lost.
+
+        A peer may hold nothing of a log but a heartbeat over it. Raises HEARTBEAT, SIGNATURE.
+        """
+        member, known = self._view.members.get(self._view.me), self._store.heartbeat(self._view.me)
+        if member is None or (known is not None and known.view.heartbeat.payload == view.heartbeat.payload):
+            return
+        heads = heartbeats.heads_once_signed(view, member, self._view.network, self._limits)
+        lost = {key: head for key, head in heads.items() if self._is_behind({key: head})}
+        if lost and self._recovery is None:
+            self._recovery = self._recover(self._own_heads() | lost, ask_all=True)
+        elif self._recovery is not None:
+            self._recovery.raise_floor(lost)
+
     def own_entry_returned(self) -> None:
         """Note that a peer gave back an entry of ours that we did not hold: we have lost data."""
         if self._recovery is None:
@@ -514,6 +529,12 @@ class Recovery:
         self.epoch = epoch
         self.answered: set[str] = set()
         self._ask_all = ask_all
+
+    def raise_floor(self, heads: Mapping[ChannelEpoch, HeadAt]) -> None:
+        """Note heads that were signed as well."""
+        for key, head in heads.items():
+            if key not in self.floor or self.floor[key].size < head.size:
+                self.floor[key] = head
 
     def unanswered(self, members: Sequence[str]) -> list[str]:
         """Who has not answered yet of those that must."""

@@ -167,8 +167,13 @@ class Sharing:
     # -- what travels beside the logs -----------------------------------------------------------------
 
     def heartbeats_since(self, peer: str, sequence: int) -> tuple[list[channel_pb2.HeartbeatView], int]:
-        """Heartbeats with a date changed after a sequence number, each narrowed to what the member may read."""
-        changed = self._store.heartbeats_since(sequence)[: self._limits.max_heartbeats_per_hello]
+        """Heartbeats with a date changed after a sequence number, each narrowed to what the member may read.
+
+        From the beginning also the member's own, first: by it alone a restored database may learn of what it lost.
+        """
+        held_of_peer = self._store.heartbeat(peer) if sequence == 0 else None
+        own = [held_of_peer.view] if held_of_peer is not None else []
+        changed = self._store.heartbeats_since(sequence)[: self._limits.max_heartbeats_per_hello - len(own)]
         views = [
             heartbeats.narrow_view(held.view, lambda channel: self.may_read(peer, channel))
             for held in changed
@@ -176,7 +181,7 @@ class Sharing:
             and held.node != peer
             and any(self.may_read(peer, item.head.channel) for item in held.view.heads)
         ]
-        return views, changed[-1].sequence if changed else sequence
+        return [*own, *views], changed[-1].sequence if changed else sequence
 
     def addresses_since(self, peer: str, sequence: int) -> tuple[list[envelope_pb2.Envelope], int]:
         """Address records of others changed after a sequence number."""

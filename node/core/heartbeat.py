@@ -101,6 +101,21 @@ def open_view(
     return VerifiedHeartbeat(signer.id, heartbeat.time_unix_ms, heads, _kept(view, bare))
 
 
+def heads_once_signed(
+    view: channel_pb2.HeartbeatView, author: Member, network: str, limits: Limits = DEFAULT_LIMITS
+) -> Mapping[ChannelEpoch, HeadAt]:
+    """The heads in a heartbeat that comes back to its author; raises HEARTBEAT, SIGNATURE, ENVELOPE_*.
+
+    It tells what was signed once, however long ago or ahead, and with any key that is not revoked.
+    """
+    if not envelopes.signers(view.heartbeat, envelopes.HEARTBEAT, author.unrevoked_keys, limits):
+        raise XinqiaoError("SIGNATURE", signer=author.id)
+    heartbeat = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
+    if (heartbeat.network, heartbeat.node) != (network, author.id):
+        raise XinqiaoError("HEARTBEAT", node=author.id, detail="network or node do not fit")
+    return _open_heads(view, heartbeat, limits)
+
+
 def node_of(view: channel_pb2.HeartbeatView, limits: Limits = DEFAULT_LIMITS) -> str:
     """The id a heartbeat claims, to look its member up; unverified."""
     if len(view.heartbeat.payload) > limits.max_header_bytes:

@@ -179,7 +179,8 @@ class Crossings:
     def _check_beat(self, at: Holder, crossing: Crossing, view: channel_pb2.HeartbeatView) -> None:
         for item in view.heads:
             channel = item.head.channel
-            self._check_reader(at, crossing, channel, "a heartbeat")
+            if origin_of(channel) != crossing.receiver:  # its author is given back its own
+                self._check_reader(at, crossing, channel, "a heartbeat")
             if not self._truth.is_true(channel):
                 continue
             signed = self._truth.heads_in(origin_of(channel), view.heartbeat.payload)

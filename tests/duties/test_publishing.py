@@ -9,6 +9,7 @@ import pytest
 
 from node.core.audience import parse_audience
 from node.core.channel import HeadAt, head_leaf
+from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS
 from node.core.membership import Cut, Standing
@@ -18,7 +19,7 @@ from node.node import Node
 from node.pb import channel_pb2
 from node.ports import Lane
 from node.storage.memory import MemoryStore
-from tests.builders import make_node
+from tests.builders import make_heartbeat, make_node
 from tests.duties.hostile import BASE, YieldingWriter, assert_sound, authority_of_example, penalty, refused
 from tests.duties.rows import code_of, manifest, row
 from tests.wire import MemorySidecar, Network
@@ -301,6 +302,61 @@ def test_g7_the_history_also_comes_back_by_a_peer_that_calls() -> None:
         node = await restored(network)
         await network.sync("310115", "310000")
         assert (size_of(node), node.publishing.blocked) == (3, None)
+
+    run(scenario())
+
+
+async def beaten_and_lost(network: Network) -> Node:
+    """310000 without its sidecar, on a backup made before an entry of which its peers hold a heartbeat alone."""
+    backup = memory_of(network["310000"]).copy()
+    network.tamper = refuse_entries
+    await network["310000"].publishing.publish(BASE, [row(20)])
+    await network.settle()
+    network.tamper = None
+    return network.start("310000", backup, MemorySidecar(lost=True))
+
+
+def refuse_entries(_sender: str, receiver: str, _signed: SignedEntry) -> SignedEntry:
+    raise XinqiaoError("WIRE_UNREACHABLE", peer=receiver, address="-", detail="test")
+
+
+@pytest.mark.parametrize("calls", [True, False])
+def test_g7_a_heartbeat_over_what_nobody_holds_keeps_a_restored_node_from_writing_it_otherwise(calls: bool) -> None:
+    async def scenario() -> None:
+        network = await published()
+        node = await beaten_and_lost(network)
+        for peer in ("310115", "330100") * 3:
+            await network.sync("310000", peer) if calls else await network.sync(peer, "310000")
+        assert [size_of(each) for each in network.nodes.values()] == [2, 2, 2]
+        assert await refused(node.publishing.publish(BASE, [row(30)])) == "RESTORED"
+        assert node.publishing.blocked is not None
+        assert "holds 2 of 3" in node.publishing.blocked.text
+
+    run(scenario())
+
+
+def test_g7_a_peer_that_has_not_told_all_it_holds_again_does_not_end_a_recovery() -> None:
+    async def scenario() -> None:
+        network = await published()
+        node = network.start("310000", memory_of(network["310000"]).copy(), MemorySidecar(lost=True))
+        for peer in ("310115", "330100"):
+            await network.sync(peer, "310000")
+        assert node.publishing.blocked is not None
+        for peer in ("310115", "330100"):
+            await network.sync(peer, "310000")
+        assert node.publishing.blocked is None
+
+    run(scenario())
+
+
+def test_a_heartbeat_by_a_key_that_is_not_ours_comes_back_in_vain() -> None:
+    async def scenario() -> None:
+        network = await published()
+        publishing = network["310000"].publishing
+        beat = make_heartbeat(make_node("310000"), {(BASE, 0): HeadAt(99, b"\x01" * 32)})
+        with pytest.raises(XinqiaoError, match="SIGNATURE"):
+            publishing.heartbeat_returned(beat.view)
+        assert publishing.blocked is None
 
     run(scenario())
 
