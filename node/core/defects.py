@@ -178,6 +178,22 @@ FILE_DEFECTS: dict[str, tuple[str, str]] = {
     "SCENARIO": ("{file} is no scenario: {detail}", "correct it; `xinqiao simulate --keys` explains every key"),
 }
 
+# What is no fault of a sound code, but worth a look by a person: it refuses nothing.
+DOUBTS: dict[str, tuple[str, str]] = {
+    "DOUBT_DIVISION": (
+        "{title}: no division has had this code since 1980, as far as this version knows",
+        "compare it with GB/T 2260; if it is new there, nothing is to be done",
+    ),
+    "DOUBT_RESIDENT_ID_DIVISION": (
+        "{title}: the number begins with no division since 1980 that this version knows",
+        "compare the number with the document; if they agree, nothing is to be done",
+    ),
+    "DOUBT_USCC_DIVISION": (
+        "{title}: the code names a city that this version does not know",
+        "compare the code with the register; if they agree, nothing is to be done",
+    ),
+}
+
 CATALOGUE_DEFECTS: dict[str, tuple[str, str]] = {
     "CALENDAR_INVALID": (
         "the calendar of working days cannot be used: {detail}",

@@ -48,7 +48,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def modules() -> list[Path]:
     """Return every module of node/ and registry/ that a person wrote."""
     paths = (path for package in ("node", "registry") for path in (ROOT / package).rglob("*.py"))
-    return sorted(path for path in paths if not re.search(r"_pb2(_grpc)?\.py$", path.name))
+    return sorted(path for path in paths if not re.search(r"(_pb2(_grpc)?|division_table)\.py$", path.name))
 
 
 def texts() -> list[Path]:
