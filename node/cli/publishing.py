@@ -59,7 +59,7 @@ def _publish_file(node: AdminClient, channel: str, file: Path) -> tuple[dict[str
             for answer in node.publish(channel, file):
                 if rejected is None:
                     rejected = RejectionFile(file, answer.columns)
-                    _show_notes(answer.notes)
+                _show_notes(answer.notes)
                 for row in answer.rejected:
                     rejected.write(row.row, row.reason.code, row.column, row.message, row.remedy, row.values, row.cell)
                 last = answer

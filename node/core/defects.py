@@ -181,15 +181,15 @@ FILE_DEFECTS: dict[str, tuple[str, str]] = {
 # What is no fault of a sound code, but worth a look by a person: it refuses nothing.
 DOUBTS: dict[str, tuple[str, str]] = {
     "DOUBT_DIVISION": (
-        "{title}: no division has had this code since 1980, as far as this version knows",
+        "{title}: no division since 1980 that this version knows has this code, in {rows} rows",
         "compare it with GB/T 2260; if it is new there, nothing is to be done",
     ),
     "DOUBT_RESIDENT_ID_DIVISION": (
-        "{title}: the number begins with no division since 1980 that this version knows",
+        "{title}: the number begins with no division since 1980 that this version knows, in {rows} rows",
         "compare the number with the document; if they agree, nothing is to be done",
     ),
     "DOUBT_USCC_DIVISION": (
-        "{title}: the code names a city that this version does not know",
+        "{title}: the code names a city that this version does not know, in {rows} rows",
         "compare the code with the register; if they agree, nothing is to be done",
     ),
 }

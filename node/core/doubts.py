@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 
 from node.core.catalogue import Field, Item
 from node.core.divisions import division_doubt, resident_id_doubt, uscc_doubt
+from node.core.errors import XinqiaoError
 from node.core.identifiers import division_fault, resident_id_fault, uscc_fault
 from node.core.record import Defect
 
 Values = Mapping[int, str]
 Doubt = Callable[[str], str | None]
+Doubts = Callable[[Values], tuple[Defect, ...]]
 
 _BY_TYPE: dict[str, tuple[Doubt, Doubt]] = {
     "uscc": (uscc_fault, uscc_doubt),
@@ -21,10 +23,11 @@ _BY_TYPE: dict[str, tuple[Doubt, Doubt]] = {
 _IDENTITIES = (("person_id_type", "person_id_no"), ("legal_rep_id_type", "legal_rep_id_no"))
 
 
-def compile_doubts(item: Item) -> Callable[[Values], tuple[Defect, ...]]:
+def compile_doubts(item: Item) -> Doubts:
     """Return the function that doubts the values of a record of an item; what is no sound code is none of its business.
 
-    The answers look like defects: code, column and the parameters of the text, never the value.
+    The answers look like defects: code, column and the parameters of the text, never the value. `summed` makes one of
+    each kind for a whole file.
     """
     coded = [(field, *_BY_TYPE[field.type]) for field in item.fields if field.type in _BY_TYPE]
     persons = [(item.by_number[item.numbers[name]], _says_resident_id(item, kind)) for kind, name in _identities(item)]
@@ -41,11 +44,16 @@ def compile_doubts(item: Item) -> Callable[[Values], tuple[Defect, ...]]:
     return doubt
 
 
+def summed(doubts: Mapping[tuple[str, str], int]) -> list[XinqiaoError]:
+    """Return one note for each kind of doubt about a file, by code and title of the field, with the number of rows."""
+    return [XinqiaoError(code, title=title, rows=rows) for (code, title), rows in sorted(doubts.items())]
+
+
 def _found(field: Field, text: str | None, fault: Doubt, doubted: Doubt) -> Defect | None:
     if text is None or fault(text) is not None:
         return None
     code = doubted(text)
-    return Defect(code, field.code, {"title": field.title_zh}) if code is not None else None
+    return Defect(code, field.code, {"title": field.title_zh, "rows": 1}) if code is not None else None
 
 
 def _identities(item: Item) -> list[tuple[str, str]]:

@@ -131,6 +131,7 @@ class Candidate:
     content_hash: bytes
     subject: str
     authority: str
+    doubts: tuple[Defect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from node.core.catalogue import Item, authority_of, natural_key, strip_never_public, subject_of
+from node.core.doubts import Doubts, compile_doubts
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.record import Batch, Candidate, Defect, Rejection, Row, build_record, content_hash
 from node.core.validation import Validator, compile_validator
@@ -23,14 +24,14 @@ def batches(
     taken out first, so that neither judgement nor signature ever sees them. A batch holds at least one row, and rows
     of one sheet only.
     """
-    validate = compile_validator(item, disclosure, as_of)
+    validate, doubt = compile_validator(item, disclosure, as_of), compile_doubts(item)
     public = disclosure == "A"
     candidates: list[Candidate] = []
     rejections: list[Rejection] = []
     size = 0
     sheet = None
     for row in rows:
-        outcome = _judge(row, item, public, validate, limits)
+        outcome = _judge(row, item, public, validate, doubt, limits)
         grown = _size(outcome)
         held = len(candidates) + len(rejections)
         if held >= max_records or (held and (size + grown > max_bytes or row.sheet is not sheet)):
@@ -53,7 +54,9 @@ def _size(outcome: Candidate | Rejection) -> int:
     return sum(map(len, outcome.values.values()))
 
 
-def _judge(row: Row, item: Item, public: bool, validate: Validator, limits: Limits) -> Candidate | Rejection:
+def _judge(
+    row: Row, item: Item, public: bool, validate: Validator, doubt: Doubts, limits: Limits
+) -> Candidate | Rejection:
     if row.defect is not None:
         return Rejection(row.number, (row.defect,), row.values)
     by_code = item.by_code
@@ -74,4 +77,5 @@ def _judge(row: Row, item: Item, public: bool, validate: Validator, limits: Limi
         content_hash=content_hash(record),
         subject=subject_of(item, values),
         authority=authority_of(item, values),
+        doubts=doubt(values),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ import grpc
 import grpc.aio
 
 from node.core.catalogue import Item
+from node.core.doubts import summed
 from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.core.membership import Standing
 from node.core.record import Batch, Outcome, Rejection, Sheet
@@ -216,19 +218,21 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         letter = disclosure_letter(held.manifest.disclosure)
         as_of = day_of(self._node.world.clock.now_ms())
         columns, notes, batches = await asyncio.to_thread(self._tools.read_batches, pieces, name, item, letter, as_of)
-        counts = pb.PublishCounts()
+        counts, doubts = pb.PublishCounts(), Counter[tuple[str, str]]()
         yield pb.PublishResponse(columns=columns, notes=[to_refusal(note) for note in notes])
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             outcomes = await self._node.publishing.publish(held.log.channel, batch.candidates)
             rejected = [*batch.rejections, *(o.rejection for o in outcomes if o.rejection is not None)]
             _count(counts, outcomes, len(batch.rejections))
+            doubts.update((each.code, str(each.params["title"])) for one in batch.candidates for each in one.doubts)
             yield pb.PublishResponse(
                 counts=counts,
                 rejected=[_row(rejection, batch.sheet) for rejection in rejected],
                 read_bytes=pieces.read_bytes,
             )
         head = self._node.answering.summary(self._node.answering.channel(held.log.channel)).head
-        yield pb.PublishResponse(counts=counts, read_bytes=pieces.read_bytes, head=head, done=True)
+        told = [to_refusal(doubt) for doubt in summed(doubts)]
+        yield pb.PublishResponse(counts=counts, read_bytes=pieces.read_bytes, head=head, done=True, notes=told)
 
     # -- records and proofs ---------------------------------------------------------------------------
 

@@ -1,9 +1,11 @@
 """Doubts: a sound record of an unknown division is taken, and whoever publishes it is told."""
 
-from node.core.doubts import compile_doubts
+from node.core.doubts import compile_doubts, summed
 from node.core.errors import CODES
 from node.core.identifiers import USCC_PLACEHOLDER, uscc_check_character
+from node.core.record import Row
 from node.core.validation import compile_validator
+from node.ingest.batching import batches
 from scripts.xq_generate import RESIDENT_ID
 from tests.core.test_catalogue import PENALTY, TODAY, numbered, sound_row
 
@@ -56,3 +58,19 @@ def test_a_doubt_has_its_words_and_no_place_for_the_value() -> None:
     found, *_ = compile_doubts(PENALTY)(numbered(PENALTY, sound_row("penalty.2018", CF_XDR_SHXYM=UNKNOWN_CITY)))
     assert UNKNOWN_CITY not in f"{found.error.text} {found.error.next}"
     assert "nothing is to be done" in CODES[found.code].next
+
+
+def test_the_doubts_of_a_file_are_told_once_for_each_column_with_the_number_of_rows() -> None:
+    told = summed({("DOUBT_USCC_DIVISION", "乙"): 2, ("DOUBT_DIVISION", "甲"): 1})
+    assert [(each.code, each.parameters) for each in told] == [
+        ("DOUBT_DIVISION", {"title": "甲", "rows": "1"}),
+        ("DOUBT_USCC_DIVISION", {"title": "乙", "rows": "2"}),
+    ]
+    assert "in 2 rows" in told[1].text
+
+
+def test_a_row_that_is_doubted_becomes_a_record_all_the_same() -> None:
+    row = Row(2, sound_row("penalty.2018", CF_XDR_SHXYM=UNKNOWN_CITY, CF_CFJGDM=KNOWN, CF_SJLYDM=KNOWN))
+    (batch,) = batches([row], PENALTY, "C", 10, 1_000_000, TODAY)
+    assert batch.rejections == ()
+    assert [[each.field_code for each in one.doubts] for one in batch.candidates] == [["CF_XDR_SHXYM"]]

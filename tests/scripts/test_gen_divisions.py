@@ -6,7 +6,7 @@ import pytest
 
 from scripts.gen_divisions import Change, Period, Table, mended, periods
 
-NOTHING = {"since": {}, "until": {}, "merged": {}}
+NOTHING: dict[str, Mapping[str, object]] = {"since": {}, "until": {}, "merged": {}}
 
 
 def lines(by_year: dict[int, dict[str, str]], *changes: Change, **corrections: Mapping[str, object]) -> list[str]:
