@@ -120,12 +120,10 @@ def uscc_doubt(code: str) -> str | None:
     Registering authorities also use numbers of their own below a city (310141 of a free trade zone, 440101 of a city
     itself), so that only the first four digits of the division say anything.
     """
-    division = code[2:8]
-    is_known = division in NATION_DIVISIONS or division[:_CITY] in _cities()
-    return None if is_known else "DOUBT_USCC_DIVISION"
+    return None if code[2:6] in _cities() else "DOUBT_USCC_DIVISION"
 
 
 @lru_cache(maxsize=1)
 def _cities() -> frozenset[str]:
-    """The first four digits of every division there ever was."""
-    return frozenset(code[:_CITY] for code in _table())
+    """The first four digits of every division there ever was, and of the nation."""
+    return frozenset(code[:_CITY] for code in (*_table(), *NATION_DIVISIONS))

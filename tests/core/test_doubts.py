@@ -36,8 +36,7 @@ def test_an_unknown_city_in_a_uscc_is_doubted_and_the_record_is_sound() -> None:
     assert doubts(CF_XDR_SHXYM=UNKNOWN_CITY) == [("DOUBT_USCC_DIVISION", "CF_XDR_SHXYM")]
 
 
-def test_what_is_no_sound_code_has_a_fault_and_no_doubt() -> None:
-    assert doubts(CF_XDR_SHXYM="91318000MX") == []
+def test_the_placeholder_is_not_doubted() -> None:
     assert doubts(CF_XDR_SHXYM=USCC_PLACEHOLDER) == []
 
 
