@@ -1,7 +1,7 @@
 """How long what matters most may take: a control entry reaches every reader that could have it, in bounded time."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from node.core.entry import origin_of
@@ -12,8 +12,23 @@ from node.simulator.truth import LogKey, Truth
 
 
 @dataclass(slots=True)
+class _Touch:
+    """How long two nodes have been in touch, in ms: all of it, up to the last fault, and since when they are now."""
+
+    before: int = 0
+    faultless_from: int = 0
+    since_ms: int | None = None
+
+    def until(self, now_ms: int) -> int:
+        return self.before + (now_ms - self.since_ms if self.since_ms is not None else 0)
+
+    def end(self, now_ms: int) -> None:
+        self.before, self.since_ms = self.until(now_ms), None
+
+
+@dataclass(slots=True)
 class _Awaited:
-    """Entries of one log that a reader has not applied yet: (index, when it was written), ascending."""
+    """Entries of one log that a reader has not applied yet, ascending: (index, touch of the two when it was written)."""
 
     entries: deque[tuple[int, int]] = field(default_factory=deque)
 
@@ -21,8 +36,9 @@ class _Awaited:
 class Deadlines:
     """Knows which control entries are under way to whom.
 
-    The time counts from when the two have compared what they hold after the last fault between them, or the last call
-    that failed: before, both rest as long as their failures have earned them.
+    The time counts from the last fault between the two, and only while they are in touch: after a fault and after each
+    call that failed, they rest as long as their failures have earned them, until they have compared what they hold.
+    That call may have been one of the bulk: it stops the time, and does not set it back.
     """
 
     def __init__(self, truth: Truth, holders: Mapping[str, Holder], delay_s: float) -> None:
@@ -30,7 +46,7 @@ class Deadlines:
         self._holders = holders
         self._delay_ms = int(delay_s * 1000)
         self._awaited: dict[tuple[LogKey, str], _Awaited] = {}
-        self._in_touch_ms: dict[tuple[str, str], int | None] = {}
+        self._touches: dict[tuple[str, str], _Touch] = {}
 
     def written(self, at: Holder, key: LogKey, index: int, now_ms: int) -> None:
         """Note that an origin has committed an entry of its own."""
@@ -40,35 +56,37 @@ class Deadlines:
         last = len(held.manifests) - 1
         for node in sorted(self._holders):
             if node != at.node and is_active(at.member(node)) and at.is_named(node, held, last):
-                self._awaited.setdefault((key, node), _Awaited()).entries.append((index, now_ms))
-                self._in_touch_ms.setdefault((at.node, node), None)
+                touch = self._touches.setdefault((at.node, node), _Touch())
+                self._awaited.setdefault((key, node), _Awaited()).entries.append((index, touch.until(now_ms)))
 
     def compared(self, one: str, other: str, now_ms: int) -> None:
         """Note that one node has answered the Hello of another."""
-        for pair in ((one, other), (other, one)):
-            if pair in self._in_touch_ms and self._in_touch_ms[pair] is None:
-                self._in_touch_ms[pair] = now_ms
+        for touch in self._between(one, other):
+            touch.since_ms = now_ms if touch.since_ms is None else touch.since_ms
 
-    def rests(self, one: str, other: str) -> None:
+    def rests(self, one: str, other: str, now_ms: int) -> None:
         """Note that a call has failed: the link rests until the two compare again."""
-        for pair in ((one, other), (other, one)):
-            if pair in self._in_touch_ms:
-                self._in_touch_ms[pair] = None
+        for touch in self._between(one, other):
+            touch.end(now_ms)
+
+    def _between(self, one: str, other: str) -> Iterator[_Touch]:
+        return (self._touches[pair] for pair in ((one, other), (other, one)) if pair in self._touches)
 
     def check(self, reaches: Callable[[str, str], bool], now_ms: int) -> None:
         """Raise Violation for what takes too long."""
-        for pair in self._in_touch_ms:
+        for pair, touch in self._touches.items():
             if not (reaches(*pair) and reaches(pair[1], pair[0])):
-                self._in_touch_ms[pair] = None
+                touch.end(now_ms)
+                touch.faultless_from = touch.before
         for (key, node), awaited in self._awaited.items():
             self._drop_applied(key, node, awaited)
-            in_touch_ms = self._in_touch_ms[origin_of(key[0]), node]
-            if not awaited.entries or in_touch_ms is None:
+            if not awaited.entries:
                 continue
-            index, written_ms = awaited.entries[0]
-            waited_ms = now_ms - max(written_ms, in_touch_ms)
+            touch = self._touches[origin_of(key[0]), node]
+            index, written = awaited.entries[0]
+            waited_ms = touch.until(now_ms) - max(written, touch.faultless_from)
             if waited_ms > self._delay_ms:
-                found = f"{key[0]} {key[1]}/{index} is not applied {waited_ms // 1000} s after all was well"
+                found = f"{key[0]} {key[1]}/{index} is not applied after {waited_ms // 1000} s in which all was well"
                 raise Violation("G4", node, found)
 
     def _drop_applied(self, key: LogKey, node: str, awaited: _Awaited) -> None:

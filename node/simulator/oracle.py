@@ -81,7 +81,7 @@ class Oracle:
             if at.node == key[0].partition("/")[0]:
                 self._deadlines.written(at, key, index, now_ms)
         for pair in self._commits.rested:
-            self._deadlines.rests(*pair)
+            self._deadlines.rests(*pair, now_ms)
         self._commits.appended.clear()
         self._commits.rested.clear()
 

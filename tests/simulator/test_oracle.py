@@ -18,6 +18,7 @@ from node.core.merkle import EMPTY_ROOT
 from node.core.record import Outcome, OutcomeKind
 from node.core.state import APPLIED, SUPERSEDED, Applied, Erasure, Place
 from node.pb import channel_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
+from node.ports import LinkState
 from node.simulator.observing import Violation, Write
 from node.storage.sql_reading import SqlReader
 from tests.builders import ChannelWriter, as_signed, erasure_of, make_heartbeat, make_receipt
@@ -358,10 +359,33 @@ def test_g4_a_control_entry_comes_too_late_while_all_is_well(tmp_path: Path) -> 
         network.oracle.check(network.now_ms)
         network.cross(1, "Hello", (B, A), pb.HelloResponse(), is_answer=True)
         network.later(61)
-        with violated("G4", "not applied 61 s"):
+        with violated("G4", "not applied after 61 s"):
             network.oracle.check(network.now_ms)
         await network.settle()
         network.oracle.check(network.now_ms)
+
+    run(body())
+
+
+def test_g4_a_call_that_fails_stops_the_time_of_a_control_entry_and_does_not_set_it_back(tmp_path: Path) -> None:
+    async def body() -> None:
+        network = Watched(tmp_path, A, B)
+        urgent = manifest()
+        urgent.priority = channel_pb2.PRIORITY_CONTROL
+        await network[A].publishing.create_channel("lists", urgent)
+        await network.settle()
+        await network.publish("310000/lists", [row(1)])
+        for caller, called in ((A, B), (B, A)):
+            network.later(29)
+            commit(network, caller, "put_link", LinkState(called, failures=1, retry_at_ms=network.now_ms + 1000))
+            network.later(600)
+            network.oracle.check(network.now_ms)
+            network.cross(1, "Hello", (B, A), pb.HelloResponse(), is_answer=True)
+        network.later(2)
+        network.oracle.check(network.now_ms)
+        network.later(1)
+        with violated("G4", "not applied after 61 s in which all was well"):
+            network.oracle.check(network.now_ms)
 
     run(body())
 
