@@ -218,6 +218,7 @@ class Delivery:
                 await self._back_off(link, XinqiaoError("LINK_FAULT", peer=link.node, detail=type(error).__name__))
 
     async def _control_turn(self, link: Link) -> None:
+        link.control_wanted.clear()
         if link.hello_due:
             link.hello_due = False
             await self._sync(link)
@@ -226,7 +227,6 @@ class Delivery:
         if not link.control_wanted.is_set():
             await wait(link.control_wanted, self._interval_s * self._entropy.uniform(0.8, 1.2))
             link.hello_due = link.hello_due or not link.control_wanted.is_set()
-        link.control_wanted.clear()
 
     async def _bulk_turn(self, link: Link) -> None:
         if not link.bulk_wanted.is_set():
@@ -245,8 +245,7 @@ class Delivery:
 
     async def _wait_for_backoff(self, link: Link) -> None:
         while (seconds := self._states.pause_s(link.node)) > 0:
-            await wait(link.control_wanted, seconds)
-            link.control_wanted.clear()
+            await wait(link.roused, seconds)
 
     async def _back_off(self, link: Link, error: XinqiaoError) -> None:
         """Note a failure; where even that fails, this machine is at fault and is given a moment."""
@@ -472,8 +471,7 @@ class Delivery:
             if key in link.known:
                 await self._transfers.push(link, lane, key, link.known[key])
             else:
-                link.hello_due = True
-                link.control_wanted.set()
+                link.want_hello()
 
     async def _fetch_missing(self, link: Link, lane: Lane) -> None:
         """Ask this peer for bodies that others did not have, and bring those that it cannot ask for."""

@@ -77,6 +77,7 @@ class Link:
     told: exchange_service_pb2.Cursor = field(default_factory=exchange_service_pb2.Cursor)
     heard: exchange_service_pb2.Cursor = field(default_factory=exchange_service_pb2.Cursor)
     control_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    roused: asyncio.Event = field(default_factory=asyncio.Event)
     bulk_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     asked: Asked = field(default_factory=dict)
     brought: Asked = field(default_factory=dict)
@@ -125,11 +126,19 @@ class Link:
     def want_hello(self) -> None:
         """Compare as soon as the link is free."""
         self.hello_due = True
-        self.control_wanted.set()
+        self.want(Lane.CONTROL)
 
     def want(self, lane: Lane) -> None:
-        """Work has come for a lane."""
-        (self.control_wanted if lane is Lane.CONTROL else self.bulk_wanted).set()
+        """Work has come for a lane; both look again whether the link still rests where it is work for control.
+
+        Each wakes by an event of its own: one that wakes in the bulk to rest again must not take control's work away.
+        """
+        if lane is Lane.BULK:
+            self.bulk_wanted.set()
+            return
+        self.control_wanted.set()
+        self.roused.set()
+        self.roused = asyncio.Event()
 
 
 class LinkStates:

@@ -28,7 +28,7 @@ class _Touch:
 
 @dataclass(slots=True)
 class _Awaited:
-    """Entries of one log that a reader has not applied yet, ascending: (index, touch of the two when it was written)."""
+    """Entries of one log that a reader has not applied: (index, touch of the two when it was written), ascending."""
 
     entries: deque[tuple[int, int]] = field(default_factory=deque)
 
