@@ -21,8 +21,6 @@ people. long_term is the date that stands for 长期. Neither is part of a recor
 A field's number is permanent and its `name` is what code asks for: uscc, subject_category, decision_date ...
 """
 
-import json
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,8 +28,9 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+from node.core.editions import EditionError, Reader, read_json, refuse_repeated
 from node.core.errors import XinqiaoError
-from node.core.identifiers import USCC_PLACEHOLDER, fold_document_number, fold_heading, iso_date
+from node.core.identifiers import USCC_PLACEHOLDER, fold_document_number, fold_heading
 from node.core.limits import DEFAULT_LIMITS, Limits
 
 FORMAT = 1
@@ -59,6 +58,9 @@ MEANINGS = frozenset(
         "sole_trader",
         "resident_id",
         "simple_procedure",
+        "ordinary_procedure",
+        "final",
+        "not_final",
         "fine",
         "confiscation",
         "licence_action",
@@ -219,6 +221,17 @@ def is_natural_person(item: Item, values: Mapping[int, str]) -> bool:
     return values.get(item.numbers["subject_category"]) in item.natural_person_texts
 
 
+def value_means(item: Item, name: str, meaning: str) -> Callable[[Mapping[int, str]], bool]:
+    """Return whether the field of that name has (among its values) one with that meaning."""
+    field = item.by_number.get(item.numbers[name])
+    if field is None:
+        return lambda _: False
+    number, wanted = field.number, field.texts_that_mean(meaning)
+    if not field.separators:
+        return lambda values: values.get(number) in wanted
+    return lambda values: not wanted.isdisjoint(field.parts(values.get(number, "")))
+
+
 def subject_of(item: Item, values: Mapping[int, str]) -> str:
     """Return the code of a record's subject: id number, USCC, or registration number where the USCC is a placeholder.
 
@@ -263,118 +276,29 @@ def amount_fen(field: Field, text: str) -> int:
 # --- Reading an edition -------------------------------------------------------------------------------------
 
 
-class _EditionError(Exception):
-    """What is wrong with an edition, and where."""
-
-
 def parse_edition(payload: bytes, limits: Limits = DEFAULT_LIMITS) -> Edition:
     """Return the edition in a registry target's bytes; raises XinqiaoError CATALOGUE_INVALID."""
     try:
-        return _edition(_json(payload, limits))
-    except _EditionError as why:
+        return _edition(read_json(payload, limits))
+    except EditionError as why:
         raise XinqiaoError("CATALOGUE_INVALID", detail=str(why)) from None
 
 
-def _json(payload: bytes, limits: Limits) -> "_Reader":
-    if len(payload) > limits.max_registry_file_bytes:
-        raise _EditionError(f"{len(payload)} bytes, at most {limits.max_registry_file_bytes} are allowed")
-    try:
-        content = json.loads(payload.decode(), object_pairs_hook=_unique, parse_float=_no_float)
-    except (ValueError, RecursionError) as why:
-        raise _EditionError(f"not JSON: {why}") from None
-    return _Reader(content, "edition")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise _EditionError(f"a key stands twice among {', '.join(key for key, _ in pairs)}")
-    return dict(pairs)
-
-
-def _no_float(text: str) -> float:
-    raise _EditionError(f"{text}: numbers are whole")
-
-
-class _Reader:
-    """Takes known keys out of a JSON object; `end` refuses what is left."""
-
-    def __init__(self, content: Any, where: str) -> None:
-        if not isinstance(content, dict):
-            raise _EditionError(f"{where} is no object")
-        self.content: dict[str, Any] = dict(content)
-        self.where = where
-
-    def _take(self, key: str, kind: type, default: Any) -> Any:
-        value = self.content.pop(key, default)
-        if value is None:
-            raise _EditionError(f"{self.where} lacks {key}")
-        if type(value) is not kind:
-            raise _EditionError(f"{self.where}.{key} is no {kind.__name__}")
-        return value
-
-    def text(self, key: str, default: str | None = None) -> str:
-        text: str = self._take(key, str, default)
-        if default is None and not text.strip():
-            raise _EditionError(f"{self.where}.{key} is empty")
-        return text
-
-    def whole(self, key: str, most: int) -> int:
-        number: int = self._take(key, int, None)
-        if not 1 <= number <= most:
-            raise _EditionError(f"{self.where}.{key} is not between 1 and {most}")
-        return number
-
-    def flag(self, key: str) -> bool:
-        flag: bool = self._take(key, bool, False)
-        return flag
-
-    def one_of(self, key: str, known: frozenset[str], default: str | None = None) -> str:
-        text = self.text(key, default)
-        if text != default and text not in known:
-            raise _EditionError(f"{self.where}.{key}: {text!r} is not one of {', '.join(sorted(known))}")
-        return text
-
-    def date(self, key: str) -> str:
-        text = self.text(key)
-        if iso_date(text) is None:
-            raise _EditionError(f"{self.where}.{key}: {text!r} is no date")
-        return text
-
-    def entries(self, key: str, default: list[Any] | None = None) -> list[Any]:
-        found: list[Any] = self._take(key, list, default)
-        return found
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Read a list of texts that stands in ascending order, so that equal lists are written alike."""
-        found = self.entries(key, [])
-        if not all(isinstance(text, str) and text.strip() for text in found) or found != sorted(set(found)):
-            raise _EditionError(f"{self.where}.{key} is no list of different texts in ascending order")
-        return tuple(found)
-
-    def objects(self, key: str, default: list[Any] | None = None) -> list["_Reader"]:
-        found = enumerate(self.entries(key, default))
-        return [_Reader(entry, f"{self.where}.{key}[{place}]") for place, entry in found]
-
-    def end(self) -> None:
-        if self.content:
-            raise _EditionError(f"{self.where} has unknown keys: {', '.join(sorted(self.content))}")
-
-
-def _edition(reader: _Reader) -> Edition:
+def _edition(reader: Reader) -> Edition:
     if reader.whole("format", 1 << 31) != FORMAT:
-        raise _EditionError(f"its format is not {FORMAT}, which this version reads")
+        raise EditionError(f"its format is not {FORMAT}, which this version reads")
     version = reader.text("version")
     in_force_from = reader.date("in_force_from")
     items = [_item(entry) for entry in reader.objects("items")]
     reader.end()
-    _refuse_repeated("items", "id", [item.id for item in items])
+    refuse_repeated("items", "id", [item.id for item in items])
     return Edition(version, in_force_from, {item.id: item for item in items})
 
 
-def _item(reader: _Reader) -> Item:
+def _item(reader: Reader) -> Item:
     item_id = reader.text("id")
     reader.where = item_id
-    key = _Reader(reader.content.pop("key", None), f"{item_id}.key")
+    key = Reader(reader.content.pop("key", None), f"{item_id}.key")
     item = Item(
         id=item_id,
         title_zh=reader.text("title_zh"),
@@ -395,7 +319,7 @@ def _item(reader: _Reader) -> Item:
     return item
 
 
-def _years(reader: _Reader) -> int | None:
+def _years(reader: Reader) -> int | None:
     """Read the query period, which an item must state (R-INC-7); null means as long as the record is in force."""
     if reader.content.get("query_period_years", 0) is None:
         del reader.content["query_period_years"]
@@ -403,14 +327,14 @@ def _years(reader: _Reader) -> int | None:
     return reader.whole("query_period_years", 100)
 
 
-def _disclosure(reader: _Reader) -> tuple[str, ...]:
+def _disclosure(reader: Reader) -> tuple[str, ...]:
     classes = reader.entries("disclosure")
     if not classes or [one for one in DISCLOSURES if one in classes] != classes:
-        raise _EditionError(f"{reader.where}.disclosure is not a choice of {', '.join(DISCLOSURES)} in that order")
+        raise EditionError(f"{reader.where}.disclosure is not a choice of {', '.join(DISCLOSURES)} in that order")
     return tuple(classes)
 
 
-def _field(reader: _Reader) -> Field:
+def _field(reader: Reader) -> Field:
     code = reader.text("code")
     reader.where = code
     basis = reader.content.pop("basis", None)
@@ -429,21 +353,21 @@ def _field(reader: _Reader) -> Field:
         never_public=reader.flag("never_public"),
         not_future=reader.flag("not_future"),
         not_before=reader.text("not_before", ""),
-        basis=_basis(_Reader(basis, f"{code}.basis")) if basis is not None else None,
-        aliases=reader.texts("aliases"),
+        basis=_basis(Reader(basis, f"{code}.basis")) if basis is not None else None,
+        aliases=reader.sorted_texts("aliases"),
         long_term=reader.date("long_term") if "long_term" in reader.content else "",
     )
     reader.end()
     if field.long_term and field.type != "date":
-        raise _EditionError(f"{code}: long_term belongs to type=date, and to nothing else")
+        raise EditionError(f"{code}: long_term belongs to type=date, and to nothing else")
     if (field.required == "conditional") != bool(field.condition):
-        raise _EditionError(f"{code}: a condition belongs to required=conditional, and to nothing else")
+        raise EditionError(f"{code}: a condition belongs to required=conditional, and to nothing else")
     if (field.type == "enum") != bool(field.values):
-        raise _EditionError(f"{code}: values belong to type=enum, and to nothing else")
+        raise EditionError(f"{code}: values belong to type=enum, and to nothing else")
     return field
 
 
-def _value(reader: _Reader) -> Value:
+def _value(reader: Reader) -> Value:
     value = Value(
         text=reader.text("text"),
         code=reader.text("code", ""),
@@ -454,13 +378,13 @@ def _value(reader: _Reader) -> Value:
     return value
 
 
-def _passed_over(reader: _Reader) -> PassedOver:
-    passed_over = PassedOver(reader.text("heading"), reader.texts("only"))
+def _passed_over(reader: Reader) -> PassedOver:
+    passed_over = PassedOver(reader.text("heading"), reader.sorted_texts("only"))
     reader.end()
     return passed_over
 
 
-def _basis(reader: _Reader) -> Basis:
+def _basis(reader: Reader) -> Basis:
     basis = Basis(reader.text("rule"), reader.text("article"))
     reader.end()
     return basis
@@ -474,16 +398,16 @@ def _check_item(item: Item) -> None:
         "name": lambda field: field.name,
     }
     for title, property_of in properties.items():
-        _refuse_repeated(item.id, title, [property_of(field) for field in item.fields])
+        refuse_repeated(item.id, title, [property_of(field) for field in item.fields])
     for field in item.fields:
         texts = [text for value in field.values for text in (value.text, value.code) if text]
-        _refuse_repeated(field.code, "value", texts)
+        refuse_repeated(field.code, "value", texts)
     references = {item.key_authority, item.key_document, *(field.not_before for field in item.fields)}
     lost = references - {""} - item.by_code.keys()
     if lost:
-        raise _EditionError(f"{item.id} refers to fields it lacks: {', '.join(sorted(lost))}")
+        raise EditionError(f"{item.id} refers to fields it lacks: {', '.join(sorted(lost))}")
     if not item.numbers["uscc"]:
-        raise _EditionError(f"{item.id} has no field named uscc, the key of its subjects")
+        raise EditionError(f"{item.id} has no field named uscc, the key of its subjects")
     _check_headings(item)
 
 
@@ -491,15 +415,9 @@ def _check_headings(item: Item) -> None:
     """Refuse an alias or a heading passed over that folds to the name of another column."""
     added = [(field.code, alias) for field in item.fields for alias in field.aliases]
     added += [("passed_over", one.heading) for one in item.passed_over]
-    _refuse_repeated(item.id, "heading", [fold_heading(heading) for _, heading in added])
+    refuse_repeated(item.id, "heading", [fold_heading(heading) for _, heading in added])
     names = {fold_heading(name): field.code for field in item.fields for name in (field.title_zh, field.code)}
     for owner, heading in added:
         folded = fold_heading(heading)
         if not folded or names.setdefault(folded, owner) != owner:
-            raise _EditionError(f"{item.id}: the heading {heading!r} of {owner} is another column's, too")
-
-
-def _refuse_repeated(where: str, title: str, found: list[Any]) -> None:
-    repeated = sorted(str(one) for one, count in Counter(found).items() if count > 1)
-    if repeated:
-        raise _EditionError(f"{where} has a {title} twice: {', '.join(repeated)}")
+            raise EditionError(f"{item.id}: the heading {heading!r} of {owner} is another column's, too")

@@ -7,13 +7,61 @@ value of a cell: a refusal is logged, counted and sent to other nodes, and the c
 
 RECORD_DEFECTS: dict[str, tuple[str, str]] = {
     # -- a rule bars the whole record
+    "RULE_ARREARS_NOT_DUE": (
+        "arrears count only after a dunning and more than {months} months ({rule}; {article})",
+        "publish the row when {title} says so",
+    ),
+    "RULE_CONSENT_MISSING": (
+        "{title}: may be collected only with the person's written consent ({rule}; {article})",
+        "fill in what proves the consent, or leave the value out",
+    ),
+    "RULE_DISCLOSURE_EXCEEDED": (
+        "{title}: fewer may see the record than read this channel ({rule}; {article})",
+        "publish the row on a channel of a narrower class",
+    ),
+    "RULE_DOCUMENT_NOT_REQUIRED": (
+        "the item {title} does not demand the number of the effective document ({rule}; {article})",
+        "the officers must publish a catalogue edition in which it does",
+    ),
+    "RULE_FINALITY_UNSTATED": (
+        "nothing says whether the decision is final ({rule}; {article})",
+        "fill in the column, or declare it for the whole file",
+    ),
+    "RULE_LATE": (
+        "{title}: more than {working_days} working days before the publication ({rule}; {article})",
+        "publish sooner after the decision",
+    ),
     "RULE_MINOR": (
-        "the person was under 18 at the decision ({rule}; {article})",
+        "the person was under {years} at the decision ({rule}; {article})",
         "take the row out: acts of minors are not credit information",
     ),
     "RULE_NATURAL_PERSON_PUBLIC": (
         "a natural person may not be published on a channel of class A ({rule}; {article})",
         "publish the row on a channel of class B or C",
+    ),
+    "RULE_NOT_FINAL": (
+        "a decision that can still be appealed against is not collected ({rule}; {article})",
+        "publish the row when the decision is final",
+    ),
+    "RULE_NOT_IMPOSED": (
+        "a decision that imposes nothing is not credit information ({rule}; {article})",
+        "take the row out; if the kind of penalty is wrong, correct {title}",
+    ),
+    "RULE_ONLY_PENALTY": (
+        "a decision that imposes only this is not published ({rule}; {article})",
+        "take the row out of this channel; if the kind of penalty is wrong, correct {title}",
+    ),
+    "RULE_PROCEDURE_UNSTATED": (
+        "nothing says by which procedure the penalty was imposed ({rule}; {article})",
+        "fill in the column, or declare it for the whole file",
+    ),
+    "RULE_PROHIBITED_FIELD": (
+        "{title}: must not be collected of natural persons ({rule}; {article})",
+        "the officers must publish a catalogue edition without the column",
+    ),
+    "RULE_PROHIBITED_WORDS": (
+        "{title}: may hold what must not be collected of natural persons ({rule}; {article})",
+        "write the text without it; a row that must stay as it is waits for two officers",
     ),
     "RULE_SIMPLE_PROCEDURE": (
         "a penalty of the simple procedure is not credit information ({rule}; {article})",
@@ -170,6 +218,7 @@ FILE_DEFECTS: dict[str, tuple[str, str]] = {
         "{name}: the sheet {sheet!r} has been passed over: {detail}",
         "if its rows belong here, show the sheet or give it a header, and publish the file again",
     ),
+    "RULE_UNKNOWN": ("the rules edition {version} has no rule {rule!r}", "name one of: {known}"),
     # -- files of the simulator
     "FAILURE_FILE": (
         "{file} is no failure of a simulation: {detail}",
@@ -209,6 +258,10 @@ CATALOGUE_DEFECTS: dict[str, tuple[str, str]] = {
     ),
     "CATALOGUE_INVALID": (
         "the catalogue edition cannot be used: {detail}",
+        "correct the edition and have the officers publish it again",
+    ),
+    "RULES_INVALID": (
+        "the rules edition cannot be used: {detail}",
         "correct the edition and have the officers publish it again",
     ),
 }

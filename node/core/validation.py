@@ -3,49 +3,40 @@
 `compile_validator` turns an item, a disclosure class and a date into one closure. It answers with everything
 that is wrong, in this order:
 
-    (1) a rule bars the record: that defect alone, for nothing can be corrected in it
+    (1) rules bar the record: they alone, for nothing can be corrected in it
     (2) fields the item does not have (R-INC-6)
     (3) fields that must be there, always or under a condition
     (4) each value by its type and length
     (5) blank texts, and characters no text may hold
     (6) dates against each other, and an identity number against its type
 
-Conditions and bars are named functions in the tables below; an edition only names them.
+Conditions are named functions in the table below, rules in rules.py; an edition only names them.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from node.core.catalogue import CATALOGUE_BASIS, Basis, Field, Item, is_natural_person
+from node.core.catalogue import CATALOGUE_BASIS, Basis, Field, Item, is_natural_person, value_means
 from node.core.errors import XinqiaoError
 from node.core.identifiers import (
     USCC_PLACEHOLDER,
     division_fault,
     iso_date,
     org_code_fault,
-    resident_birth_date,
     resident_id_fault,
     uscc_fault,
 )
 from node.core.record import Defect
+from node.core.rules import VERSION_1, Judge, compile_rules
 
 Values = Mapping[int, str]
 Validator = Callable[[Values], tuple[Defect, ...]]
 Predicate = Callable[[Values], bool]
 Check = Callable[[str], str | None]
-Bar = Callable[[Values], Defect | None]
+Relation = Callable[[Values], Defect | None]
 
-SIMPLE_PROCEDURE = Basis(
-    "R-INC-4", "上海市社会信用条例 art. 9(4); 浙江省公共信用信息管理条例 art. 11(2); 山东省社会信用条例 art. 13"
-)
-NO_MINORS = Basis("R-INC-1", "上海市社会信用条例 art. 2; 浙江省公共信用信息管理条例 art. 2")
-NO_PERSON_IN_PUBLIC = Basis(
-    "R-DIS-3", "浙江省公共信用信息管理条例 art. 15; 山东省社会信用条例 art. 20; 个人信息保护法 art. 25"
-)
 SUBJECT_CODE = Basis("R-INC-10", "上海市公共信用信息归集和使用管理办法 art. 5; 杭政办函〔2016〕117号 三(一)1(1)")
-
-ADULT_YEARS = 18
 
 # Control characters but tab and line ends, direction overrides that make a text read as another one, surrogates,
 # and the mark that a converter leaves in place of what it lost.
@@ -58,18 +49,19 @@ _AMOUNTS = {
 }
 
 
-def compile_validator(item: Item, disclosure: str, as_of: str = "") -> Validator:
+def compile_validator(item: Item, disclosure: str, as_of: str = "", rules: Judge | None = None) -> Validator:
     """Return the function that judges the values of a record of an item.
 
     disclosure is "A", "B" or "C"; as_of (YYYY-MM-DD) is the day after which no decision can be dated: the sender's
-    today, the receiver's day of the entry's issued_at; empty skips that check. Raises XinqiaoError
-    CATALOGUE_DISCLOSURE where the item may not be published in that class.
+    today, the receiver's day of the entry's issued_at; empty skips that check. rules are those of `compile_rules`
+    that bar a record, the three of version "1" where none are given. Raises XinqiaoError CATALOGUE_DISCLOSURE where
+    the item may not be published in that class.
     """
     if disclosure not in item.disclosure:
         allowed = ", ".join(item.disclosure)
         raise XinqiaoError("CATALOGUE_DISCLOSURE", item=item.id, disclosure=disclosure, allowed=allowed)
     public = disclosure == "A"
-    bars = [bar(item) for bar in _BARS if bar is not _bar_natural_person or public]
+    bars = rules or compile_rules(VERSION_1, item, disclosure, as_of)
     fields = item.by_number
     wanted = [field for field in item.fields if not (public and field.never_public)]
     required = frozenset(field.number for field in wanted if field.required == "yes")
@@ -79,10 +71,8 @@ def compile_validator(item: Item, disclosure: str, as_of: str = "") -> Validator
     relations = [*_date_relations(item), *_identity_relations(item)]
 
     def validate(values: Values) -> tuple[Defect, ...]:
-        for bar in bars:  # (1)
-            barred = bar(values)
-            if barred is not None:
-                return (barred,)
+        if barred := bars(values):  # (1)
+            return tuple(verdict.defect for verdict in barred)
         found: list[Defect] = []
         if not values.keys() <= longest.keys():  # (2)
             found += (_unknown(item, number) for number in sorted(values.keys() - longest.keys()))
@@ -152,63 +142,7 @@ def _unclean(values: Values) -> list[int]:
     return [number for number, text in values.items() if _UNCLEAN.search(text)]
 
 
-# --- (1) What bars a record ---------------------------------------------------------------------------------
-
-
-def _bar_natural_person(item: Item) -> Bar:
-    """Keep natural persons off public channels (R-DIS-3)."""
-    category = item.by_number.get(item.numbers["subject_category"])
-    defect = _barred("RULE_NATURAL_PERSON_PUBLIC", category, NO_PERSON_IN_PUBLIC)
-    return lambda values: defect if is_natural_person(item, values) else None
-
-
-def _bar_simple_procedure(item: Item) -> Bar:
-    """Keep penalties of the simple procedure out (R-INC-4)."""
-    field = item.by_number.get(item.numbers["case_procedure"])
-    simple = field.texts_that_mean("simple_procedure") if field else frozenset()
-    number = item.numbers["case_procedure"]
-    defect = _barred("RULE_SIMPLE_PROCEDURE", field, SIMPLE_PROCEDURE)
-    return lambda values: defect if values.get(number) in simple else None
-
-
-def _bar_minor(item: Item) -> Bar:
-    """Keep minors out (R-INC-1): under 18 at the decision is under 18 at the act, which the row does not tell."""
-    number, decided = item.numbers["person_id_no"], item.numbers["decision_date"]
-    is_resident_id = _value_means(item, "person_id_type", "resident_id")
-    defect = _barred("RULE_MINOR", item.by_number.get(number), NO_MINORS)
-
-    def bar(values: Values) -> Defect | None:
-        if not is_resident_id(values) or not is_natural_person(item, values):
-            return None
-        born, day = resident_birth_date(values.get(number, "")), iso_date(values.get(decided, ""))
-        if born is None or day is None:
-            return None
-        age = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
-        return defect if age < ADULT_YEARS else None
-
-    return bar
-
-
-def _barred(code: str, field: Field | None, basis: Basis) -> Defect:
-    title, field_code = (field.title_zh, field.code) if field else ("", "")
-    return Defect(code, field_code, {"title": title, "rule": basis.rule, "article": basis.article})
-
-
-_BARS: tuple[Callable[[Item], Bar], ...] = (_bar_natural_person, _bar_simple_procedure, _bar_minor)
-
-
 # --- (3) Conditions -----------------------------------------------------------------------------------------
-
-
-def _value_means(item: Item, name: str, meaning: str) -> Predicate:
-    """Return whether the field of that name has (among its values) one with that meaning."""
-    field = item.by_number.get(item.numbers[name])
-    if field is None:
-        return lambda _: False
-    number, wanted = field.number, field.texts_that_mean(meaning)
-    if not field.separators:
-        return lambda values: values.get(number) in wanted
-    return lambda values: not wanted.isdisjoint(field.parts(values.get(number, "")))
 
 
 def _is_given(item: Item, name: str) -> Predicate:
@@ -217,7 +151,7 @@ def _is_given(item: Item, name: str) -> Predicate:
 
 
 def _subject_is_a_natural_person(item: Item) -> Predicate:
-    return _value_means(item, "subject_category", "natural_person")
+    return value_means(item, "subject_category", "natural_person")
 
 
 def _subject_is_not_a_natural_person(item: Item) -> Predicate:
@@ -232,13 +166,13 @@ def _uscc_is_the_placeholder(item: Item) -> Predicate:
 CONDITIONS: dict[str, Callable[[Item], Predicate]] = {
     "subject_is_not_a_natural_person": _subject_is_not_a_natural_person,
     "subject_is_a_natural_person": _subject_is_a_natural_person,
-    "subject_is_an_organisation": partial(_value_means, name="subject_category", meaning="organisation"),
+    "subject_is_an_organisation": partial(value_means, name="subject_category", meaning="organisation"),
     "uscc_is_the_placeholder": _uscc_is_the_placeholder,
     "legal_rep_id_type_is_given": partial(_is_given, name="legal_rep_id_type"),
     "legal_rep_id_no_is_given": partial(_is_given, name="legal_rep_id_no"),
-    "penalty_includes_a_fine": partial(_value_means, name="penalty_category", meaning="fine"),
-    "penalty_includes_a_confiscation": partial(_value_means, name="penalty_category", meaning="confiscation"),
-    "penalty_includes_a_licence_action": partial(_value_means, name="penalty_category", meaning="licence_action"),
+    "penalty_includes_a_fine": partial(value_means, name="penalty_category", meaning="fine"),
+    "penalty_includes_a_confiscation": partial(value_means, name="penalty_category", meaning="confiscation"),
+    "penalty_includes_a_licence_action": partial(value_means, name="penalty_category", meaning="licence_action"),
 }
 """What an edition may name as a condition: when a conditional field must be there."""
 
@@ -318,11 +252,11 @@ _TYPES: dict[str, Callable[[Item, Field, str], Check]] = {
 # --- (6) Values against each other --------------------------------------------------------------------------
 
 
-def _date_relations(item: Item) -> list[Bar]:
+def _date_relations(item: Item) -> list[Relation]:
     return [_not_before(item, field) for field in item.fields if field.not_before]
 
 
-def _not_before(item: Item, field: Field) -> Bar:
+def _not_before(item: Item, field: Field) -> Relation:
     other = item.by_code[field.not_before]
     defect = Defect("FIELD_BEFORE", field.code, {"title": field.title_zh, "other": other.title_zh})
 
@@ -336,7 +270,7 @@ def _not_before(item: Item, field: Field) -> Bar:
     return relation
 
 
-def _identity_relations(item: Item) -> list[Bar]:
+def _identity_relations(item: Item) -> list[Relation]:
     """Return the checks of identity numbers whose type says resident id, and of who may use the placeholder."""
     pairs = [("person_id_type", "person_id_no"), ("legal_rep_id_type", "legal_rep_id_no")]
     found = [_resident_id(item, kind, number) for kind, number in pairs if item.numbers[number]]
@@ -345,8 +279,8 @@ def _identity_relations(item: Item) -> list[Bar]:
     return found
 
 
-def _resident_id(item: Item, kind: str, name: str) -> Bar:
-    is_resident_id = _value_means(item, kind, "resident_id")
+def _resident_id(item: Item, kind: str, name: str) -> Relation:
+    is_resident_id = value_means(item, kind, "resident_id")
     field = item.by_number[item.numbers[name]]
 
     def relation(values: Values) -> Defect | None:
@@ -359,9 +293,9 @@ def _resident_id(item: Item, kind: str, name: str) -> Bar:
     return relation
 
 
-def _placeholder_owner(item: Item) -> Bar:
+def _placeholder_owner(item: Item) -> Relation:
     """Refuse the placeholder for anybody but a sole trader (R-INC-10)."""
-    is_sole_trader = _value_means(item, "subject_category", "sole_trader")
+    is_sole_trader = value_means(item, "subject_category", "sole_trader")
     field = item.by_number[item.numbers["uscc"]]
     defect = _defect(field, "FIELD_USCC_PLACEHOLDER")
     return lambda values: (

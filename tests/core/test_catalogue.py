@@ -71,7 +71,7 @@ def person(prefix: str, **changes: str | None) -> dict[str, str | None]:
 def test_the_edition_has_its_three_items() -> None:
     assert EDITION.version == "2026.1"
     assert list(EDITION.items) == ["licence.2018", "penalty.2018", "registration.base"]
-    assert [len(item.fields) for item in EDITION.items.values()] == [28, 31, 14]
+    assert [len(item.fields) for item in EDITION.items.values()] == [28, 32, 14]
 
 
 def test_the_columns_stand_in_the_order_of_the_standard() -> None:
@@ -506,10 +506,10 @@ def test_the_placeholder_is_for_sole_traders() -> None:
 
 
 def test_fields_outside_the_item_are_refused_by_r_inc_6() -> None:
-    values = numbered(PENALTY, sound_row("penalty.2018")) | {32: "x", 4_000_000_000: "y"}
+    values = numbered(PENALTY, sound_row("penalty.2018")) | {33: "x", 4_000_000_000: "y"}
     found = compile_validator(PENALTY, "C", TODAY)(values)
     assert [(defect.code, defect.params["number"]) for defect in found] == [
-        ("RECORD_FIELD_UNKNOWN", 32),
+        ("RECORD_FIELD_UNKNOWN", 33),
         ("RECORD_FIELD_UNKNOWN", 4_000_000_000),
     ]
     assert {defect.params["rule"] for defect in found} == {"R-INC-6"}

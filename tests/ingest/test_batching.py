@@ -86,7 +86,7 @@ def test_counts_add_up_whatever_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "penalties.csv"
     planted = write_file(plan, file)
     content = file.read_bytes().splitlines(keepends=True)
-    content[100:100] = [b"a,b\r\n", b',"open\r\n', b"\xff\xff\xff\r\n", b"," * 30 + b"\r\n"]
+    content[100:100] = [b"a,b\r\n", b',"open\r\n', b"\xff\xff\xff\r\n", b"," * 31 + b"\r\n"]
     found = list(batches(read_rows(content, file.name, PENALTY), PENALTY, "C", 256, 1 << 20, TODAY))
     broken = {"ROW_COLUMN_COUNT", "ROW_QUOTES", "ROW_ENCODING", "ROW_EMPTY"}
     codes = Counter(rejection.code for rejection in rejections(found))

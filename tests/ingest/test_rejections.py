@@ -56,7 +56,7 @@ def test_a_corrected_file_of_rejected_rows_is_an_input(tmp_path: Path) -> None:
     file = tmp_path / "penalties.csv"
     write_file(Plan("penalty.2018", 200, 5), file)
     content = file.read_bytes()
-    file.write_bytes(content.replace(b",02\r\n", b",99\r\n"))
+    file.write_bytes(content.replace(b",02,\r\n", b",99,\r\n"))
     accepted, out = publish(file)
     assert (len(accepted), out.count) == (0, 200)
     assert out.path is not None
