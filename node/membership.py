@@ -16,8 +16,10 @@ from node.core.catalogue import Edition, parse_edition
 from node.core.channel import HeadAt, head_leaf
 from node.core.errors import XinqiaoError, from_refusal
 from node.core.membership import Member, Members, Standing, VerifiedDescriptor
-from node.core.registry_targets import CALENDAR_FOLDER
-from node.core.workdays import WEEKENDS_ONLY, Calendar, parse_calendar
+from node.core.registry_targets import CALENDAR_FOLDER, RULES_FOLDER
+from node.core.rules import VERSION_1
+from node.core.rules_edition import RulesEdition, edition_in_force, parse_rules
+from node.core.workdays import WEEKENDS_ONLY, Calendar, china_day, parse_calendar
 from node.pb import registry_pb2
 from node.ports import (
     Clock,
@@ -72,6 +74,7 @@ class Membership:
         self._reported: tuple[list[registry_pb2.OriginHeads], int] = ([], 0)
         self._editions = _read_editions(state)
         self._calendar = _read_calendar(state)
+        self._rules = _read_rules(state)
         self._refreshing = asyncio.Lock()
         self._narrowed = False
         self._stage_seen = self.stage
@@ -102,6 +105,19 @@ class Membership:
     def edition_in_force(self) -> Edition | None:
         """The edition with the latest date in force, then the highest version."""
         return max(self._editions.values(), key=lambda edition: (edition.in_force_from, edition.version), default=None)
+
+    @property
+    def rules(self) -> Mapping[str, RulesEdition]:
+        """The rules editions by version, with the one that this software always has.
+
+        One that this version cannot read counts as not there: what was judged by it waits for a newer version.
+        """
+        return self._rules
+
+    @property
+    def rules_in_force(self) -> RulesEdition:
+        """The edition of the rules that has come into force last, then the highest version."""
+        return edition_in_force(self._rules.values(), china_day(self._clock.now_ms()).isoformat()) or VERSION_1
 
     @property
     def calendar(self) -> Calendar:
@@ -174,6 +190,7 @@ class Membership:
         self._state = replace(state, members=members)
         self._editions = _read_editions(self._state)
         self._calendar = _read_calendar(self._state)
+        self._rules = _read_rules(self._state)
 
     def _stage(self, state: RegistryState) -> Stage:
         return Stage(ageing.stage(state.expires_ms, self._clock.now_ms(), self._grace_ms))
@@ -257,6 +274,16 @@ def _read_calendar(state: RegistryState) -> Calendar:
             with suppress(XinqiaoError):
                 found.append(parse_calendar(content))
     return max(found, key=lambda calendar: (calendar.issued_on, calendar.version))
+
+
+def _read_rules(state: RegistryState) -> dict[str, RulesEdition]:
+    found = {VERSION_1.version: VERSION_1}
+    for path, content in sorted(state.targets.items()):
+        if path.startswith(RULES_FOLDER):
+            with suppress(XinqiaoError):
+                edition = parse_rules(content)
+                found.setdefault(edition.version, edition)
+    return found
 
 
 def _narrowed(held: Members, news: Members) -> Members:

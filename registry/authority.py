@@ -34,6 +34,7 @@ def found(
     online: CryptoSigner,
     now: int,
     calendars: Sequence[bytes] = (),
+    rules: Sequence[bytes] = (),
 ) -> Proposal:
     """Make the home of a new network and the proposal that its officers sign; raises ARGUMENT_INVALID."""
     _check_founding(name, officers, threshold)
@@ -43,6 +44,8 @@ def found(
         files |= decisions.publish_edition(files, content)
     for content in calendars:
         files |= decisions.publish_calendar(files, content)
+    for content in rules:
+        files |= decisions.publish_rules(files, content)
     root = repository.new_root(officers, threshold, keys.public_of(online), now)
     proposal = proposals.found(root, files, now)
     with store.writing():

@@ -103,6 +103,7 @@ def officer_keygen(output: Path, passphrase_file: Path | None) -> None:
 @click.option(
     "--calendar", "calendars", multiple=True, type=FILE, help="A calendar of working days instead of the built-in one."
 )
+@click.option("--rules", multiple=True, type=FILE, help="An edition of the rules instead of the built-in one.")
 @passphrase_option(REGISTRY_PASSPHRASE)
 @options
 def init(
@@ -112,6 +113,7 @@ def init(
     dev_officers: int | None,
     editions: tuple[Path, ...],
     calendars: tuple[Path, ...],
+    rules: tuple[Path, ...],
     passphrase_file: Path | None,
 ) -> None:
     """Found a network: prints the root fingerprint that every node is given when it joins.
@@ -134,7 +136,8 @@ def init(
     # (2) the proposal
     catalogue = [path.read_bytes() for path in editions] or _built_in("catalogue")
     workdays = [path.read_bytes() for path in calendars] or _built_in("calendar")
-    founding = authority.found(store, network, officers, needed, catalogue, online, now_ms(), workdays)
+    judged_by = [path.read_bytes() for path in rules] or _built_in("rules")
+    founding = authority.found(store, network, officers, needed, catalogue, online, now_ms(), workdays, judged_by)
     fingerprint = root_fingerprint(founding.first_root).hex()
     if needed * 2 <= len(officers):
         warn(f"{needed} of {len(officers)} is no majority: two groups of officers could decide different things.")
@@ -397,6 +400,18 @@ def propose_calendar(calendar: Path, output: Path, earlier: Path | None) -> None
     """
     store, state, before = _start(earlier)
     _write(store, decisions.publish_calendar(state.files, calendar.read_bytes()), before, output)
+
+
+@propose.command("rules")
+@click.argument("rules", type=FILE, help="The edition of the rules, a JSON file.")
+@proposing
+def propose_rules(rules: Path, output: Path, earlier: Path | None) -> None:
+    """Publish an edition of the inclusion rules; a published edition never changes.
+
+    From its date on, nodes publish and judge by the edition that came into force last.
+    """
+    store, state, before = _start(earlier)
+    _write(store, decisions.publish_rules(state.files, rules.read_bytes()), before, output)
 
 
 @propose.command("renew")

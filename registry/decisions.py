@@ -1,4 +1,4 @@
-"""What officers can decide about a node, the catalogue or the calendar, and the target files that say so.
+"""What officers can decide about a node, the catalogue, the rules or the calendar, and the target files that say so.
 
 Each function takes the published state and returns the files that change, by path; nothing is signed here.
 """
@@ -15,6 +15,8 @@ from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Members, Standing, VerifiedDescriptor
 from node.core.registry_targets import NodeTarget, Rejection
+from node.core.rules import VERSION_1
+from node.core.rules_edition import parse_rules
 from node.core.workdays import parse_calendar
 from node.pb import registry_pb2
 
@@ -166,7 +168,7 @@ def reported_leaves(
     return frozenset(ranked[: limits.max_cut_leaves])
 
 
-# --- Catalogue and calendar ---------------------------------------------------------------------------------
+# --- Catalogue, rules and calendar --------------------------------------------------------------------------
 
 
 def publish_edition(files: Files, content: bytes) -> dict[str, bytes]:
@@ -175,6 +177,16 @@ def publish_edition(files: Files, content: bytes) -> dict[str, bytes]:
     _check_version(version)
     # Records cite the edition they were judged by: an edition in force never changes.
     return _unless_published(files, paths.catalogue_path(version), content)
+
+
+def publish_rules(files: Files, content: bytes) -> dict[str, bytes]:
+    """Publish an edition of the rules; raises RULES_INVALID, ARGUMENT_INVALID."""
+    version = parse_rules(content).version
+    _check_version(version)
+    if version == VERSION_1.version:
+        raise XinqiaoError("ARGUMENT_INVALID", argument="version", detail="version 1 is part of the software")
+    # Entries cite the edition they were judged by, too.
+    return _unless_published(files, paths.rules_path(version), content)
 
 
 def publish_calendar(files: Files, content: bytes) -> dict[str, bytes]:

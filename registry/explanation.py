@@ -8,6 +8,7 @@ and nobody signs it. Free text of a proposal's maker appears only where it is pa
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,6 +21,7 @@ from node.core import registry_targets as paths
 from node.core.catalogue import parse_edition
 from node.core.errors import XinqiaoError
 from node.core.identifiers import is_node_id
+from node.core.rules_edition import parse_rules
 from node.core.workdays import Calendar, parse_calendar
 from registry import keys, repository
 from registry.listings import Listing, explain_listing
@@ -32,6 +34,7 @@ EXPIRY_SLACK = timedelta(days=14)
 
 _NODE_FILE = re.compile(r"(nodes|cuts|requests)/(\d\d)/([0-9a-z-]{1,64})\.json")
 _CATALOGUE_FILE = re.compile(r"catalogue/([0-9a-z.-]{1,32})\.json")
+_RULES_FILE = re.compile(r"rules/([0-9a-z.-]{1,32})\.json")
 _CALENDAR_FILE = re.compile(r"calendar/([0-9a-z.-]{1,32})\.json")
 _REGION_ROLE = re.compile(r"region-(\d\d)")
 
@@ -212,6 +215,8 @@ def _explain_files(account: Account, proposal: Proposal) -> None:
             _explain_founding(account, proposal)
         elif _CATALOGUE_FILE.fullmatch(path):
             _explain_edition(account, proposal, path)
+        elif _RULES_FILE.fullmatch(path):
+            _explain_rules(account, proposal, path)
         elif _CALENDAR_FILE.fullmatch(path):
             _explain_calendar(account, proposal, path)
         elif found := _NODE_FILE.fullmatch(path):
@@ -261,6 +266,18 @@ def _explain_edition(account: Account, proposal: Proposal, path: str) -> None:
     digest = grouped(hashlib.sha256(content).hexdigest())
     text = f"Publish the catalogue edition {shown(edition.version)} in force from {edition.in_force_from}"
     account.lines.append(f"{text} ({len(edition.items)} items: {items}); SHA-256 of the file {digest}")
+
+
+def _explain_rules(account: Account, proposal: Proposal, path: str) -> None:
+    content = proposal.files[path]
+    edition = parse_rules(content)
+    if _is_published(proposal, path) or paths.rules_path(edition.version) != path:
+        account.unexplained.append(f"{shown(path)} is published already, or holds another edition")
+    effects = Counter(provision.effect.value for provision in edition.provisions)
+    held = ", ".join(f"{count} {effect}" for effect, count in effects.items())
+    digest = grouped(hashlib.sha256(content).hexdigest())
+    text = f"Publish the rules edition {shown(edition.version)} in force from {edition.in_force_from}"
+    account.lines.append(f"{text} ({len(edition.rules)} rules; {held}); SHA-256 of the file {digest}")
 
 
 def _explain_calendar(account: Account, proposal: Proposal, path: str) -> None:

@@ -1,6 +1,7 @@
 """The TUF repository as bytes: what root, targets, regions, snapshot and timestamp say, and who must sign them.
 
-    root, targets     the officers, by threshold                    targets: network.json, catalogue/*, calendar/*
+    root, targets     the officers, by threshold                    targets: network.json, catalogue/*, rules/*,
+                                                                    calendar/*
     region-<rr>       the same officers; terminating                targets: nodes/<rr>/*, cuts/<rr>/*, requests/<rr>/*
     snapshot          the online key of the registry
     timestamp         the online key of the registry

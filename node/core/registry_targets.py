@@ -6,6 +6,7 @@
     requests/<region>/<id>.json  {"node", "rejections": [{"fingerprint", "reason", "decided_at_unix_ms"}]}
     catalogue/<version>.json  see node.core.catalogue
     calendar/<version>.json   see node.core.workdays
+    rules/<version>.json      see node.core.rules_edition
 
 Whoever calls a parse function here has verified the bytes as TUF targets before.
 """
@@ -28,6 +29,7 @@ from node.pb import envelope_pb2
 
 NETWORK_TARGET = "network.json"
 CALENDAR_FOLDER = "calendar/"
+RULES_FOLDER = "rules/"
 NATIONWIDE_REGION = "00"
 MAX_REJECTIONS_KEPT = 16
 
@@ -93,6 +95,11 @@ def catalogue_path(version: str) -> str:
 def calendar_path(version: str) -> str:
     """Where a calendar of working days stands."""
     return f"{CALENDAR_FOLDER}{version}.json"
+
+
+def rules_path(version: str) -> str:
+    """Where an edition of the rules stands."""
+    return f"{RULES_FOLDER}{version}.json"
 
 
 def published_name(path: str, content: bytes) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from node.core.catalogue import Field, Item, value_means
 from node.core.identifiers import iso_date, resident_birth_date
@@ -35,6 +35,7 @@ from node.core.rules_edition import (
     Rule,
     RulesEdition,
 )
+from node.core.workdays import WEEKENDS_ONLY, Deadline
 
 Values = Mapping[int, str]
 Test = Callable[[Values], bool]
@@ -42,41 +43,13 @@ Tests = Sequence[tuple[Field | None, Test]]
 
 RECORD_EFFECTS = frozenset({Effect.REJECT, Effect.HOLD, Effect.FLAG})
 _ONE_DAY = timedelta(days=1)
-_SATURDAY = 5
 _ISO_CHARS = 10
 
 
-class DueDay(Protocol):
-    """The last day of a term; provisional where the calendar does not know every day of it."""
-
-    @property
-    def day(self) -> date:
-        """The day."""
-        ...
-
-    @property
-    def provisional(self) -> bool:
-        """Whether a calendar that knows more may say otherwise."""
-        ...
-
-
-Workdays = Callable[[date, int], DueDay]
+Workdays = Callable[[date, int], Deadline]
 """Returns the day on which a term of so many working days after a day ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    day: date
-    provisional: bool
-
-
-def weekdays_only(start: date, count: int) -> DueDay:
-    """Count the days from Monday to Friday, for whoever has no calendar: always provisional."""
-    day = start
-    while count:
-        day += _ONE_DAY
-        count -= day.weekday() < _SATURDAY
-    return _Due(day, provisional=True)
+weekdays_only: Workdays = WEEKENDS_ONLY.add_working_days
+"""For whoever has no calendar: Monday to Friday, always provisional."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +323,6 @@ def late(case: _Case) -> Tests:
     return [(at, lambda values: len(day := values.get(number, "")) == _ISO_CHARS and day <= last)]
 
 
-@lru_cache(maxsize=64)
 def _last_late_day(today: date, count: int, workdays: Workdays) -> date:
     day = today
     while workdays(day, count).day >= today:

@@ -158,9 +158,10 @@ class RulesEdition:
         return [each for each in held if each.covers(item, disclosure)]
 
 
-def edition_in_force(editions: Iterable[RulesEdition]) -> RulesEdition | None:
-    """The edition with the latest date in force, then the highest version."""
-    return max(editions, key=lambda edition: (edition.in_force_from, edition.version), default=None)
+def edition_in_force(editions: Iterable[RulesEdition], as_of: str) -> RulesEdition | None:
+    """The edition that came into force last by a day, then the highest version; None where none has."""
+    begun = [edition for edition in editions if edition.in_force_from <= as_of]
+    return max(begun, key=lambda edition: (edition.in_force_from, edition.version), default=None)
 
 
 # --- Reading an edition -------------------------------------------------------------------------------------

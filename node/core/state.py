@@ -8,7 +8,7 @@ that makes no sense has no effect and is counted rejected with the reason; it ne
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import lru_cache
 
 from node.core import envelope as envelopes
@@ -20,6 +20,7 @@ from node.core.membership import Member
 from node.core.merkle import HASH_BYTES
 from node.core.record import content_hash, parse_record
 from node.core.validation import Validator, compile_validator
+from node.core.workdays import CHINA_STANDARD_TIME
 from node.pb import channel_pb2, record_pb2
 
 
@@ -88,8 +89,6 @@ ERASED: int = channel_pb2.RECORD_OUTCOME_ERASED
 
 BARRED_CODES = frozenset({"RULE_MINOR", "RULE_NATURAL_PERSON_PUBLIC", "RULE_SIMPLE_PROCEDURE", "FIELD_NEVER_PUBLIC"})
 """Defects whose content the law bars: a receiver keeps only the commitment and never relays the record."""
-
-CHINA_STANDARD_TIME = timezone(timedelta(hours=8))
 
 
 @dataclass(frozen=True, slots=True)

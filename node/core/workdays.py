@@ -15,15 +15,15 @@ Source: 行政处罚法 (2021) art. 85 and 行政许可法 (2019) art. 82: terms
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 
 from node.core.errors import XinqiaoError
 from node.core.identifiers import iso_date
 from node.core.limits import DEFAULT_LIMITS, Limits
-from node.core.state import CHINA_STANDARD_TIME
 
+CHINA_STANDARD_TIME = timezone(timedelta(hours=8))
 FORMAT = 1
 ARTICLES = "行政处罚法 art. 85; 行政许可法 art. 82"
 FORESEEN_DAYS = 60

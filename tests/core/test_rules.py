@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from node.core.errors import CODES
 from node.core.rules import VERSION_1, Verdict, blocking, compile_rules, in_force, weekdays_only
 from node.core.rules_edition import Effect, RulesEdition, parse_rules
 from node.core.validation import compile_validator
+from node.core.workdays import Calendar, Year
 from scripts.xq_generate import RESIDENT_ID, Plan, generate
 
 EDITIONS = Path(__file__).resolve().parents[2] / "registry" / "editions"
@@ -271,15 +272,8 @@ def test_r_inc_12_a_publication_after_seven_working_days_is_flagged(decided: str
 
 
 def test_r_inc_12_the_calendar_decides_what_a_working_day_is() -> None:
-    holidays = {date(2026, 5, day) for day in range(1, 6)}
-
-    def workdays(start: date, count: int) -> Any:
-        day = start
-        while count:
-            day += timedelta(days=1)
-            count -= day.weekday() < 5 and day not in holidays
-        return type("Due", (), {"day": day, "provisional": False})
-
+    holidays = frozenset(date(2026, 5, day) for day in range(1, 6))
+    workdays = Calendar("x", "2025-11-01", "x", {2026: Year(holidays, frozenset())}).add_working_days
     judge = compile_rules(EDITION, PENALTY, "C", TODAY, [TIANJIN], workdays)
     assert judge(numbered(PENALTY, row_of(CF_JDRQ="2026-04-22"))) == ()
     assert [each.code for each in judge(numbered(PENALTY, row_of(CF_JDRQ="2026-04-21")))] == ["RULE_LATE"]

@@ -150,7 +150,8 @@ def test_an_unknown_rule_is_named() -> None:
         EDITION.of("R-INC-99")
 
 
-def test_the_edition_in_force_is_the_latest() -> None:
+def test_the_edition_in_force_is_the_latest_whose_day_has_come() -> None:
     later = parse_rules(changed(lambda e: e.update(version="2026.2", in_force_from="2026-07-01")))
-    assert edition_in_force([later, EDITION]) is later
-    assert edition_in_force([]) is None
+    assert edition_in_force([later, EDITION], "2026-07-01") is later
+    assert edition_in_force([later, EDITION], "2026-06-30") is EDITION
+    assert edition_in_force([later, EDITION], "2025-12-31") is None

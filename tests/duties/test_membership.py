@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from node.core.ageing import DEFAULT_GRACE_MS
 from node.core.channel import HeadAt, head_leaf
 from node.core.errors import XinqiaoError, to_refusal
 from node.core.membership import Cut, Member, Standing
+from node.core.rules import VERSION_1
 from node.core.workdays import WEEKENDS_ONLY
 from node.node import Node
 from node.pb import envelope_pb2, exchange_service_pb2, registry_pb2
@@ -156,6 +158,40 @@ def test_the_calendar_issued_last_is_in_force_and_one_that_cannot_be_read_is_not
             assert membership.calendar.version == in_force
         network.start("310000")
         assert network["310000"].membership.calendar.version == "2026.10"
+
+    run(scenario())
+
+
+# --- The rules -------------------------------------------------------------------------------------------------------
+
+
+def test_the_rules_in_force_are_those_whose_day_came_last_and_unreadable_ones_are_not_there() -> None:
+    file = Path(__file__).resolve().parents[2] / "registry" / "editions" / "rules-2026.1.json"
+
+    def rules(version: str, in_force_from: str) -> bytes:
+        return json.dumps(json.loads(file.read_bytes()) | {"version": version, "in_force_from": in_force_from}).encode()
+
+    async def scenario() -> None:
+        network = Network("310000")
+        membership = network["310000"].membership
+        assert (membership.rules_in_force, set(membership.rules)) == (VERSION_1, {"1"})
+        published: dict[str, bytes] = {}
+        plain = network.state
+        network.state = lambda: replace(plain(), targets={**plain().targets, **published})  # type: ignore[method-assign]
+        for path, content, in_force in [
+            ("rules/a.json", rules("a", "2000-01-01"), "a"),
+            ("rules/b.json", rules("b", "1999-01-01"), "a"),
+            ("rules/c.json", rules("c", "9000-01-01"), "a"),
+            ("rules/d.json", b'{"face": 2}', "a"),
+            ("rules/e.json", rules("1", "2001-01-01"), "a"),
+        ]:
+            published[path] = content
+            await network.publish_registry()
+            assert membership.rules_in_force.version == in_force
+        # What the software always has cannot be replaced.
+        assert membership.rules["1"] is VERSION_1
+        network.start("310000")
+        assert set(network["310000"].membership.rules) == {"1", "a", "b", "c"}
 
     run(scenario())
 

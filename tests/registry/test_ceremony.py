@@ -392,6 +392,23 @@ def test_a_calendar_of_working_days_is_published_once_and_in_words(town: Town) -
         assert town.refused("propose", "calendar", file, "-o", town.folder / "x")["code"] == code
 
 
+def test_an_edition_of_the_rules_is_published_once(town: Town) -> None:
+    (path,) = (each for each in town.store.founded().files if each.startswith("rules/"))
+    edition = json.loads(town.store.founded().files[path])
+    file = town.folder / "rules.json"
+    file.write_text(json.dumps(edition | {"version": "2099.1"}, ensure_ascii=False))
+    town.decide("rules", file)
+    assert town.reader().get("rules/2099.1.json") == file.read_bytes()
+    for change, code in (
+        ({"version": "2099.1", "in_force_from": "2099-01-01"}, "ARGUMENT_INVALID"),
+        ({"version": "../../x"}, "ARGUMENT_INVALID"),
+        ({"version": "1"}, "ARGUMENT_INVALID"),
+        ({"version": "2099.2", "provisions": []}, "RULES_INVALID"),
+    ):
+        file.write_text(json.dumps(edition | change, ensure_ascii=False))
+        assert town.refused("propose", "rules", file, "-o", town.folder / "x")["code"] == code
+
+
 def test_everything_officers_sign_can_be_renewed(member: tuple[Town, Node]) -> None:
     town, _ = member
     before = town.json("show")["roles"]

@@ -93,6 +93,7 @@ def test_the_founding_names_officers_threshold_and_fingerprint(town: Town) -> No
         public = keys.public_of(keys.load(folder / "key.pem", None, ""))
         assert keys.to_text(public) in text
     assert "Publish the catalogue edition" in text
+    assert "Publish the rules edition 2026.1 in force from 2026-01-01 (19 rules; " in text
 
 
 def test_a_name_cannot_disguise_itself(town: Town) -> None:
