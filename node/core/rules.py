@@ -426,9 +426,9 @@ def _always_held(rule: Rule, predicate: str, articles: str, **scope: Any) -> Pro
     return Provision(rule, predicate, Effect.REJECT, (NETWORK,), "1900-01-01", "", said, **(defaults | scope))
 
 
-_MINORS = Rule("R-INC-1", "未成年人信息不归集", "No minors", "")
-_PROCEDURE = Rule("R-INC-4", "仅归集普通程序作出的行政处罚", "Ordinary procedure only", "")
-_PERSONS = Rule("R-DIS-3", "自然人信息不向社会公开", "No natural persons in public", "")
+_MINORS = Rule("R-INC-1", "未成年人信息不归集", "No minors")
+_PROCEDURE = Rule("R-INC-4", "仅归集普通程序作出的行政处罚", "Ordinary procedure only")
+_PERSONS = Rule("R-DIS-3", "自然人信息不向社会公开", "No natural persons in public")
 
 VERSION_1 = RulesEdition(
     "1",

@@ -4,7 +4,8 @@ An edition is one JSON file, the signed registry target `rules/<version>.json`. 
 predicate does is Python, in rules.py. The parser is strict, as that of the catalogue is.
 
     edition    {format, version, in_force_from, rules, provisions}
-    rule       {id, title_zh, title_en} and, where other code holds the rule or a part of it, elsewhere
+    rule       {id, title_zh, title_en} and, where other code holds the rule or a part of it, elsewhere;
+               where nothing but other code does, articles
     provision  {rule, predicate, effect, jurisdictions, valid_from, articles} and, where they apply,
                valid_to, items, subjects, disclosure, parameters
     article    {source, article, since, read}: since when it is in force, and what of it was read
@@ -99,7 +100,8 @@ class Rule:
     id: str
     title_zh: str
     title_en: str
-    elsewhere: str
+    elsewhere: str = ""
+    articles: tuple[Article, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,14 +187,21 @@ def _edition(reader: Reader) -> RulesEdition:
     by_id = {rule.id: rule for rule in rules}
     provisions = tuple(_provision(entry, by_id) for entry in reader.objects("provisions"))
     reader.end()
-    idle = by_id.keys() - {each.rule.id for each in provisions} - {rule.id for rule in rules if rule.elsewhere}
+    elsewhere = {rule.id for rule in rules if rule.elsewhere and rule.articles}
+    idle = by_id.keys() - {each.rule.id for each in provisions} - elsewhere
     if idle:
         raise EditionError(f"nothing says how these are held: {', '.join(sorted(idle))}")
     return RulesEdition(version, in_force_from, by_id, provisions)
 
 
 def _rule(reader: Reader) -> Rule:
-    rule = Rule(reader.text("id"), reader.text("title_zh"), reader.text("title_en"), reader.text("elsewhere", ""))
+    rule = Rule(
+        id=reader.text("id"),
+        title_zh=reader.text("title_zh"),
+        title_en=reader.text("title_en"),
+        elsewhere=reader.text("elsewhere", ""),
+        articles=tuple(_article(entry) for entry in reader.objects("articles", [])),
+    )
     reader.end()
     return rule
 

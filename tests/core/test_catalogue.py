@@ -185,6 +185,14 @@ def test_an_edition_that_is_not_exactly_right_is_refused_whole(change: Callable[
     assert refused.value.parameters["detail"]
 
 
+@pytest.mark.parametrize("what", ["content", "entry_rule", "query_period_years", "disclosure"])
+def test_an_item_that_does_not_state_what_it_must_is_refused_by_r_inc_7(what: str) -> None:
+    content = _content()
+    del content["items"][0][what]
+    with pytest.raises(XinqiaoError, match="CATALOGUE_INVALID"):
+        parse_edition(json.dumps(content).encode())
+
+
 @pytest.mark.parametrize(
     "payload",
     [

@@ -352,7 +352,7 @@ def test_r_dis_4_a_record_enters_no_wider_class_than_its_level(level: str | None
         assert found(row, item=item, disclosure=disclosure) == told
 
 
-def test_r_dis_1_and_2_a_region_has_its_own_levels() -> None:
+def test_r_dis_1_r_dis_2_a_region_has_its_own_levels() -> None:
     item = with_fields(LEVEL)
 
     def rules(level: str, division: str, disclosure: str) -> set[str]:
