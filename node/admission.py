@@ -12,7 +12,7 @@ Publishing and receiving both end here, inside one transaction:
 A crash before the commit leaves nothing of it; after the commit everything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from node.core.audience import manifest_defect
@@ -59,10 +59,27 @@ class Admission:
         # (5) fold, (6) freshness
         return self.fold_on(tx, entry.channel, entry.header.epoch)
 
-    def enter(self, tx: StoreTransaction, entry: VerifiedEntry, now_ms: int) -> None:
-        """Append an entry, with all that does not wait for the fold; raises HEAD_MOVED."""
+    def enter_run(self, tx: StoreTransaction, run: Sequence[VerifiedEntry], now_ms: int) -> None:
+        """Append entries that came together, with all that does not wait for the fold; raises HEAD_MOVED.
+
+        Of their manifests the last one decides: whom an earlier one drops, and this one names, has not left. What came
+        with them is not thrown away: its origin may be gone before it could be asked for once more.
+        """
+        last = next((entry for entry in reversed(run) if entry.manifest is not None), None)
+        end = last.header.index if last is not None and self._is_named(last.origin, last.manifest) else -1
+        for entry in run:
+            self.enter(tx, entry, now_ms, stays=entry.header.index <= end)
+
+    def enter(self, tx: StoreTransaction, entry: VerifiedEntry, now_ms: int, *, stays: bool = False) -> None:
+        """Append an entry, with all that does not wait for the fold; raises HEAD_MOVED.
+
+        stays: a later entry of this transaction names this node, whatever the manifests before it say.
+        """
         header = entry.header
         before = tx.channel(header.channel, header.epoch)
+        if stays and before is not None and before.left_at is not None:
+            tx.set_left(*before.key, None)
+            before = tx.channel(*before.key)
         # (1) outside the audience nothing but the header is kept, and nothing is missing
         is_outside = before is not None and before.left_at is not None
         entry = replace(entry, body=None) if is_outside else entry
@@ -74,7 +91,7 @@ class Admission:
         # (3) erasures
         self._erase(tx, header, entry.body)
         # (4) audience
-        if entry.manifest is not None:
+        if entry.manifest is not None and not stays:
             self._follow_audience(tx, held, header.index)
 
     def supply(self, tx: StoreTransaction, channel: str, epoch: int, index: int, serialized: bytes) -> HeldChannel:
@@ -153,13 +170,16 @@ class Admission:
     def _follow_audience(self, tx: StoreTransaction, held: HeldChannel, index: int) -> None:
         """A leaver keeps the log up to the manifest that dropped it, without bodies; a returner folds again."""
         channel, epoch = held.key
-        # A member that is suspended for a while has not been dropped.
-        named = self._view.members.names(self._view.me, held.origin, held.manifest.audience)
+        named = self._is_named(held.origin, held.manifest)
         if not named and held.left_at is None:
             tx.erase_bodies(channel, epoch)
             tx.set_left(channel, epoch, index)
         elif named and held.left_at is not None:
             tx.set_left(channel, epoch, None)
+
+    def _is_named(self, origin: str, manifest: channel_pb2.Manifest | None) -> bool:
+        """Whether a manifest names this node: a member that is suspended for a while has not been dropped."""
+        return manifest is not None and self._view.members.names(self._view.me, origin, manifest.audience)
 
     def _refresh(self, tx: StoreTransaction, held: HeldChannel) -> None:
         heartbeat = tx.heartbeat(held.origin)

@@ -228,8 +228,7 @@ class Receiving:
         return verified, None
 
     def _admit_run(self, tx: StoreTransaction, run: Sequence[VerifiedEntry], now_ms: int) -> HeldChannel:
-        for entry in run:
-            self._admission.enter(tx, entry, now_ms)
+        self._admission.enter_run(tx, run, now_ms)
         return self._admission.fold_on(tx, run[0].channel, run[0].header.epoch)
 
     def _lane(self, held: HeldChannel | None, first: VerifiedEntry) -> Lane:

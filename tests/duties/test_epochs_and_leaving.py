@@ -84,6 +84,48 @@ def test_g9_a_reader_dropped_before_its_receipt_arrived_erases_its_copy_too() ->
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("held_before", [0, 2, 3])
+def test_g2_who_is_dropped_and_named_again_at_once_keeps_what_came_though_its_origin_is_gone(held_before: int) -> None:
+    async def scenario() -> None:
+        network = await network_with_rows(5, "310115")
+        publishing = network["310000"].publishing
+        await publishing.set_audience(BASE, parse_audience("330100"))
+        await publishing.publish(BASE, [row(11)])
+        await publishing.set_audience(BASE, parse_audience("310115,330100"))
+        entries = list(network["310000"].sharing.entries("310115", BASE, 0, 0, None))
+        if held_before:
+            await network["310115"].receive(entries[:held_before])
+        network.down.add("310000")
+        await network["310115"].receive(entries)
+        held = held_at(network, "310115")
+        assert (held.log.size, held.left_at, held.incomplete_bodies) == (5, None, 1 if held_before == 3 else 0)
+        # Who had left has erased its copy, and must ask for that; what came with its return is there.
+        entry = network["310115"].world.store.entry(BASE, 0, 3)
+        assert entry is not None
+        assert entry.complete
+        assert (held.applied_size, held.records) == ((1, 0) if held_before == 3 else (5, 6))
+
+    asyncio.run(scenario())
+
+
+def test_g8_who_is_named_and_dropped_again_at_once_keeps_nothing() -> None:
+    async def scenario() -> None:
+        network = await network_with_rows(5, "310115")
+        publishing = network["310000"].publishing
+        entries = list(network["310000"].sharing.entries("310115", BASE, 0, 0, None))
+        await network["310115"].receive(entries)
+        for audience in ("330100", "310115,330100", "330100"):
+            await publishing.publish(BASE, [row(11, audience)])
+            await publishing.set_audience(BASE, parse_audience(audience))
+        await network["310115"].receive(list(network["310000"].sharing.entries("330100", BASE, 0, 2, None)))
+        held = held_at(network, "310115")
+        assert (held.log.size, held.records, network["310115"].answering.state_of(held)) == (8, 0, "left")
+        bodies = [entry.body for entry in network["310115"].world.store.entries(BASE, 0, 0)]
+        assert bodies == [None] * 8
+
+    asyncio.run(scenario())
+
+
 def test_a_suspended_reader_keeps_its_copy_where_a_manifest_that_names_it_still_arrives() -> None:
     async def scenario() -> None:
         network = await network_with_rows(5, "everyone")
