@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from node.core.audience import manifest_defect
 from node.core.channel import HeadAt, Log
-from node.core.entry import VerifiedBody, VerifiedEntry, fill_slots, open_body, origin_of
+from node.core.entry import WHOLE_ENTRY, VerifiedBody, VerifiedEntry, erased_in, fill_slots, open_body, origin_of
 from node.core.envelope import parse
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
@@ -106,7 +106,7 @@ class Admission:
             erased = tx.erasures(channel, epoch, index)
             body = open_body(header, serialized, self._limits)
             if entry.body is not None:
-                body = fill_slots(open_body(header, entry.body, self._limits), body, sorted(erased))
+                body = fill_slots(open_body(header, entry.body, self._limits), body, sorted(erased_in(body, erased)))
             tx.put_body(channel, epoch, index, body, _is_complete(header, body, erased))
             self._erase(tx, header, body)
         return self.fold_on(tx, channel, epoch)
@@ -204,14 +204,10 @@ def _tell_of_future(tx: StoreTransaction, header: channel_pb2.EntryHeader, now_m
     tx.raise_alarm("ENTRY_FUTURE", header.channel, found | {"origin": origin_of(header.channel)}, now_ms)
 
 
-def _names(body: VerifiedBody, position: int, commitment: bytes) -> bool:
-    return position < len(body.commitments) and body.commitments[position] == commitment
-
-
 def _is_complete(header: channel_pb2.EntryHeader, body: VerifiedBody | None, erased: Mapping[int, bytes]) -> bool:
     if body is None:
-        return header.record_count == 0
-    return all(_names(body, at, erased.get(at, b"")) for at in body.bare)
+        return header.record_count == 0 or erased.get(WHOLE_ENTRY) == header.records_root
+    return erased_in(body, erased).issuperset(body.bare)
 
 
 def lane_of(manifest: channel_pb2.Manifest) -> Lane:

@@ -480,6 +480,10 @@ class Delivery:
         for key, entries in self._missing.brought(link, lane):
             await self._transfers.push(link, lane, key, 0, entries)
 
+    def has_answered(self, node: str, key: ChannelEpoch, index: int) -> bool:
+        """Whether a member was asked for the body of an entry of our own, and has given what it has."""
+        return self._missing.has_answered(node, key, index)
+
     async def _put_receipts(self, link: Link) -> None:
         while True:
             receipts, cursor = self._sharing.receipts_since(link.node, link.told.receipts)

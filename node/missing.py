@@ -9,7 +9,7 @@ is made again at the next comparison.
 
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from node.admission import lane_of
+from node.admission import is_own, lane_of
 from node.core.entry import SignedEntry
 from node.core.heartbeat import ChannelEpoch
 from node.links import Asked, Link, ranges
@@ -38,6 +38,7 @@ class Missing:
         self._clock = clock
         self._only_dials_out = only_dials_out
         self._again_ms = again_ms
+        self._answered: dict[tuple[str, ChannelEpoch], frozenset[int]] = {}
 
     def wanted(self, link: Link, lane: Lane) -> Iterator[tuple[ChannelEpoch, int, int]]:
         """The entries [start, end) of each log that lack a body here, and that the peer may have."""
@@ -50,6 +51,20 @@ class Missing:
                 for start, end in ranges(indexes):
                     yield held.key, start, end
                 link.asked[held.key] = (indexes, self._clock.now_ms())
+                if is_own(self._view, held.log.channel):
+                    self._answered[link.node, held.key] = frozenset(indexes)
+
+    def has_answered(self, node: str, key: ChannelEpoch, index: int) -> bool:
+        """Whether a member was asked for the body of an entry of our own, and has given what it has."""
+        return index in self._answered.get((node, key), ()) or self._names_withheld(node, key, index)
+
+    def _names_withheld(self, node: str, key: ChannelEpoch, index: int) -> bool:
+        """Whether a member that nobody can call says itself that its fold waits for the body of an entry."""
+        known = self._store.receipt(key[0], node) if self._only_dials_out(node) else None
+        if known is None:
+            return False
+        message = known.receipt.message
+        return (message.epoch, message.applied_size) == (key[1], index) and index in message.withheld
 
     def brought(self, link: Link, lane: Lane) -> Iterator[tuple[ChannelEpoch, AsyncIterator[SignedEntry]]]:
         """The entries of each log that the peer says it lacks the body of, and cannot ask this node for."""

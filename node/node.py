@@ -12,6 +12,7 @@ from node.core.address import book_digest, open_address
 from node.core.ageing import DEFAULT_GRACE_MS
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
+from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.dates import Dates
 from node.delivery import Delivery
@@ -70,9 +71,7 @@ class Node:
     """One node over its ports; app.py gives it the real world, tests and the simulator another one."""
 
     def __init__(self, settings: Settings, state: RegistryState, world: World, limits: Limits = DEFAULT_LIMITS) -> None:
-        self.settings = settings
-        self.world = world
-        self._limits = limits
+        self.settings, self.world, self._limits = settings, world, limits
         self._refresh_wanted, self._beat_wanted = asyncio.Event(), asyncio.Event()
         self._endpoints: tuple[str, str] | None = None
         self.refused_refreshes: Counter[str] = Counter()
@@ -100,6 +99,7 @@ class Node:
             dates=dates,
             limits=limits,
             wake=self._woken,
+            has_answered=self._has_answered,
         )
         self.sharing = Sharing(view, world.store, self.publishing.released, world.signer, limits)
         self.receiving = Receiving(
@@ -158,6 +158,7 @@ class Node:
         """One tick of the heartbeat."""
         await self.publishing.beat()
         self.delivery.beat()
+        await self.publishing.give_up_lost()
 
     async def _beat_after_appends(self) -> None:
         """What was appended is fresh, and can be proven, soon; a run of appends costs one heartbeat."""
@@ -258,6 +259,9 @@ class Node:
         self.publishing.peer_answered(peer)
         if before is not None and self.publishing.blocked is None:
             self.delivery.relink()
+
+    def _has_answered(self, node: str, key: ChannelEpoch, index: int) -> bool:
+        return self.delivery.has_answered(node, key, index)
 
     def _own_entry_returned(self) -> None:
         self.publishing.own_entry_returned()

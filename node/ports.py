@@ -244,7 +244,7 @@ class StoreReader(Protocol):
         ...
 
     def erasures(self, channel: str, epoch: int, index: int) -> Mapping[int, bytes]:
-        """The erased positions of an entry and their commitments, also before the entry is there."""
+        """The erased positions of an entry and their commitments, also before it is there; see WHOLE_ENTRY."""
         ...
 
     def records(
@@ -350,7 +350,7 @@ class StoreTransaction(StoreReader, Protocol):
     def put_erasures(self, channel: str, erasures: Iterable[Erasure]) -> None:
         """Remember verified erasures and erase the slots held; what is erased already stays so.
 
-        One whose commitment is not that of the slot is void.
+        One whose commitment is not that of the slot is void. An entry erased as a whole is complete without a body.
         """
         ...
 
@@ -359,7 +359,7 @@ class StoreTransaction(StoreReader, Protocol):
         ...
 
     def set_left(self, channel: str, epoch: int, left_at: int | None) -> None:
-        """Note that this node has left the audience, or is back (None): then it lacks all records, and folds again."""
+        """Note that this node has left the audience, or is back (None): then it lacks every body, and folds again."""
         ...
 
     def set_quarantined(self, origin: str, quarantined: bool) -> None:

@@ -29,8 +29,9 @@ from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
 from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection, parse_record
-from node.core.state import HeldKey, Place, disclosure_letter
+from node.core.state import ERASING, HeldKey, Place, disclosure_letter
 from node.dates import Dates
+from node.losses import REASON, Loss, Losses, tell_losses
 from node.pb import channel_pb2, record_pb2
 from node.ports import (
     Clock,
@@ -69,6 +70,7 @@ class Publishing:
         dates: Dates,
         limits: Limits = DEFAULT_LIMITS,
         wake: Callable[[str, int], None],
+        has_answered: Callable[[str, ChannelEpoch, int], bool],
     ) -> None:
         self._view = view
         self._store = store
@@ -83,6 +85,7 @@ class Publishing:
         self._dates = dates
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._recovery: Recovery | None = None
+        self._losses = Losses(view, store, has_answered, limits)
         self._signed: dict[ChannelEpoch, HeadAt] = {}
 
     # -- start and restore --------------------------------------------------------------------------
@@ -106,6 +109,7 @@ class Publishing:
             self._end_recovery()
 
     def _recover(self, floor: Mapping[ChannelEpoch, HeadAt], *, ask_all: bool) -> "Recovery":
+        self._losses.excused = ()
         return Recovery(floor, self._epoch_listed(), ask_all=ask_all)
 
     @property
@@ -170,6 +174,8 @@ class Publishing:
         answered = not self._recovery.unanswered(self._active_others())
         reopened = self._epoch_listed() > self._recovery.epoch
         if not self._is_behind(self._recovery.floor) and (answered or reopened):
+            if reopened:
+                self._losses.excused = [node for node in self._active_others() if node not in self._recovery.answered]
             self._recovery = None
             self._trust(self._own_heads())
 
@@ -414,6 +420,24 @@ class Publishing:
         body = self._body(header, [slot.SerializeToString() for slot in slots])
         return await self._append(log, header, body, Lane.CONTROL)
 
+    async def give_up_lost(self) -> None:
+        """Erase what of our own entries no member can give back, and raise ENTRY_LOST; see node.losses."""
+        for channel in self._losses.channels() if self.blocked is None else ():
+            async with self._lock(channel):
+                await self._give_up(channel, self._losses.of(channel))
+
+    async def _give_up(self, channel: str, losses: Sequence[Loss]) -> None:
+        if not losses:
+            return
+        now_ms = self._clock.now_ms()
+        # First the alarm: a crash after it gives up the same entries once more, and one before it nothing.
+        await self._writer.run(Lane.CONTROL, lambda tx: tell_losses(tx, losses, now_ms))
+        held = await self._open_channel(channel)
+        ops, room = [op for loss in losses for op in loss.ops], self._limits.max_records_per_entry - 1
+        for start in range(0, len(ops), room):
+            particulars = record_pb2.StatusParticulars(reason=REASON)
+            held = await self._append_status(held.log, ops[start : start + room], particulars)
+
     # -- heartbeats ---------------------------------------------------------------------------------
 
     async def beat(self) -> None:
@@ -509,7 +533,7 @@ def _not_for_us(node: str, item: Item, candidate: Candidate) -> Outcome:
 def _erases_below(op: record_pb2.StatusOp, cut: channel_pb2.CutReference) -> bool:
     """Whether a status operation erases something that a cut has left in force."""
     below = (op.target.epoch, op.target.index) < (cut.epoch, cut.size)
-    return op.kind == record_pb2.STATUS_KIND_ERASE and below
+    return op.kind in ERASING and below
 
 
 def _erase_op(channel: str, place: Place, commitment: bytes) -> record_pb2.StatusOp:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from typing import Protocol
 
-from node.core.entry import SignedEntry
+from node.core.entry import SignedEntry, origin_of
 from node.core.errors import Family, XinqiaoError, from_refusal
 from node.core.heartbeat import ChannelEpoch
 from node.links import Link
@@ -150,6 +150,9 @@ class Transfers:
                 link.refused_ms[key] = self._clock.now_ms()
                 break
             link.known[key] = link.answered[key] = answer.size
+            if origin_of(key[0]) == link.node:
+                # It had lost its log, and refused receipts for more than it had by then.
+                link.told.receipts = 0
             if answer.receipt is not None:
                 receipts = [answer.receipt]
         if receipts:

@@ -18,7 +18,7 @@ from typing import Any
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core.channel import HeadAt, Log, advance
-from node.core.entry import SALT_BYTES, SignedEntry, VerifiedEntry, build_body, records_root
+from node.core.entry import SALT_BYTES, WHOLE_ENTRY, SignedEntry, VerifiedEntry, build_body, records_root
 from node.core.membership import Member, Members, Standing, open_descriptor
 from node.core.receipt import VerifiedReceipt, open_receipt
 from node.core.record import content_hash
@@ -191,9 +191,11 @@ def salt_of(log: Log, position: int) -> bytes:
 
 def _erasing(channel: str, erasure: Erasure) -> record_pb2.StatusSlot:
     place = erasure.place
-    target = record_pb2.RecordRef(channel=channel, epoch=place.epoch, index=place.index, position=place.position)
-    op = record_pb2.StatusOp(kind=record_pb2.STATUS_KIND_ERASE, target=target, commitment=erasure.commitment)
-    return record_pb2.StatusSlot(op=op)
+    is_whole = place.position == WHOLE_ENTRY
+    kind = record_pb2.STATUS_KIND_ERASE_ENTRY if is_whole else record_pb2.STATUS_KIND_ERASE
+    position = 0 if is_whole else place.position
+    target = record_pb2.RecordRef(channel=channel, epoch=place.epoch, index=place.index, position=position)
+    return record_pb2.StatusSlot(op=record_pb2.StatusOp(kind=kind, target=target, commitment=erasure.commitment))
 
 
 def erasure_of(entry: VerifiedEntry, position: int) -> Erasure:
@@ -201,6 +203,11 @@ def erasure_of(entry: VerifiedEntry, position: int) -> Erasure:
     assert entry.body is not None
     place = Place(entry.header.epoch, entry.header.index, position)
     return Erasure(place, entry.body.commitments[position])
+
+
+def whole_of(entry: VerifiedEntry) -> Erasure:
+    """The erasure of an entry as a whole."""
+    return Erasure(Place(entry.header.epoch, entry.header.index, WHOLE_ENTRY), entry.header.records_root)
 
 
 def key_of(name: str) -> bytes:

@@ -9,7 +9,7 @@ until then. Either way records_root holds, so one record is provable without its
 erased without breaking a proof.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from node.core import envelope as envelopes
@@ -20,6 +20,8 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.pb import channel_pb2, envelope_pb2
 
 SALT_BYTES = 16
+WHOLE_ENTRY = -1
+"""In place of a position: all slots of an entry, under its records_root in place of a commitment."""
 _SLOT_FRAME_BYTES = 40
 _SEAL = object()
 
@@ -145,6 +147,19 @@ def build_body(records: Sequence[bytes], salts: Sequence[bytes]) -> tuple[bytes,
     )
     commitments = [commitment(salt, record) for salt, record in zip(salts, records, strict=True)]
     return body.SerializeToString(), records_root(commitments)
+
+
+def erased_in(body: VerifiedBody, erasures: Mapping[int, bytes]) -> frozenset[int]:
+    """The positions of a body that erasures name."""
+    named = [position for position, commitment in erasures.items() if names_slot(body, position, commitment)]
+    return frozenset(range(len(body.commitments)) if WHOLE_ENTRY in named else named)
+
+
+def names_slot(body: VerifiedBody, position: int, named: bytes) -> bool:
+    """Whether an erasure names what stands in a body; one that names other content is void."""
+    if position == WHOLE_ENTRY:
+        return records_root(body.commitments) == named
+    return position < len(body.commitments) and body.commitments[position] == named
 
 
 def erase_slots(body: VerifiedBody, positions: Sequence[int]) -> VerifiedBody:

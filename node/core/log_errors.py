@@ -47,6 +47,12 @@ LOG_ERRORS: dict[str, tuple[str, str, str, str]] = {
         "the sender",
         "the sender sends from {size} on",
     ),
+    "ENTRY_LOST": (
+        "DATA_LOSS",
+        "{count} {what} of {channel} {epoch}/{index} are lost: no member can give them back; all count them as erased",
+        "you",
+        "publish these rows again; erase again what lost status operations had erased",
+    ),
     "ENTRY_NETWORK": (
         "INVALID_ARGUMENT",
         "the entry belongs to the network {found}, this is {network}",

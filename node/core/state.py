@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from node.core import envelope as envelopes
 from node.core.catalogue import Edition, authority_of, natural_key, subject_of
-from node.core.entry import VerifiedBody
+from node.core.entry import WHOLE_ENTRY, VerifiedBody
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.membership import Member
@@ -72,7 +72,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """A verified erasure entry's word that a slot is erased; it may arrive before its target."""
+    """A verified erasure entry's word that a slot is erased; it may arrive before its target.
+
+    At the position WHOLE_ENTRY it names all slots of an entry, and commitment is the entry's records_root.
+    """
 
     place: Place
     commitment: bytes
@@ -89,6 +92,9 @@ ERASED: int = channel_pb2.RECORD_OUTCOME_ERASED
 
 BARRED_CODES = frozenset({"RULE_MINOR", "RULE_NATURAL_PERSON_PUBLIC", "RULE_SIMPLE_PROCEDURE", "FIELD_NEVER_PUBLIC"})
 """Defects whose content the law bars: a receiver keeps only the commitment and never relays the record."""
+
+ERASING = frozenset({record_pb2.STATUS_KIND_ERASE, record_pb2.STATUS_KIND_ERASE_ENTRY})
+"""The status operations that take content away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +135,9 @@ def _without_effect(header: channel_pb2.EntryHeader, code: str) -> Applied:
     return Applied(header.channel, header.epoch, header.index, counts=counts)
 
 
-def _slots(body: VerifiedBody | None) -> Sequence[tuple[bytes, bytes] | None]:
-    return body.records if body is not None else ()
+def _slots(entry: Unfolded) -> Sequence[tuple[bytes, bytes] | None]:
+    """The content of each slot, None where it is erased; an entry that is erased as a whole has no body."""
+    return entry.body.records if entry.body is not None else (None,) * entry.header.record_count
 
 
 # --- Records ------------------------------------------------------------------------------------------------
@@ -151,7 +158,7 @@ def _fold_records(entry: Unfolded, edition: Edition, find_keys: FindKeys, limits
     judged: list[_Judged] = []
     barred: list[int] = []
     judge = _judge_for(entry, edition)
-    for position, slot in enumerate(_slots(entry.body)):
+    for position, slot in enumerate(_slots(entry)):
         verdict = judge(position, slot[1], limits) if slot is not None else None
         if verdict is None:
             counts[ERASED, ""] += 1
@@ -262,7 +269,7 @@ def day_of(time_ms: int) -> str:
 def _fold_status(entry: Unfolded) -> Applied:
     counts: Counter[OutcomeKey] = Counter()
     header = entry.header
-    for slot in _slots(entry.body):
+    for slot in _slots(entry):
         counts[(ERASED, "") if slot is None else _status_outcome(header, slot[1])] += 1
     return Applied(header.channel, header.epoch, header.index, counts=dict(counts))
 
@@ -281,9 +288,9 @@ def erasures_in(header: channel_pb2.EntryHeader, body: VerifiedBody | None) -> l
 
     They hold from the moment the entry is stored, also for targets that are not here yet.
     """
-    if header.kind != channel_pb2.ENTRY_KIND_STATUS:
+    if header.kind != channel_pb2.ENTRY_KIND_STATUS or body is None:
         return []
-    slots = [_status_slot(slot[1]) for slot in _slots(body) if slot is not None]
+    slots = [_status_slot(slot[1]) for slot in body.records if slot is not None]
     found = [_erasure(header, slot.op) for slot in slots if slot is not None and slot.HasField("op")]
     return [erasure for erasure in found if erasure is not None]
 
@@ -299,8 +306,10 @@ def _status_slot(content: bytes) -> record_pb2.StatusSlot | None:
 def _erasure(header: channel_pb2.EntryHeader, op: record_pb2.StatusOp) -> Erasure | None:
     target = op.target
     earlier = (target.epoch, target.index) < (header.epoch, header.index)
-    if op.kind != record_pb2.STATUS_KIND_ERASE or target.channel != header.channel or not earlier:
+    if op.kind not in ERASING or target.channel != header.channel or not earlier:
         return None
     if len(op.commitment) != HASH_BYTES or target.index >= NUMBERS_END:
         return None
-    return Erasure(Place(target.epoch, target.index, target.position), op.commitment)
+    if op.kind == record_pb2.STATUS_KIND_ERASE:
+        return Erasure(Place(target.epoch, target.index, target.position), op.commitment)
+    return Erasure(Place(target.epoch, target.index, WHOLE_ENTRY), op.commitment) if not target.position else None

@@ -7,7 +7,7 @@ one, and nothing but the shape of that one log is looked at.
 from collections.abc import Iterable, Mapping, Sequence
 
 from node.core.channel import HeadAt, head_leaf
-from node.core.entry import VerifiedBody, VerifiedEntry, origin_of
+from node.core.entry import WHOLE_ENTRY, VerifiedBody, VerifiedEntry, origin_of
 from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import DEFAULT_LIMITS
 from node.core.receipt import VerifiedReceipt
@@ -170,9 +170,11 @@ class Commits:
 
     def _missing(self, at: Holder, held: Holding, index: int, body: VerifiedBody | None) -> set[int] | None:
         """The slots whose content neither came nor is erased, as far as this node knows; None for all."""
+        erased = at.erased.get(held.key[0], {})
+        if Place(held.key[1], index, WHOLE_ENTRY) in erased:
+            return set()
         if body is None:
             return None if held.record_counts[index] else set()
-        erased = at.erased.get(held.key[0], {})
         return {position for position in body.bare if Place(held.key[1], index, position) not in erased}
 
     # -- erasure and leaving ----------------------------------------------------------------------------
@@ -183,17 +185,34 @@ class Commits:
             place = erasure.place
             if is_true and self._truth.erasures.get(channel, {}).get(place) != erasure.commitment:
                 raise Violation("G9", at.label, f"{_at_place(channel, place)} is erased without its origin's word")
+            if place.position == WHOLE_ENTRY:
+                self._erase_whole(at, channel, erasure)
+                continue
             slot = self._truth.slot(channel, place)
             if is_true and (slot is None or slot.commitment != erasure.commitment):
                 continue  # void: it names other content than stands there
-            at.erased.setdefault(channel, {}).setdefault(place, self._now_ms)
-            at.rows(channel).erase(place, at.cut_sizes(channel))
+            self._erase_slot(at, channel, place)
             held = at.logs.get((channel, place.epoch))
             missing = held.missing.get(place.index) if held is not None else None
             if held is not None and missing is not None:
                 missing.discard(place.position)
                 if not missing:
                     del held.missing[place.index]
+
+    def _erase_slot(self, at: Holder, channel: str, place: Place) -> None:
+        at.erased.setdefault(channel, {}).setdefault(place, self._now_ms)
+        at.rows(channel).erase(place, at.cut_sizes(channel))
+
+    def _erase_whole(self, at: Holder, channel: str, erasure: Erasure) -> None:
+        """An entry that is erased as a whole lacks nothing, also where its body is not there."""
+        slots = self._truth.slots_under(channel, erasure)
+        if self._truth.is_true(channel) and not slots:
+            return  # void: it names another entry than stands there
+        for place in (erasure.place, *slots):
+            self._erase_slot(at, channel, place)
+        held = at.logs.get((channel, erasure.place.epoch))
+        if held is not None:
+            held.missing.pop(erasure.place.index, None)
 
     def _erase_bodies(self, at: Holder, _result: object, channel: str, epoch: int) -> None:
         at.log((channel, epoch)).drop_bodies()
@@ -207,7 +226,7 @@ class Commits:
                 raise Violation("G8", at.label, f"it leaves at {left_at} {found}")
             held.left_at = left_at
         elif held.left_at is not None:
-            held.refold()
+            held.refold(at.erased.get(channel, {}))
             at.rows(channel).drop(epoch)
 
     # -- the fold ---------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
 """What one node holds, followed from its committed transactions alone; read from its store only after a restore."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from node.core import envelope as envelopes
 from node.core.audience import manifest_defect
 from node.core.channel import HeadAt
-from node.core.entry import origin_of
+from node.core.entry import WHOLE_ENTRY, origin_of
 from node.core.membership import Member, Members, Standing
 from node.core.merkle import EMPTY_ROOT
 from node.core.state import Place
@@ -63,11 +63,15 @@ class Holding:
             manifest = header.manifest
             self.manifests.append(HeldManifest(header.index, manifest.audience, manifest.priority, now_ms))
 
-    def refold(self) -> None:
-        """Begin again, for a node that belongs to the audience again: whatever has no body must come."""
+    def refold(self, erased: Container[Place]) -> None:
+        """Begin again, for a node that belongs to the audience again: whatever has no body must come.
+
+        Not what is erased as a whole: no body of it is left anywhere.
+        """
         self.left_at = None
         self.applied = 0
-        self.missing = {at: None for at, count in enumerate(self.record_counts) if count and at not in self.bodies}
+        bare = [at for at, count in enumerate(self.record_counts) if count and at not in self.bodies]
+        self.missing = {at: None for at in bare if Place(self.key[1], at, WHOLE_ENTRY) not in erased}
 
     def drop_bodies(self) -> None:
         """Keep the headers alone."""
@@ -162,7 +166,10 @@ class Holder:
             log.add(header, entry.envelope.payload, b"", 0)
             previous = header
             self._read_body(log, entry.index, entry.body, complete=entry.complete)
-            for position in store.erasures(*held.key, entry.index):
+            named = list(store.erasures(*held.key, entry.index))
+            if WHOLE_ENTRY in named:
+                named += range(header.record_count)
+            for position in named:
                 place = Place(held.log.epoch, entry.index, position)
                 self.erased.setdefault(held.log.channel, {})[place] = 0
         log.roots[-1] = held.log.root

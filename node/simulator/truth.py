@@ -1,19 +1,19 @@
 """What honest nodes have written and signed, as their own committed transactions show it: the measure of all others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from node.core import merkle
 from node.core.audience import manifest_defect
 from node.core.catalogue import Edition, natural_key
 from node.core.channel import HeadAt, head_leaf
-from node.core.entry import VerifiedEntry, origin_of
+from node.core.entry import WHOLE_ENTRY, VerifiedEntry, origin_of
 from node.core.errors import XinqiaoError
 from node.core.heartbeat import VerifiedHeartbeat
 from node.core.membership import Member, Standing
 from node.core.record import parse_record
-from node.core.state import Place, erasures_in
+from node.core.state import Erasure, Place, erasures_in
 from node.pb import channel_pb2
 
 LogKey = tuple[str, int]
@@ -119,7 +119,10 @@ class Truth:
         header = entry.header
         log = self.log((header.channel, header.epoch))
         item = (log.manifest(log.size) or channel_pb2.Manifest()).item
-        erases = {erasure.place: erasure.commitment for erasure in erasures_in(header, entry.body)}
+        erases: dict[Place, bytes] = {}
+        for erasure in erasures_in(header, entry.body):
+            erases[erasure.place] = erasure.commitment
+            erases |= self.slots_under(header.channel, erasure)
         slots = _slots(entry, editions.get(header.catalogue_version), item)
         written = WrittenEntry(header, entry.envelope.payload, entry.root, slots, erases)
         log.entries.append(written)
@@ -150,6 +153,16 @@ class Truth:
             return None
         slots = log.entries[place.index].slots
         return slots[place.position] if place.position < len(slots) else None
+
+    def slots_under(self, channel: str, erasure: Erasure) -> dict[Place, bytes]:
+        """The slots that an erasure of an entry as a whole takes away, each with its commitment; none for another."""
+        log = self.logs.get((channel, erasure.place.epoch))
+        if erasure.place.position != WHOLE_ENTRY or log is None or erasure.place.index >= log.size:
+            return {}
+        target = log.entries[erasure.place.index]
+        if target.header.records_root != erasure.commitment:
+            return {}
+        return {replace(erasure.place, position=at): slot.commitment for at, slot in enumerate(target.slots)}
 
     def older(self, channel: str, place: Place) -> list[Place]:
         """The places of all earlier records under the key of the one at a place."""

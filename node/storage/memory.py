@@ -11,7 +11,7 @@ from dataclasses import replace
 from threading import Lock
 
 from node.core.channel import HeadAt, Log
-from node.core.entry import VerifiedBody, VerifiedEntry, origin_of
+from node.core.entry import WHOLE_ENTRY, VerifiedBody, VerifiedEntry, erased_in, origin_of
 from node.core.errors import XinqiaoError
 from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import DEFAULT_LIMITS, Limits
@@ -40,7 +40,7 @@ from node.storage.memory_reading import (
     next_sequence,
     positions_of,
 )
-from node.storage.slots import names_slot, open_held, settle
+from node.storage.slots import open_held, root_of, settle
 
 
 class MemoryTransaction(MemoryReader):
@@ -81,7 +81,15 @@ class MemoryTransaction(MemoryReader):
         self._state.hashes.edit()[key] = (*stored, *entry.hashes)
         if entry.body is not None:
             self._store_body((*key, header.index), entry.body, complete)
+        else:
+            self._void_whole((*key, header.index), header.records_root)
         return self._counted(self._state, held)
+
+    def _void_whole(self, key: EntryKey, root: bytes) -> None:
+        """Forget an erasure of an entry as a whole that came before it and names another one."""
+        place = (key[0], Place(*key[1:], WHOLE_ENTRY))
+        if self._state.erasures.rows.get(place, root) != root:
+            del self._state.erasures.edit()[place]
 
     def put_body(self, channel: str, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
         if (channel, epoch, index) not in self._state.entries.rows:
@@ -165,13 +173,25 @@ class MemoryTransaction(MemoryReader):
             key = (channel, erasure.place.epoch, erasure.place.index)
             body = self._state.bodies.rows.get(key)
             if body is None:
-                self._state.erasures.edit()[channel, erasure.place] = erasure.commitment
+                self._erase_missing(key, erasure)
                 continue
             verified = open_held(self._state.entries.rows[key].envelope, body)
-            if names_slot(verified, erasure.place.position, erasure.commitment):
+            named = {erasure.place.position: erasure.commitment}
+            gone = erased_in(verified, named)
+            if gone:
                 self._state.erasures.edit()[channel, erasure.place] = erasure.commitment
                 self._strip(key)
-                self._erase_record(channel, erasure.place)
+                for position in sorted(gone):
+                    self._erase_record(channel, Place(*key[1:], position))
+
+    def _erase_missing(self, key: EntryKey, erasure: Erasure) -> None:
+        """Remember an erasure of what is not here; as a whole an entry can be erased without its body."""
+        entry = self._state.entries.rows.get(key)
+        if erasure.place.position == WHOLE_ENTRY and entry is not None:
+            if root_of(entry.envelope) != erasure.commitment:
+                return
+            self._state.entries.edit()[key] = replace(entry, complete=True)
+        self._state.erasures.edit()[key[0], erasure.place] = erasure.commitment
 
     def _erase_record(self, channel: str, place: Place) -> None:
         row = self._state.records.rows.get((channel, place))
@@ -208,7 +228,8 @@ class MemoryTransaction(MemoryReader):
         for index in range(self._row(channel, epoch).log.size):
             at = (channel, epoch, index)
             entry = self._state.entries.rows[at]
-            if entry.record_count and at not in self._state.bodies.rows:
+            is_erased = (channel, Place(epoch, index, WHOLE_ENTRY)) in self._state.erasures.rows
+            if entry.record_count and at not in self._state.bodies.rows and not is_erased:
                 self._state.entries.edit()[at] = replace(entry, complete=False)
 
     def set_quarantined(self, origin: str, quarantined: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.core import envelope as envelopes
-from node.core.entry import VerifiedBody, erase_slots, open_body
+from node.core.entry import VerifiedBody, erase_slots, erased_in, names_slot, open_body
 from node.core.state import Place
 from node.pb import channel_pb2, envelope_pb2
 from node.ports import HeldEntry, HeldRecord
@@ -25,20 +25,21 @@ class Settled:
 
 def settle(body: VerifiedBody, erasures: Mapping[int, bytes], barred: Collection[int]) -> Settled:
     """Take out of a body what may not be kept."""
-    erased = {position for position, commitment in erasures.items() if names_slot(body, position, commitment)}
+    erased = erased_in(body, erasures)
     gone = erased.union(barred)
     bare = set(body.bare)
     held = [position for position in range(len(body.records)) if position in gone and position not in bare]
     return Settled(
         body=erase_slots(body, held) if held else body,
         complete=bare <= gone,
-        void=sorted(erasures.keys() - erased),
+        void=sorted(position for position, named in erasures.items() if not names_slot(body, position, named)),
     )
 
 
-def names_slot(body: VerifiedBody, position: int, commitment: bytes) -> bool:
-    """Whether the body has that commitment at that position."""
-    return position < len(body.commitments) and body.commitments[position] == commitment
+def root_of(envelope: bytes) -> bytes:
+    """The records_root of a stored entry."""
+    payload = envelope_pb2.Envelope.FromString(envelope).payload
+    return envelopes.parse(channel_pb2.EntryHeader, payload).records_root
 
 
 def open_held(envelope: bytes, body: bytes) -> VerifiedBody:

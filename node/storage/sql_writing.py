@@ -21,7 +21,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from node.core.channel import HeadAt
-from node.core.entry import VerifiedBody, VerifiedEntry, origin_of
+from node.core.entry import WHOLE_ENTRY, VerifiedBody, VerifiedEntry, erased_in, names_slot, origin_of
 from node.core.errors import XinqiaoError
 from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import Limits
@@ -30,7 +30,7 @@ from node.core.receipt import VerifiedReceipt
 from node.core.state import Applied, Erasure, RecordInForce
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
-from node.storage.slots import names_slot, open_held, settle
+from node.storage.slots import open_held, root_of, settle
 from node.storage.sql_reading import MAX_INTEGER, SqlConnection, SqlReader, run
 
 _ADD_CHANNEL = "INSERT INTO channels (name, origin) VALUES (:channel, :origin)"
@@ -87,6 +87,7 @@ _PUT_ERASURE = (
     " ON CONFLICT (channel_id, epoch, entry_index, position) DO UPDATE SET commitment = excluded.commitment"
 )
 _DROP_ERASURE = "DELETE FROM erasures" + _OF_ENTRY + " AND position = :position"
+_VOID_WHOLE = _DROP_ERASURE.replace(":position", ":whole") + " AND commitment <> :named"
 _RECORD_AT = "SELECT natural_key, in_force FROM records" + _OF_ENTRY + " AND position = :position"
 _ERASE_RECORD = "DELETE FROM records" + _OF_ENTRY + " AND position = :position"
 
@@ -95,6 +96,8 @@ _REFOLD = "UPDATE logs SET left_at = NULL, applied_size = 0, records = 0" + _OF_
 _MISS_BODIES = (
     "UPDATE entries SET complete = 0" + _OF_LOG + " AND record_count > 0 AND NOT EXISTS (SELECT 1 FROM bodies b"
     " WHERE b.channel_id = entries.channel_id AND b.epoch = entries.epoch AND b.entry_index = entries.entry_index)"
+    " AND NOT EXISTS (SELECT 1 FROM erasures x WHERE x.channel_id = entries.channel_id AND x.epoch = entries.epoch"
+    " AND x.entry_index = entries.entry_index AND x.position = :whole)"
 )
 _MISS_NOTHING = "UPDATE entries SET complete = 1" + _OF_LOG + " AND complete = 0"
 _NO_RECORDS = "UPDATE logs SET records = 0" + _OF_LOG
@@ -281,6 +284,8 @@ class SqlTransaction(SqlReader):
         # (4) the body
         if entry.body is not None:
             self._store_body(channel_id, header.epoch, header.index, entry.body, complete)
+        else:
+            self._change(_VOID_WHOLE, **at, whole=WHOLE_ENTRY, named=header.records_root)
         return self._held(header.channel, header.epoch)
 
     def put_body(self, channel: str, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
@@ -369,12 +374,19 @@ class SqlTransaction(SqlReader):
     def _put_erasures_of(self, channel_id: int, epoch: int, index: int, erasures: Sequence[Erasure]) -> None:
         stored = self._stored(channel_id, epoch, index)
         body = open_held(stored.envelope, stored.body) if stored is not None and stored.body is not None else None
-        if body is not None:  # what is known to name other content is void
+        # What is known to name other content is void.
+        if body is not None:
             erasures = [e for e in erasures if names_slot(body, e.place.position, e.commitment)]
+        elif stored is not None:
+            root = root_of(stored.envelope)
+            erasures = [e for e in erasures if e.place.position != WHOLE_ENTRY or e.commitment == root]
         self._change_many(_PUT_ERASURE, [(channel_id, epoch, index, e.place.position, e.commitment) for e in erasures])
         if body is not None and stored is not None and erasures:
             self._strip(channel_id, epoch, index, body, bool(stored.complete))
-            self._erase_records(channel_id, epoch, index, [erasure.place.position for erasure in erasures])
+            gone = erased_in(body, {erasure.place.position: erasure.commitment for erasure in erasures})
+            self._erase_records(channel_id, epoch, index, sorted(gone))
+        elif stored is not None and any(erasure.place.position == WHOLE_ENTRY for erasure in erasures):
+            self._change(_SET_COMPLETE, id=channel_id, epoch=epoch, index=index, complete=1)
 
     def _strip(self, channel_id: int, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
         """Store a held body again, without what may no longer be kept."""
@@ -413,8 +425,9 @@ class SqlTransaction(SqlReader):
         if left_at is not None:
             self._change(_SET_LEFT, **log, left_at=left_at)
         elif self._change(_REFOLD, **log):
-            for statement in (_DROP_RECORDS, _DROP_OUTCOMES, _MISS_BODIES):
+            for statement in (_DROP_RECORDS, _DROP_OUTCOMES):
                 self._change(statement, **log)
+            self._change(_MISS_BODIES, **log, whole=WHOLE_ENTRY)
 
     def set_quarantined(self, origin: str, quarantined: bool) -> None:
         self._change(_QUARANTINE if quarantined else _RELEASE, origin=origin)

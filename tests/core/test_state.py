@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.core.catalogue import parse_edition
-from node.core.entry import open_body
+from node.core.entry import WHOLE_ENTRY, open_body
 from node.core.limits import NUMBERS_END, Limits
 from node.core.record import build_record
 from node.core.state import (
@@ -189,9 +189,22 @@ def test_g9_an_erasure_names_an_earlier_slot_of_its_own_channel() -> None:
     assert erasures(erase()) == [Erasure(Place(0, 0, 3), b"\x01" * 32)]
 
 
+def test_g9_an_entry_is_erased_as_a_whole_under_its_records_root() -> None:
+    whole = erase(kind=record_pb2.STATUS_KIND_ERASE_ENTRY, position=0)
+    assert erasures(whole) == [Erasure(Place(0, 0, WHOLE_ENTRY), b"\x01" * 32)]
+
+
+@pytest.mark.parametrize("kind", [channel_pb2.ENTRY_KIND_RECORDS, channel_pb2.ENTRY_KIND_STATUS])
+def test_every_record_of_an_entry_that_is_erased_as_a_whole_is_counted_so(kind: int) -> None:
+    entry = replace(unfolded([row(1).record, row(2).record], kind=kind), body=None)
+    found = applied(entry)
+    assert (found.counts, [*found.in_force, *found.behind]) == ({(ERASED, ""): 2}, [])
+
+
 @pytest.mark.parametrize(
     "changes",
     [
+        {"kind": record_pb2.STATUS_KIND_ERASE_ENTRY},  # its position is not 0
         {"channel": "310000/other"},
         {"channel": "310115/base"},
         {"index": 1},

@@ -12,8 +12,8 @@ CORE = ("node.core", "node.pb")
 PORTS = ("node.ports", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering")
 SHARED = (
-    *("node.admission", "node.dates", "node.hellos", "node.links", "node.missing", "node.sharing", "node.transfers"),
-    "node.visiting",
+    *("node.admission", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing", "node.sharing"),
+    *("node.transfers", "node.visiting"),
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
@@ -34,6 +34,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.missing": ("node.admission", "node.links", "node.sharing", *PORTS),
     "node.transfers": ("node.links", "node.sharing", *PORTS),
     "node.visiting": ("node.links", *PORTS),
+    # a part of publishing: what of our own entries is gone for good
+    "node.losses": ("node.admission", *PORTS),
     # the duties, which node.py joins: none knows another
     "node.publishing": (*SHARED, *PORTS),
     "node.receiving": (*SHARED, *PORTS),

@@ -453,7 +453,7 @@ _HOLDING = (
             Change(
                 "node.admission:_is_complete",
                 """
-                - return all(_names(body, at, erased.get(at, b"")) for at in body.bare)
+                - return erased_in(body, erased).issuperset(body.bare)
                 + return True
                 """,
             ),

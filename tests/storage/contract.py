@@ -12,7 +12,7 @@ import pytest
 
 from node.core import merkle
 from node.core.channel import HeadAt, Log, conflict
-from node.core.entry import VerifiedEntry, erase_slots, open_body
+from node.core.entry import WHOLE_ENTRY, VerifiedEntry, erase_slots, open_body
 from node.core.errors import XinqiaoError
 from node.core.limits import NUMBERS_END, Limits
 from node.core.record import content_hash
@@ -30,6 +30,7 @@ from tests.builders import (
     make_heartbeat,
     make_receipt,
     put_in_force,
+    whole_of,
 )
 
 SMALL = Limits(max_alarms_kept=3, max_equivocations_kept=2)
@@ -543,6 +544,76 @@ class ErasureContract:
             tx.put_erasures(CHANNEL, [Erasure(Place(HUGE, HUGE, 1), bytes(32))])
         keep_and_apply(store, entry)
         assert contents(store.records()) == [b"one"]
+
+    @pytest.mark.parametrize("before", [True, False])
+    def test_an_entry_erased_as_a_whole_is_complete_without_a_body(
+        self, store: Store, writer: ChannelWriter, before: bool
+    ) -> None:
+        entry = writer.records([b"one", b"two"])
+        erasure = whole_of(entry)
+        if before:
+            with store.transaction() as tx:
+                tx.put_erasures(CHANNEL, [erasure])
+        keep(store, replace(entry, body=None), complete=before)
+        if not before:
+            with store.transaction() as tx:
+                tx.put_erasures(CHANNEL, [erasure])
+        held = store.channel(CHANNEL)
+        assert held is not None
+        assert (held.incomplete_bodies, list(store.incomplete_entries(CHANNEL, 0, 10))) == (0, [])
+        assert dict(store.erasures(CHANNEL, 0, 0)) == {WHOLE_ENTRY: erasure.commitment}
+
+    def test_an_entry_erased_as_a_whole_keeps_its_commitments_and_no_record(
+        self, store: Store, writer: ChannelWriter
+    ) -> None:
+        first, second = writer.records([b"old"]), writer.records([b"new", b"other"])
+        keep(store, first, second)
+        apply(store, put_in_force(first, {0: "a"}))
+        apply(store, put_in_force(second, {0: "a", 1: "b"}, replaces={0: Place(0, 0, 0)}))
+        with store.transaction() as tx:
+            tx.put_erasures(CHANNEL, [whole_of(second)])
+        held = store.entry(CHANNEL, 0, 1)
+        assert held is not None
+        assert held.body is not None
+        assert open_body(second.header, held.body).bare == (0, 1)
+        assert (held.complete, contents(store.records()), store.record_count()) == (True, [b"old"], 1)
+        assert second.body is not None
+        with store.transaction() as tx:  # nor is anything of it kept that comes later
+            tx.put_body(CHANNEL, 0, 1, second.body, complete=True)
+        held = store.entry(CHANNEL, 0, 1)
+        assert held is not None
+        assert open_body(second.header, held.body or b"").bare == (0, 1)
+
+    @pytest.mark.parametrize("before", [True, False])
+    @pytest.mark.parametrize("has_body", [True, False])
+    def test_an_erasure_of_another_entry_as_a_whole_is_void(
+        self, store: Store, writer: ChannelWriter, before: bool, has_body: bool
+    ) -> None:
+        entry = writer.records([b"one"])
+        kept = entry if has_body else replace(entry, body=None)
+        if not before:
+            keep(store, kept, complete=has_body)
+        with store.transaction() as tx:
+            tx.put_erasures(CHANNEL, [replace(whole_of(entry), commitment=bytes(32))])
+        if before:
+            keep(store, kept, complete=has_body)
+        held = store.entry(CHANNEL, 0, 0)
+        assert held is not None
+        assert (held.complete, dict(store.erasures(CHANNEL, 0, 0))) == (has_body, {})
+        assert held.body == (entry.body.serialized if has_body and entry.body is not None else None)
+
+    def test_who_comes_back_does_not_wait_for_an_entry_erased_as_a_whole(
+        self, store: Store, writer: ChannelWriter
+    ) -> None:
+        lost, other = writer.records([b"one"]), writer.records([b"two"])
+        keep(store, replace(lost, body=None), replace(other, body=None), complete=False)
+        with store.transaction() as tx:
+            tx.put_erasures(CHANNEL, [whole_of(lost)])
+            tx.erase_bodies(CHANNEL, 0)
+            tx.set_left(CHANNEL, 0, 1)
+        with store.transaction() as tx:
+            tx.set_left(CHANNEL, 0, None)
+        assert list(store.incomplete_entries(CHANNEL, 0, 10)) == [1]
 
     def test_it_does_not_matter_when_an_erasure_came(self, store: Store, writer: ChannelWriter) -> None:
         first, second = writer.records([b"old"]), writer.records([b"new"])
