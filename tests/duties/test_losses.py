@@ -105,8 +105,8 @@ def test_g2_an_origin_erases_what_every_reader_was_asked_for_and_no_fold_stands_
     async def scenario() -> None:
         network = await restored()
         await network.settle(1)
-        for node in network.nodes:
-            assert state_at(network, node) == (4, 2, 0)
+        for label in network.nodes:
+            assert state_at(network, label) == (4, 2, 0)
         await network.settle()
         for node in network.nodes.values():
             assert state_at(network, node.settings.id) == (5, 5, 3)
