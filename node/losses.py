@@ -35,20 +35,14 @@ class Loss:
     records: int
     ops: Sequence[record_pb2.StatusOp]
 
-    @property
-    def parameters(self) -> dict[str, str]:
-        """What the alarm says of it."""
-        channel, epoch = self.key
-        what = "status operations" if self.kind == channel_pb2.ENTRY_KIND_STATUS else "records"
-        found = {"channel": channel, "epoch": str(epoch), "index": str(self.index)}
-        return found | {"count": str(self.records), "what": what}
-
 
 def tell_losses(tx: StoreTransaction, losses: Sequence[Loss], now_ms: int) -> None:
-    """Raise an alarm for each entry: its operator must publish again what it held."""
+    """Raise an alarm for each entry: its operator must publish, or order, again what it held."""
     for loss in losses:
         channel, epoch = loss.key
-        tx.raise_alarm("ENTRY_LOST", f"{channel} {epoch}/{loss.index}", loss.parameters, now_ms)
+        code = "STATUS_LOST" if loss.kind == channel_pb2.ENTRY_KIND_STATUS else "ENTRY_LOST"
+        found = {"channel": channel, "epoch": str(epoch), "index": str(loss.index), "count": str(loss.records)}
+        tx.raise_alarm(code, f"{channel} {epoch}/{loss.index}", found, now_ms)
 
 
 class Losses:

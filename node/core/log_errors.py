@@ -49,9 +49,9 @@ LOG_ERRORS: dict[str, tuple[str, str, str, str]] = {
     ),
     "ENTRY_LOST": (
         "DATA_LOSS",
-        "{count} {what} of {channel} {epoch}/{index} are lost: no member can give them back; all count them as erased",
+        "{count} records of {channel} {epoch}/{index} are lost: no member can give them back; all count them as erased",
         "you",
-        "publish these rows again; erase again what lost status operations had erased",
+        "publish these rows again from their source",
     ),
     "ENTRY_NETWORK": (
         "INVALID_ARGUMENT",
@@ -118,5 +118,11 @@ LOG_ERRORS: dict[str, tuple[str, str, str, str]] = {
         "what this node holds of {channel} epoch {epoch} is not what the officers have cut; it is not answered",
         "{origin}",
         "{origin} publishes it again in its next epoch",
+    ),
+    "STATUS_LOST": (
+        "DATA_LOSS",
+        "what {channel} {epoch}/{index} had erased is not known any more: no member can give that entry back",
+        "you",
+        "erase these records again with `xinqiao record erase`",
     ),
 }

@@ -114,7 +114,7 @@ def test_g2_an_origin_erases_what_every_reader_was_asked_for_and_no_fold_stands_
             assert_sound(node)
         (op,) = ops_at(network[ORIGIN], 0, 4)
         assert (op.kind, op.target.index, op.particulars_slot) == (record_pb2.STATUS_KIND_ERASE_ENTRY, LOST, 2)
-        told = {"channel": BASE, "epoch": "0", "index": "2", "count": "3", "what": "records"}
+        told = {"channel": BASE, "epoch": "0", "index": "2", "count": "3"}
         assert alarms_at(network, ORIGIN, "ENTRY_LOST") == [(f"{BASE} 0/2", told)]
         assert [alarms_at(network, node, "ENTRY_LOST") for node in (NEAR, FAR)] == [[], []]
         # Once is enough; and what is published again is new.
@@ -242,8 +242,7 @@ def test_g2_a_lost_erasure_is_given_up_too_and_its_operator_told() -> None:
         network.start(ORIGIN, backup, network.sidecars[ORIGIN])
         await network.settle()
         assert [state_at(network, node) for node in network.nodes] == [(4, 4, 2)] * 2
-        ((_, told),) = alarms_at(network, ORIGIN, "ENTRY_LOST")
-        assert told["what"] == "status operations"
+        assert [subject for subject, _ in alarms_at(network, ORIGIN, "STATUS_LOST")] == [f"{BASE} 0/2"]
         # It can be ordered once more.
         await network[ORIGIN].publishing.erase(BASE, Place(0, 1, 0), "沪更〔2026〕1号", "数据有误")
         await network.settle()
