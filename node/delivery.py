@@ -23,7 +23,7 @@ from typing import Protocol
 
 from node.admission import is_own, lane_of, root_at
 from node.core import heartbeat as heartbeats
-from node.core.channel import HeadAt, awaits_cut, is_channel_name
+from node.core.channel import HeadAt, is_channel_name
 from node.core.delivery import choose_links
 from node.core.entry import origin_of
 from node.core.errors import XinqiaoError, from_refusal
@@ -35,11 +35,11 @@ from node.links import Link, LinkStates, Work, check_skew, count_refused, ended,
 from node.missing import Missing
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
+from node.refusals import ASK_AGAIN_MS, Extent, Refusals, registry_seen
 from node.sharing import Sharing
-from node.transfers import EntryReceiver, Transfers
+from node.transfers import EntryReceiver, Given, Transfers
 from node.visiting import Visiting
 
-ASK_AGAIN_MS = 600_000
 LOCAL_PAUSE_S = 1.0
 
 
@@ -85,8 +85,7 @@ class Delivery:
         self._registry_seen = registry_seen
         self._peer_answered, self._own_heartbeat_returned = peer_answered, own_heartbeat_returned
         self._also_linked = also_linked
-        self._interval_s = interval_s
-        self._links_further = links_further
+        self._interval_s, self._links_further = interval_s, links_further
         # Another one after every start: peers tell again what a restored database has forgotten.
         self._hellos = Hellos(view, sharing, clock, f"{store.incarnation()}.{entropy.bytes(8).hex()}")
         self._limits = limits
@@ -105,6 +104,7 @@ class Delivery:
         self._transfers = Transfers(
             store=store, writer=writer, receiver=receiver, sharing=sharing, clock=clock, reach=self._reach
         )
+        self._refusals = Refusals(view=view, store=store, clock=clock, first_ms=int(interval_s * 1000))
         self.refused_news = 0
         self.visiting = Visiting(
             view=view,
@@ -298,6 +298,7 @@ class Delivery:
         started_anew = link.heard.incarnation not in ("", response.cursor.incarnation)
         link.told = exchange_service_pb2.Cursor() if started_anew else told
         link.hear(response.cursor)
+        link.registry = registry_seen(response.registry)
         await self._registry_seen(node, response.registry)
         if response.in_step:
             # As they stood in the request: meanwhile this node may have appended.
@@ -350,6 +351,7 @@ class Delivery:
         keys = sorted(theirs.keys() | ours.keys())
         # What is known of the peer is what it says now, so that it cannot grow from one Hello to the next.
         link.known = {key: theirs[key].size if key in theirs else link.answered.get(key, 0) for key in keys}
+        link.refused = {key: link.refused[key] for key in keys if key in link.refused}
         link.bulk = {}
         await self._tell_cuts(link, ours)
         gave_all, new = True, []
@@ -359,7 +361,8 @@ class Delivery:
                 continue
             is_lost = work.pulls and is_own(self._view, key[0])
             if is_lost or self._lane(key) is Lane.CONTROL:
-                gave_all = await self._do(link, Lane.CONTROL, key, work) and gave_all
+                was_given = await self._do(link, Lane.CONTROL, key, work)
+                gave_all = gave_all and (was_given or not is_lost)
             elif work.pulls and self._store.channel(*key) is None:
                 new.append(key)
             else:
@@ -374,11 +377,11 @@ class Delivery:
         In the bulk a list that is new to this node, or goes on in a new epoch, would wait behind every other log.
         """
         if self._store.channel(*key) is None:
-            await self._do(link, Lane.CONTROL, key, Work(pulls=True, start=0, end=1))
+            await self._do(link, Lane.CONTROL, key, Work(pulls=True, start=0, end=1, theirs=theirs))
         held = self._store.channel(*key)
         if held is None or held.log.size >= theirs.size:
             return
-        rest = Work(pulls=True, start=held.log.size)
+        rest = Work(pulls=True, start=held.log.size, theirs=theirs)
         if lane_of(held.manifest) is Lane.CONTROL:
             await self._do(link, Lane.CONTROL, key, rest)
         else:
@@ -422,15 +425,15 @@ class Delivery:
         if ours is None:
             held = self._store.channel(*key)
             size = held.log.size if held is not None else 0
-            return Work(pulls=True, start=size) if theirs.size > size else None
+            return Work(pulls=True, start=size, theirs=theirs) if theirs.size > size else None
         if theirs == ours:
             return None
         if theirs.size > ours.size:
-            return Work(pulls=True, start=ours.size)
+            return Work(pulls=True, start=ours.size, theirs=theirs)
         held = self._store.channel(*key)
         if held is not None and root_at(self._store, held.log, theirs.size) == theirs.root:
             return Work(pulls=False, start=theirs.size)
-        return Work(pulls=True, start=max(theirs.size - 1, 0), probes=True)
+        return Work(pulls=True, start=max(theirs.size - 1, 0), probes=True, theirs=theirs)
 
     def _lane(self, key: ChannelEpoch) -> Lane:
         held = self._store.channel(*key)
@@ -439,29 +442,50 @@ class Delivery:
     async def _do(self, link: Link, lane: Lane, key: ChannelEpoch, work: Work) -> bool:
         """Do what a comparison found; whether the peer gave what it claims, and we took it.
 
-        Time may have passed since: what has come or gone meanwhile does not move again.
+        Time may have passed since: what has come or gone meanwhile does not move again. Nor does what would be refused.
         """
-        if self._is_in_vain(link, key, work):
+        if self._is_closed(key, work):
             return True
-        if not work.pulls:
-            await self._transfers.push(link, lane, key, link.known.get(key, work.start))
-            return True
+        standing = self._refusals.standing(link, key, work)
+        extent = self._refusals.extent(link, lane, key, standing)
+        if extent is Extent.NOTHING:
+            return False
+        is_taken = await (self._fetch if work.pulls else self._offer)(link, lane, key, work, extent)
+        if not is_taken:
+            self._refusals.note(link, key, standing)
+        return is_taken
+
+    def _is_closed(self, key: ChannelEpoch, work: Work) -> bool:
+        """Whether nothing of a log of another node is taken here, as no cut of it is known."""
+        if not work.pulls or is_own(self._view, key[0]) or not self._refusals.awaits_cut(key):
+            return False
+        # A probe may prove two histories, which closes all logs of their origin.
+        return self._store.log(*key).quarantined or not work.probes
+
+    async def _fetch(self, link: Link, lane: Lane, key: ChannelEpoch, work: Work, extent: Extent) -> bool:
         held = self._store.channel(*key)
         start = work.start if work.probes or held is None else max(work.start, held.log.size)
-        given = await self._transfers.pull(link, lane, key, start, work.end)
-        if given == 0 and not work.probes and start == work.start:
+        first_end = work.end if extent is Extent.ALL else start + 1
+        given = await self._transfers.pull(link, lane, key, start, first_end)
+        if first_end is not None and given.refusal is not None and _is_open(given.refusal, extent):
+            given = await self._transfers.pull(link, lane, key, start, None)
+        elif first_end is not None and given == Given(1) and work.end is None:
+            start += 1
+            given = await self._transfers.pull(link, lane, key, start, None)
+        if given == Given(0) and not work.probes and start == work.start:
             false = XinqiaoError("HEAD_FALSE", peer=link.node, channel=key[0], epoch=key[1])
             await self._transfers.alarm(link, key, false)
-        return given is not None
+        return given.refusal is None
 
-    def _is_in_vain(self, link: Link, key: ChannelEpoch, work: Work) -> bool:
-        """Whether nothing of a closed log would be taken: this node knows no cut of it, and the peer knew none."""
-        log, origin = self._store.log(*key), self._view.members.get(origin_of(key[0]))
-        if origin is None or not awaits_cut(log, origin) or (work.pulls and is_own(self._view, key[0])):
-            return False
-        if work.pulls:  # a probe may prove two histories, which closes all logs of their origin
-            return log.quarantined or not work.probes
-        return abs(self._clock.now_ms() - link.refused_ms.get(key, -ASK_AGAIN_MS)) < ASK_AGAIN_MS
+    async def _offer(self, link: Link, lane: Lane, key: ChannelEpoch, work: Work, extent: Extent) -> bool:
+        start = link.known.get(key, work.start)
+        if extent is not Extent.ALL:
+            first = self._transfers.outgoing(link, key, start, start + 1)
+            refusal = await self._transfers.push(link, lane, key, first)
+            if refusal is not None and not _is_open(refusal, extent):
+                return False
+            start = link.known.get(key, start)
+        return await self._transfers.push(link, lane, key, self._transfers.outgoing(link, key, start)) is None
 
     # -- what moves besides ---------------------------------------------------------------------------
 
@@ -469,7 +493,8 @@ class Delivery:
         for key in [key for key in link.dirty if self._lane(key) is lane]:
             del link.dirty[key]
             if key in link.known:
-                await self._transfers.push(link, lane, key, link.known[key])
+                # The log has grown: whatever was refused before is offered with what is new.
+                await self._do(link, lane, key, Work(pulls=False, start=link.known[key]))
             else:
                 link.want_hello()
 
@@ -478,7 +503,7 @@ class Delivery:
         for key, start, end in self._missing.wanted(link, lane):
             await self._transfers.pull(link, lane, key, start, end)
         for key, entries in self._missing.brought(link, lane):
-            await self._transfers.push(link, lane, key, 0, entries)
+            await self._transfers.push(link, lane, key, entries)
 
     def has_answered(self, node: str, key: ChannelEpoch, index: int) -> bool:
         """Whether a member was asked for the body of an entry of our own, and has given what it has."""
@@ -514,6 +539,11 @@ class Delivery:
             if self._hellos.has_heard(request):
                 self._peer_answered(peer)
         return answer
+
+
+def _is_open(refusal: XinqiaoError, extent: Extent) -> bool:
+    """Whether an entry that was refused alone may be taken together with those that follow it."""
+    return extent is not Extent.ONE and refusal.code == "ENTRY_UNCONFIRMED"
 
 
 def _report_fault(node: str, error: Exception) -> None:

@@ -53,13 +53,24 @@ async def ended(*tasks: "asyncio.Task[None]") -> None:
 class Work:
     """A log to pull from a peer, or to push to it, from an index on; end is where a pull stops, None for nowhere.
 
-    probes: the entry before our head is asked for, to find out which of two histories is whose.
+    probes: the entry before our head is asked for, to find out which of two histories is whose. theirs is the head
+    that the peer claims.
     """
 
     pulls: bool
     start: int
     probes: bool = False
     end: int | None = None
+    theirs: HeadAt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A transfer that was refused: how things stood before it, how often in a row they stood so, and when last."""
+
+    standing: bytes
+    times: int
+    at_ms: int
 
 
 @dataclass(slots=True)
@@ -67,6 +78,7 @@ class Link:
     """One link: what is known of the peer and what there is to do, all of it rebuilt by the next Hello.
 
     answered is how far the peer said that it holds what was sent to it: it may name no head of a log that it holds.
+    registry says which files of the registry the peer has read.
     """
 
     node: str
@@ -82,7 +94,8 @@ class Link:
     asked: Asked = field(default_factory=dict)
     brought: Asked = field(default_factory=dict)
     asked_sizes: dict[ChannelEpoch, int] = field(default_factory=dict)
-    refused_ms: dict[ChannelEpoch, int] = field(default_factory=dict)
+    refused: dict[ChannelEpoch, Refused] = field(default_factory=dict)
+    registry: tuple[int, int, bytes] = (0, 0, b"")
     hello_due: bool = True
     _taken: dict[ChannelEpoch, int] = field(default_factory=dict)
     _put_off: set[ChannelEpoch] = field(default_factory=set)
@@ -102,6 +115,7 @@ class Link:
         """The peer holds all there is: nothing found by an earlier comparison moves any more."""
         self.known = {key: head.size for key, head in heads}
         self.bulk.clear()
+        self.refused.clear()
 
     @contextmanager
     def taking(self, key: ChannelEpoch) -> Iterator[None]:

@@ -5,6 +5,7 @@ A refused entry ends the turn of its log, never the link; what a peer says of th
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Protocol
 
 from node.core.entry import SignedEntry, origin_of
@@ -37,6 +38,14 @@ class TakenEntries(Protocol):
     def size(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How many entries a peer gave; refusal is why one of them, or the call, was refused."""
+
+    entries: int
+    refusal: XinqiaoError | None = None
+
+
 class Transfers:
     """Moves entries of one log at a time. reach says how a peer is called; raises WIRE_UNREACHABLE."""
 
@@ -59,22 +68,20 @@ class Transfers:
 
     # -- from a peer ------------------------------------------------------------------------------------
 
-    async def pull(self, link: Link, lane: Lane, key: ChannelEpoch, start: int, end: int | None) -> int | None:
-        """Take entries in runs, each one transaction; a refused entry ends this log's turn, not the link.
-
-        How many the peer gave, None where one of them or the call was refused.
-        """
+    async def pull(self, link: Link, lane: Lane, key: ChannelEpoch, start: int, end: int | None) -> Given:
+        """Take entries in runs, each one transaction; a refused entry ends this log's turn, not the link."""
         said: list[XinqiaoError] = []
         given = 0
         async with aclosing(self._runs(link, lane, key, (start, end), said)) as runs:
             async for run in runs:
                 given += len(run)
-                if not await self._hand_over(link, key, run):
-                    return None
+                refusal = await self._hand_over(link, key, run)
+                if refusal is not None:
+                    return Given(given, refusal)
         if said:
             await self._note_refusal(link, key, said[0])
-            return None
-        return given
+            return Given(given, said[0])
+        return Given(given)
 
     async def _runs(
         self, link: Link, lane: Lane, key: ChannelEpoch, span: tuple[int, int | None], said: list[XinqiaoError]
@@ -94,8 +101,8 @@ class Transfers:
         if run:
             yield run
 
-    async def _hand_over(self, link: Link, key: ChannelEpoch, run: Sequence[SignedEntry]) -> bool:
-        """Give a run to the receiving duty; False where it refused one of the entries."""
+    async def _hand_over(self, link: Link, key: ChannelEpoch, run: Sequence[SignedEntry]) -> XinqiaoError | None:
+        """Give a run to the receiving duty; why it refused one of the entries, if so."""
 
         async def prove(old_size: int, new_size: int) -> Sequence[bytes]:
             try:
@@ -111,8 +118,8 @@ class Transfers:
             if error.family in (Family.LOCAL, Family.WIRE):
                 raise
             await self.alarm(link, key, error)
-            return False
-        return True
+            return error
+        return None
 
     async def _note_refusal(self, link: Link, key: ChannelEpoch, error: XinqiaoError) -> None:
         """What a peer says of one log is shown as its word; what it says of the link makes the link rest."""
@@ -134,20 +141,20 @@ class Transfers:
     # -- to a peer --------------------------------------------------------------------------------------
 
     async def push(
-        self, link: Link, lane: Lane, key: ChannelEpoch, start: int, some: AsyncIterator[SignedEntry] | None = None
-    ) -> None:
-        """Send some entries, or all from an index on; the answers say how far the peer holds the log."""
+        self, link: Link, lane: Lane, key: ChannelEpoch, entries: AsyncIterator[SignedEntry]
+    ) -> XinqiaoError | None:
+        """Send entries; the answers say how far the peer holds the log. Why the peer refused one of them, if so."""
         receipts: list[envelope_pb2.Envelope] = []
+        refusal: XinqiaoError | None = None
         if link.takes(key):
-            return
-        async for answer in self._reach(link.node).push(lane, some or self._outgoing(link, key, start)):
+            return None
+        async for answer in self._reach(link.node).push(lane, entries):
             if answer.refusal is not None:
                 refusal = from_refusal(answer.refusal)
                 await self._note_refusal(link, key, refusal)
                 if refusal.code == "ENTRY_UNCONFIRMED":
                     link.ask_size(key, refusal.parameters.get("size", ""))
                 link.known.pop(key, None)
-                link.refused_ms[key] = self._clock.now_ms()
                 break
             link.known[key] = link.answered[key] = answer.size
             if origin_of(key[0]) == link.node:
@@ -157,12 +164,15 @@ class Transfers:
                 receipts = [answer.receipt]
         if receipts:
             await self._receiver.take_receipts(receipts)
+        return refusal
 
-    async def _outgoing(self, link: Link, key: ChannelEpoch, start: int) -> AsyncIterator[SignedEntry]:
+    async def outgoing(
+        self, link: Link, key: ChannelEpoch, start: int, end: int | None = None
+    ) -> AsyncIterator[SignedEntry]:
         """The entries of a push: those that the peer has meanwhile from others, or takes itself, are passed over."""
         due = start
         while not link.takes(key):
-            signed = next(self._sharing.entries(link.node, key[0], key[1], due, None), None)
+            signed = next(self._sharing.entries(link.node, key[0], key[1], due, end), None)
             if signed is None:
                 return
             yield self._sharing.leading(link.node, signed, link.asked_sizes.get(key))

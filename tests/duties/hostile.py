@@ -184,7 +184,8 @@ class ScriptedPeer:
     ) -> AsyncIterator[SignedEntry]:
         self._called(f"pull {channel} {epoch}/{start}")
         for signed in self.entries:
-            yield signed
+            if end is None or signed.index < end:
+                yield signed
         if self.pull_failure is not None:
             raise self.pull_failure
 

@@ -7,7 +7,6 @@ import pytest
 from node.core.channel import HeadAt
 from node.core.entry import SignedEntry
 from node.core.membership import Standing
-from node.delivery import ASK_AGAIN_MS
 from node.pb import registry_pb2
 from node.ports import Lane
 from tests.builders import list_keys, make_node, signing_key
@@ -53,12 +52,23 @@ def test_a_log_without_a_cut_is_offered_once_and_not_fetched_at_all(caller: str)
     asyncio.run(scenario())
 
 
+def test_a_log_without_a_cut_is_offered_with_one_entry_alone() -> None:
+    async def scenario() -> None:
+        network = await reinstated_before_anybody_held_anything()
+        moved = carried(network)
+        await network.sync(ORIGIN, READER)
+        assert network[ORIGIN].world.store.log(BASE, 0).size == 2
+        assert moved == [(ORIGIN, READER, 0)]
+
+    asyncio.run(scenario())
+
+
 def test_a_log_without_a_cut_is_offered_again_after_a_while_as_the_reader_may_know_a_cut_by_then() -> None:
     async def scenario() -> None:
         network = await reinstated_before_anybody_held_anything()
         await network.sync(ORIGIN, READER)
         moved = carried(network)
-        network.clock.time_ms += ASK_AGAIN_MS - 1
+        network.clock.time_ms += int(network[ORIGIN].settings.heartbeat_interval_s * 1000) - 1
         await network.sync(ORIGIN, READER)
         assert moved == []
         network.clock.time_ms += 1

@@ -70,6 +70,7 @@ def tables_of(node: Node, peer: str = "330100") -> dict[str, int]:
         "bulk": len(link.bulk),
         "dirty": len(link.dirty),
         "asked": len(link.asked),
+        "refused": len(link.refused),
         "alarms": len(node.answering.alarms()),
         "locks": len(node.receiving._locks),
         "searched": len(node.receiving._searched),
@@ -244,8 +245,9 @@ def test_a_clock_that_is_off_is_refused_on_both_sides_and_breaks_nothing(time_ms
 
 
 async def pushed(node: Node, peer: ScriptedPeer, refusal: envelope_pb2.Refusal) -> str:
-    """What becomes of a push that the peer refuses."""
+    """What becomes of a push that the peer refuses; each time it has started anew, and may refuse no more."""
     peer.response = claims()
+    peer.response.cursor.incarnation = f"start {len(peer.calls)}"
     peer.answers = [PushAnswer(BASE, 0, 0, refusal, None)]
     return await refused(node.delivery.sync_once("330100"))
 
@@ -317,7 +319,8 @@ def test_a_pull_that_breaks_off_keeps_what_came_before() -> None:
         network, node, peer = meeting()
         writer = base_of(network)
         peer.response = claims(Head(channel=BASE, size=4, root=writer.log.root))
-        peer.entries = run_of(writer, 0, 3)
+        await node.receive(run_of(writer, 0, 1))
+        peer.entries = run_of(writer, 1, 3)
         peer.pull_failure = XinqiaoError("WIRE_IDLE", limit_s=60)
         assert await refused(node.delivery.sync_once("330100")) == "WIRE_IDLE"
         assert node.answering.channel(BASE).log.size == 3

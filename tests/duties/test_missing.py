@@ -8,7 +8,7 @@ import pytest
 from node.core.audience import parse_audience
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
-from node.delivery import ASK_AGAIN_MS
+from node.refusals import ASK_AGAIN_MS
 from tests.duties.test_exchange import BASE, network_with_rows
 from tests.duties.test_visiting import only_dials_out
 from tests.wire import Network

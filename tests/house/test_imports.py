@@ -12,8 +12,8 @@ CORE = ("node.core", "node.pb")
 PORTS = ("node.ports", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering")
 SHARED = (
-    *("node.admission", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing", "node.sharing"),
-    *("node.transfers", "node.visiting"),
+    *("node.admission", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing", "node.refusals"),
+    *("node.sharing", "node.transfers", "node.visiting"),
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
@@ -28,10 +28,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.dates": ("node.admission", *PORTS),
     "node.links": PORTS,
     "node.sharing": ("node.admission", *PORTS),
-    # parts of delivery: what is said in a comparison, which bodies to ask for or bring, how entries move, whom to
-    # meet without a link
+    # parts of delivery: what is said in a comparison, which bodies to ask for or bring, what not to move again,
+    # how entries move, whom to meet without a link
     "node.hellos": ("node.links", "node.sharing", *PORTS),
     "node.missing": ("node.admission", "node.links", "node.sharing", *PORTS),
+    "node.refusals": ("node.links", *PORTS),
     "node.transfers": ("node.links", "node.sharing", *PORTS),
     "node.visiting": ("node.links", *PORTS),
     # a part of publishing: what of our own entries is gone for good
