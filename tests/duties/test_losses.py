@@ -14,9 +14,9 @@ from node.core.entry import SignedEntry, open_body
 from node.core.errors import XinqiaoError
 from node.core.membership import Standing
 from node.core.state import ERASED, Place
-from node.delivery import ASK_AGAIN_MS
 from node.node import Node
 from node.pb import channel_pb2, record_pb2
+from node.refusals import ASK_AGAIN_MS
 from node.storage.memory import MemoryStore
 from tests.duties.hostile import assert_sound
 from tests.duties.rows import code_of, manifest, row
