@@ -112,7 +112,8 @@ class Delivery:
             interval_s=interval_s,
             only_dials_out=self._only_dials_out,
             linked=lambda: self._links,
-            meet=self._round,
+            meet=self._meet,
+            carry=self._carry,
             report=_report_fault,
         )
 
@@ -273,8 +274,14 @@ class Delivery:
         await self._round(self._links.setdefault(node, Link(node)))
 
     async def _round(self, link: Link) -> None:
+        await self._meet(link)
+        await self._carry(link)
+
+    async def _meet(self, link: Link) -> None:
         await self._sync(link)
         await self._push_dirty(link, Lane.CONTROL)
+
+    async def _carry(self, link: Link) -> None:
         await self._bulk_round(link)
         await self._put_receipts(link)
 

@@ -1,15 +1,19 @@
 """A node that nobody can call meets every member in turn, so that no channel it may read stays unknown to it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import patch
 
 from node.core.delivery import choose_links, choose_visits
+from node.core.entry import SignedEntry
 from node.links import Link
 from node.pb import exchange_service_pb2
+from node.ports import Lane
 from node.visiting import VISITS_PER_INTERVAL
 from tests.duties.rows import manifest, row
 from tests.duties.test_delivery import eventually, live, running, size_at
-from tests.wire import Network
+from tests.wire import Network, WirePeer
 
 READER = "330100"
 ORIGIN = "310115"
@@ -117,6 +121,48 @@ def test_visits_are_paid_one_after_another_and_a_stop_in_the_middle_leaves_no_ta
             await stuck.wait()
             await asyncio.sleep(0.1)
         assert (under_way, most) == (1, 1)
+
+    asyncio.run(scenario())
+
+
+def test_g4_no_visit_waits_for_the_bulk_of_another_one() -> None:
+    async def scenario() -> None:
+        others = [f"3201{number:02d}" for number in range(5)]
+        network = await strangers(*others)
+        reader = network[READER]
+        pull, stuck = WirePeer.pull, set[str]()
+
+        async def bulk_stands_still(
+            self: WirePeer, lane: Lane, channel: str, epoch: int, start: int, end: int | None = None
+        ) -> AsyncIterator[SignedEntry]:
+            if lane is Lane.BULK:
+                stuck.add(channel)
+                await asyncio.Event().wait()
+            async for signed in pull(self, lane, channel, epoch, start, end):
+                yield signed
+
+        for node in others:
+            await network[node].publishing.create_channel("base", manifest())
+            await network[node].publishing.publish(f"{node}/base", [row(1)])
+        with patch.object(WirePeer, "pull", bulk_stands_still):
+            async with running(reader):
+                await eventually(lambda: bool(stuck))
+                # Each of them has become a link: all were met.
+                await eventually(lambda: set(reader.delivery.linked) == {ORIGIN, *others})
+
+    asyncio.run(scenario())
+
+
+def test_what_a_visit_found_of_bulk_comes_too() -> None:
+    async def scenario() -> None:
+        network = await strangers("320100")
+        reader, holder = network[READER], network["320100"]
+        await holder.delivery.sync_once(ORIGIN)
+        assert size_at(holder, CHANNEL) == 2
+        # Its origin never answers again: of those that do, none is a link.
+        network.down.add(ORIGIN)
+        async with running(reader):
+            await eventually(lambda: size_at(reader, CHANNEL) == 2)
 
     asyncio.run(scenario())
 
