@@ -80,8 +80,7 @@ class Delivery:
         self._peers = peers
         self._receiver = receiver
         self._sharing = sharing
-        self._clock = clock
-        self._entropy = entropy
+        self._clock, self._entropy = clock, entropy
         self._registry_seen = registry_seen
         self._peer_answered, self._own_heartbeat_returned = peer_answered, own_heartbeat_returned
         self._also_linked = also_linked
