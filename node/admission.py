@@ -198,6 +198,13 @@ def heartbeat_head(view: channel_pb2.HeartbeatView, key: ChannelEpoch) -> HeadAt
     return None
 
 
+def raise_cut(tx: StoreTransaction, key: ChannelEpoch, cut: HeadAt) -> None:
+    """Note up to where a log is cut, unless a larger cut was found since this one was looked for."""
+    before = tx.log(*key).cut
+    if before is None or before.size < cut.size:
+        tx.set_cut(*key, cut)
+
+
 def _tell_of_future(tx: StoreTransaction, header: channel_pb2.EntryHeader, now_ms: int) -> None:
     """Somebody's clock is wrong: what an entry brings is answered from its date on, which may be far away."""
     found = {"channel": header.channel, "epoch": str(header.epoch), "index": str(header.index)}

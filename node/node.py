@@ -159,6 +159,7 @@ class Node:
         await self.publishing.beat()
         self.delivery.beat()
         await self.publishing.give_up_lost()
+        await self.publishing.erase_again_above_cuts()
 
     async def _beat_after_appends(self) -> None:
         """What was appended is fresh, and can be proven, soon; a run of appends costs one heartbeat."""

@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
-from node.admission import Admission, header_of, is_own, lane_of, root_at
+from node.admission import Admission, header_of, is_own, lane_of, raise_cut, root_at
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core.audience import manifest_defect
@@ -87,6 +87,7 @@ class Publishing:
         self._recovery: Recovery | None = None
         self._losses = Losses(view, store, has_answered, limits)
         self._signed: dict[ChannelEpoch, HeadAt] = {}
+        self._looked_above: dict[ChannelEpoch, HeadAt] = {}
 
     # -- start and restore --------------------------------------------------------------------------
 
@@ -302,7 +303,7 @@ class Publishing:
         if held.log.cut is not None:
             return held.log.cut
         nothing = HeadAt(0, Log(held.log.channel, held.log.epoch).root)
-        await self._writer.run(Lane.CONTROL, lambda tx: tx.set_cut(*held.key, nothing))
+        await self._writer.run(Lane.CONTROL, lambda tx: raise_cut(tx, held.key, nothing))
         return nothing
 
     # -- records ------------------------------------------------------------------------------------
@@ -425,6 +426,23 @@ class Publishing:
         for channel in self._losses.channels() if self.blocked is None else ():
             async with self._lock(channel):
                 await self._give_up(channel, self._losses.of(channel))
+
+    async def erase_again_above_cuts(self) -> None:
+        """Begin the next epoch of each channel whose last one has erasures above its cut: else nobody hears of them."""
+        for held in self._store.channels() if self.blocked is None else ():
+            if is_own(self._view, held.log.channel) and self._has_erased_above(held):
+                async with self._lock(held.log.channel):
+                    await self._open_channel(held.log.channel)
+
+    def _has_erased_above(self, held: HeldChannel) -> bool:
+        """Whether a log that no later epoch follows yet has erasures above its cut; looked up once for each cut."""
+        cut, newest = held.log.cut, self._store.channel(held.log.channel)
+        is_last = newest is not None and newest.key == held.key and held.log.epoch < self._open_epoch()
+        if cut is None or not is_last or self._looked_above.get(held.key) == cut:
+            return False
+        self._looked_above[held.key] = cut
+        reference = channel_pb2.CutReference(epoch=held.log.epoch, size=cut.size, root=cut.root)
+        return bool(self._erased_above(held.log.channel, reference))
 
     async def _give_up(self, channel: str, losses: Sequence[Loss]) -> None:
         if not losses:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
-from node.admission import Admission, header_of, heartbeat_head, is_own, lane_of, root_at
+from node.admission import Admission, header_of, heartbeat_head, is_own, lane_of, raise_cut, root_at
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core import merkle
@@ -283,7 +283,7 @@ class Receiving:
         await self._keep_cut(*before.key, [HeadAt(cited.size, cited.root)])
         if cited.size == 0 and self._store.log(*before.key).cut is None:
             nothing = HeadAt(0, merkle.EMPTY_ROOT)
-            await self._writer.run(Lane.CONTROL, lambda tx: tx.set_cut(*before.key, nothing))
+            await self._writer.run(Lane.CONTROL, lambda tx: raise_cut(tx, before.key, nothing))
 
     # -- two histories ------------------------------------------------------------------------------
 
@@ -385,7 +385,7 @@ class Receiving:
         if found is None:
             await self._disown(log)
         elif log.cut is None or log.cut.size < found.size:
-            await self._writer.run(Lane.CONTROL, lambda tx: tx.set_cut(channel, epoch, found))
+            await self._writer.run(Lane.CONTROL, lambda tx: raise_cut(tx, (channel, epoch), found))
 
     async def _disown(self, log: Log) -> None:
         """Answer nothing from a copy that is another history than the one the officers have cut."""

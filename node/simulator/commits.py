@@ -98,6 +98,16 @@ class Commits:
                     "G7", at.label, f"a second {_at(log.key, index)} is signed; {other.label} has the first"
                 )
 
+    def put_back(self, at: Holder) -> None:
+        """An origin is on a backup: where it once wrote otherwise, and nobody has either end, that is its log again."""
+        for key, held in at.logs.items():
+            if origin_of(key[0]) == at.node and self._truth.is_true(key[0]):
+                others = [other for other in self._holders.values() if other is not at and not other.is_copy]
+                most = max((other.logs[key].size for other in others if key in other.logs), default=0)
+                written = self._truth.log(key).entries[:most]
+                if [entry.payload for entry in written] == held.payloads[:most]:
+                    self._truth.put_back(key, held.payloads)
+
     def _check_fresh_content(self, at: Holder, written: WrittenEntry, key: LogKey) -> None:
         """An origin writes no record again whose very content is in force: it was counted a duplicate.
 

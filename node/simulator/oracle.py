@@ -66,6 +66,7 @@ class Oracle:
             holder.read(store, self._now_ms())
             holder.forget_versions()
             holder.noted = None if holder.sidecar_lost else holder.noted
+            self._commits.put_back(holder)
         elif self._is_honest(node):
             self._check_durable(holder, store)
         self._look(holder)

@@ -92,6 +92,7 @@ class Truth:
         self.erasures: dict[str, dict[Place, bytes]] = {}
         self.dishonest: set[str] = set()
         self.liars: set[str] = set()
+        self._ever: dict[LogKey, dict[bytes, WrittenEntry]] = {}
         self.content: dict[str, dict[bytes, Place]] = {}
         # Records that are written, and of which no operator was told so far: content by channel.
         self.untold: dict[str, dict[bytes, None]] = {}
@@ -125,13 +126,30 @@ class Truth:
             erases |= self.slots_under(header.channel, erasure)
         slots = _slots(entry, editions.get(header.catalogue_version), item)
         written = WrittenEntry(header, entry.envelope.payload, entry.root, slots, erases)
-        log.entries.append(written)
-        self.erasures.setdefault(header.channel, {}).update(erases)
-        places = self.content.setdefault(header.channel, {})
-        for position, slot in enumerate(slots):
-            places[slot.content_hash] = Place(header.epoch, header.index, position)
+        self._note(log, written)
+        self._ever.setdefault(log.key, {})[written.payload] = written
+        for slot in slots:
             self.untold.setdefault(header.channel, {})[slot.content_hash] = None
         return written
+
+    def _note(self, log: WrittenLog, written: WrittenEntry) -> None:
+        channel, epoch = log.key
+        log.entries.append(written)
+        self.erasures.setdefault(channel, {}).update(written.erases)
+        places = self.content.setdefault(channel, {})
+        for position, slot in enumerate(written.slots):
+            places[slot.content_hash] = Place(epoch, written.header.index, position)
+
+    def put_back(self, key: LogKey, payloads: Sequence[bytes]) -> None:
+        """Note that a log is what a backup of its origin holds: an end of it that counted as lost is there again."""
+        log = self.logs[key]
+        known = zip(log.entries, payloads, strict=False)
+        same = next((at for at, (entry, payload) in enumerate(known) if entry.payload != payload), None)
+        if same is None:
+            return
+        self.forget(key, same)
+        for payload in payloads[same:]:
+            self._note(log, self._ever[key][payload])
 
     def forget(self, key: LogKey, size: int) -> None:
         """Note that the end of a log is lost for good: nobody but its origin has ever held it."""

@@ -2,9 +2,11 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from node.admission import raise_cut
 from node.core import envelope as envelopes
 from node.core.audience import parse_audience
 from node.core.channel import HeadAt, head_leaf
@@ -13,6 +15,7 @@ from node.core.errors import XinqiaoError
 from node.core.membership import Standing
 from node.links import Link
 from node.pb import exchange_service_pb2, registry_pb2
+from node.ports import Lane
 from tests.builders import make_receipt
 from tests.duties.rows import row
 from tests.duties.test_exchange import BASE, network_with_rows, suspended
@@ -70,6 +73,19 @@ def test_the_largest_listed_head_is_reached_whichever_side_calls(caller: str, mo
 def _opening(network: Network, caller: str, other: str) -> exchange_service_pb2.HelloRequest:
     delivery = network[caller].delivery
     return delivery._hellos.request(delivery._links[other], network[caller].sharing.heads(other))[0]
+
+
+def test_of_two_heads_found_at_the_same_time_the_larger_one_counts() -> None:
+    async def scenario() -> None:
+        network = await cut_twice(2)
+        node, channel = network[BEHIND], (BASE, 0)
+        smaller, larger = cut_at(network, BEHIND), cut_at(network, AHEAD)
+        found = [HeadAt(size, head_at(network, AHEAD, size).root) for size in (larger, smaller)]
+        for head in found:
+            await node.world.writer.run(Lane.CONTROL, partial(raise_cut, key=channel, cut=head))
+        assert cut_at(network, BEHIND) == larger
+
+    asyncio.run(scenario())
 
 
 def test_a_claim_that_no_cut_lists_moves_nothing() -> None:

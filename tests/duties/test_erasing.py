@@ -149,6 +149,22 @@ def test_g9_what_was_erased_above_a_cut_is_erased_again_in_the_next_epoch() -> N
     run(scenario())
 
 
+def test_g9_an_erasure_above_a_cut_is_repeated_though_nothing_more_is_published() -> None:
+    async def scenario() -> None:
+        network = await begun()
+        await network[ORIGIN].publishing.publish(BASE, [row(1), row(2)])
+        await erase_one(network, Place(0, 1, 0))
+        await network.settle()
+        await open_next_epoch(network, cut_size=2)
+        network.start("310115")
+        await network.settle()
+        assert [places(node) for node in network.nodes.values()] == [[Place(0, 1, 1)]] * 4
+        held = network[ORIGIN].answering.channel(BASE)
+        assert (held.log.epoch, held.log.size) == (1, 2)
+
+    run(scenario())
+
+
 def without_first(_sender: str, receiver: str, signed: SignedEntry) -> SignedEntry:
     """The first record published, withheld from one reader."""
     if receiver != "310115" or (signed.epoch, signed.index) != (0, 1) or signed.body is None:
