@@ -14,6 +14,8 @@ from node.core.errors import XinqiaoError
 from node.core.membership import Member, Standing
 from node.core.registry_targets import root_fingerprint
 from node.core.suites import PublicKey
+from node.texts import joined, phrase, term, words
+from node.texts.columns import padded
 from registry import authority, decisions, keys, officer, proposals, repository
 from registry.authority import Progress
 from registry.explanation import explain
@@ -36,6 +38,12 @@ from registry.wording import grouped, shown, when
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+LABEL_COLUMNS = 18
+MINORITY = "{needed} of {officers} is no majority: two groups of officers could decide different things."
+RIVALS = "{count} submitted proposal(s) change the same lists: the first to be published outdates the others."
+WRITTEN = "written to {file}; next: the officers run `xinqiao registry sign {file} --key FILE`"
+NO_HEADS = "no member has reported a channel head of {node}: everything of it will lie above the cut."
+EXPIRES = "{role} expires in {days} days; next: `xinqiao registry propose renew {role} -o FILE`"
 NODE_ID_HELP = "Id of the node, as `registry requests` or `registry show` lists it."
 
 
@@ -83,7 +91,7 @@ def officer_keygen(output: Path, passphrase_file: Path | None) -> None:
     secret = passphrase(passphrase_file, OFFICER_PASSPHRASE)
     public = keys.generate(output, secret)
     if secret is None:
-        warn(f"{output} is not encrypted: keep it where only you can read it, or give a passphrase.")
+        warn(words("{file} is not encrypted: keep it where only you can read it, or give a passphrase.", file=output))
     if not is_json():
         click.echo(keys.to_text(public))
     result({"officer_key": keys.to_text(public), "key_id": public.key_id, "file": str(output)})
@@ -122,7 +130,7 @@ def init(
     of the copies publishes it, and only then `registry serve` starts.
     """
     if bool(officer_keys) == bool(dev_officers):
-        raise click.UsageError("give --officer-key for each officer, or --dev-officers N for development")
+        raise click.UsageError(words("give --officer-key for each officer, or --dev-officers N for development"))
     store = Store(home())
     store.prepare()
     # (1) the keys
@@ -139,19 +147,16 @@ def init(
     judged_by = [path.read_bytes() for path in rules] or _built_in("rules")
     founding = authority.found(store, network, officers, needed, catalogue, online, now_ms(), workdays, judged_by)
     fingerprint = root_fingerprint(founding.first_root).hex()
+    to_sign = {"needed": needed, "file": store.founding}
     if needed * 2 <= len(officers):
-        warn(f"{needed} of {len(officers)} is no majority: two groups of officers could decide different things.")
+        warn(words(MINORITY, needed=needed, officers=len(officers)))
     # (3) for development, the signatures
     if made:
         _sign_as_dev_officers(store, founding, list(made), online)
-    say(
-        f"network           {founding.network}",
-        f"root fingerprint  {fingerprint}",
-        f"                  {grouped(fingerprint)}",
-    )
+    say(*_network_lines(founding.network, fingerprint), padded("", LABEL_COLUMNS) + grouped(fingerprint))
     if not made:
-        say(f"next: {needed} of the officers sign {store.founding} with `xinqiao registry sign`, then")
-        say("      `xinqiao registry submit FILE...` and `xinqiao registry serve --listen HOST:PORT`")
+        say(words("next: {needed} of the officers sign {file} with `xinqiao registry sign`, then", **to_sign))
+        say(words("      `xinqiao registry submit FILE...` and `xinqiao registry serve --listen HOST:PORT`"))
     result(
         {
             "network": founding.network,
@@ -162,6 +167,11 @@ def init(
     )
 
 
+def _network_lines(network: str, fingerprint: str) -> list[str]:
+    labels = (words("network"), words("root fingerprint"))
+    return [padded(label, LABEL_COLUMNS) + value for label, value in zip(labels, (network, fingerprint), strict=True)]
+
+
 def _built_in(kind: str) -> list[bytes]:
     folder = resources.files("registry") / "editions"
     found = [each for each in folder.iterdir() if each.name.startswith(f"{kind}-")]
@@ -170,8 +180,8 @@ def _built_in(kind: str) -> list[bytes]:
 
 def _dev_officers(store: Store, count: int) -> dict[Path, PublicKey]:
     warn(
-        "DEVELOPMENT ONLY: the officers' keys are made on this machine and are not encrypted.",
-        "Whoever reads this folder can admit anybody. Never run a network with real records like this.",
+        words("DEVELOPMENT ONLY: the officers' keys are made on this machine and are not encrypted."),
+        words("Whoever reads this folder can admit anybody. Never run a network with real records like this."),
     )
     folder = store.home / "dev-officers"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -212,13 +222,13 @@ def serve(listen: str, passphrase_file: Path | None) -> None:
         store.founded()
         online = authority.open_online_key(store, passphrase(passphrase_file, REGISTRY_PASSPHRASE))
         asyncio.run(server.serve(store, online, now_ms, listen, _announce, server.Rates()))
-    say("stopped")
+    say(words("stopped"))
 
 
 def _announce(address: str) -> None:
     result({"listen": address})
     if not is_json():
-        click.echo(f"listening on {address}")
+        click.echo(words("listening on {address}", address=address))
     # Whoever started this process may be reading a pipe, and waits for this line.
     sys.stdout.flush()
 
@@ -238,11 +248,13 @@ def requests(forget: tuple[str, str] | None) -> None:
     found = store.requests()
     for request in found:
         message = request.descriptor.message
-        name = f"{request.id} {shown(message.name)}"
-        say(f"{name} ({message.level}, parent {message.parent or 'none'}), since {when(request.received_at_ms)}")
-        say(f"    version {message.version}, fingerprint {grouped(request.descriptor.fingerprint)}")
+        node = {"node": request.id, "name": shown(message.name), "level": term(message.level)}
+        since = {"parent": message.parent or term("none"), "since": when(request.received_at_ms)}
+        say(words("{node} {name} ({level}, parent {parent}), since {since}", **node, **since))
+        digest = grouped(request.descriptor.fingerprint)
+        say(words("    version {version}, fingerprint {fingerprint}", version=message.version, fingerprint=digest))
     if not found:
-        say("no request is pending")
+        say(words("no request is pending"))
     result(
         {
             "requests": [
@@ -298,11 +310,9 @@ def _write_proposal(store: Store, proposal: Proposal, output: Path) -> None:
         each for each in store.proposals() if each.id != proposal.id and each.changed.keys() & proposal.changed.keys()
     ]
     if rivals:
-        warn(
-            f"{len(rivals)} submitted proposal(s) change the same lists: the first to be published outdates the others."
-        )
+        warn(words(RIVALS, count=len(rivals)))
     store.disk.write(output, proposals.encode(proposal))
-    say(*account.lines, f"written to {output}; next: the officers run `xinqiao registry sign {output} --key FILE`")
+    say(*account.lines, words(WRITTEN, file=output))
     result({"proposal": str(output), "id": proposal.id, "network": proposal.network, "lines": account.lines})
 
 
@@ -368,7 +378,7 @@ def _stop(node: str, standing: Standing, reason: str, output: Path, earlier: Pat
     store, state, before = _start(earlier)
     leaves = authority.leaves_reported(store, node)
     if not leaves:
-        warn(f"no member has reported a channel head of {node}: everything of it will lie above the cut.")
+        warn(words(NO_HEADS, node=node))
     _write(store, decisions.stop(state.files, node, standing, reason, leaves, now_ms()), before, output)
 
 
@@ -467,20 +477,21 @@ def sign(
     # (1) nothing in it is forged, and everything in it has words
     proposals.check_signatures(content, str(proposal))
     account = explain(content, now_ms(), str(proposal))
-    say(*account.lines, *(f"UNEXPLAINED: {each}" for each in account.unexplained))
+    say(*account.lines, *(words("UNEXPLAINED: {what}", what=phrase(each)) for each in account.unexplained))
     account.check(str(proposal))
     _check_root(content, root_fingerprint)
     # (2) this key signs here, and has not signed against it
     roles = proposals.roles_signed_by(content, signer)
-    if not yes and not click.confirm("Sign this?", err=True):
-        say("not signed")
+    if not yes and not click.confirm(words("Sign this?"), err=True):
+        say(words("not signed"))
         click.get_current_context().exit(1)
     officer.remember(key, content, roles, replace=replace)
     # (3) the signature
     signed = proposals.sign(content, signer)
     Store(Path()).disk.write(output or proposal, proposals.encode(signed))
     progress = authority.progress_of(signed, published=False)
-    say(f"signed: {progress.present} of {progress.needed}; hand {output or proposal} back to the registry")
+    count = {"present": progress.present, "needed": progress.needed}
+    say(words("signed: {present} of {needed}; hand {file} back to the registry", file=output or proposal, **count))
     result(
         {
             "proposal": str(output or proposal),
@@ -509,9 +520,12 @@ def submit(files: tuple[Path, ...], passphrase_file: Path | None) -> None:
     online = authority.open_online_key(store, passphrase(passphrase_file, REGISTRY_PASSPHRASE))
     found = authority.submit(store, {str(path): _read(path) for path in files}, online, now_ms())
     for progress in found:
-        missing = f"; missing: {', '.join(progress.missing)}" if not progress.published else ""
-        count = f"{progress.present} of {progress.needed} signatures{missing}"
-        say(f"proposal {progress.proposal.id[:16]}: {count}{'; published' if progress.published else ''}")
+        count = {"id": progress.proposal.id[:16], "present": progress.present, "needed": progress.needed}
+        if progress.published:
+            say(words("proposal {id}: {present} of {needed} signatures; published", **count))
+        else:
+            missing = joined(progress.missing)
+            say(words("proposal {id}: {present} of {needed} signatures; missing: {missing}", missing=missing, **count))
     result({"proposals": [_as_document(progress) for progress in found]})
 
 
@@ -535,17 +549,19 @@ def show() -> None:
     store = opened()
     state = store.founded()
     fingerprint = root_fingerprint(state.roots[0]).hex()
-    say(f"network           {state.network}", f"root fingerprint  {fingerprint}")
+    say(*_network_lines(state.network, fingerprint))
     roles = _expiries(state)
     for role, (version, expires) in roles.items():
-        say(f"{role:<17} version {version}, valid until {when(expires)}")
+        about = words("version {version}, valid until {expires}", version=version, expires=when(expires))
+        say(padded(role, LABEL_COLUMNS - 1) + " " + about)
     for role, days in repository.near_expiry(state, now_ms()).items():
-        warn(f"{role} expires in {days} days; next: `xinqiao registry propose renew {role} -o FILE`")
+        warn(words(EXPIRES, role=role, days=days))
     members = [_member_document(member) for member in store.members().by_id.values()]
     for each in members:
         reason = f": {shown(str(each['reason']))}" if each["reason"] else ""
-        epoch = f", epoch {each['open_epoch']}" if each["open_epoch"] else ""
-        say(f"{each['id']} {shown(str(each['name']))} ({each['level']}), {each['standing']}{epoch}{reason}")
+        epoch = words(", epoch {epoch}", epoch=each["open_epoch"]) if each["open_epoch"] else ""
+        level, standing = term(str(each["level"])), term(str(each["standing"]))
+        say(f"{each['id']} {shown(str(each['name']))} ({level}), {standing}{epoch}{reason}")
     result(
         {
             "network": state.network,

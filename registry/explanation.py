@@ -23,6 +23,7 @@ from node.core.errors import XinqiaoError
 from node.core.identifiers import is_node_id
 from node.core.rules_edition import parse_rules
 from node.core.workdays import Calendar, parse_calendar
+from node.texts import joined, term, words
 from registry import keys, repository
 from registry.listings import Listing, explain_listing
 from registry.proposals import Proposal
@@ -99,8 +100,11 @@ def _explain_network(account: Account, proposal: Proposal) -> None:
     name = paths.parse_network(content)
     if proposal.network != paths.network_id(name, fingerprint):
         account.unexplained.append("the network it names is not the network of its files")
-    verb = "Found the network" if proposal.founds else "In the network"
-    account.lines.append(f"{verb} {shown(name)} with the root fingerprint {grouped(fingerprint.hex())}")
+    named = {"network": shown(name), "fingerprint": grouped(fingerprint.hex())}
+    if proposal.founds:
+        account.lines.append(words("Found the network {network} with the root fingerprint {fingerprint}", **named))
+    else:
+        account.lines.append(words("In the network {network} with the root fingerprint {fingerprint}", **named))
 
 
 # --- Metadata -----------------------------------------------------------------------------------------------
@@ -125,8 +129,8 @@ def _explain_role(account: Account, proposal: Proposal, role: str, root: Root | 
 
 def _explain_expiry(account: Account, role: str, metadata: Metadata[Any], now: int) -> None:
     expires = metadata.signed.expires
-    text = f"This is version {metadata.signed.version} of {role}, valid until {when(repository.unix_ms(expires))}"
-    account.lines.append(text)
+    version = {"version": metadata.signed.version, "role": role, "expires": when(repository.unix_ms(expires))}
+    account.lines.append(words("This is version {version} of {role}, valid until {expires}", **version))
     if expires > LIFETIMES.expiry(role, now) + EXPIRY_SLACK:
         account.unexplained.append(f"{role} would be valid for more than {LIFETIMES.days(role)} days from now")
     if expires <= repository.moment(now):
@@ -138,7 +142,7 @@ def _expected_root(account: Account, metadata: Metadata[Any], roots: tuple[bytes
         # Officers and thresholds stay as they are: only version and expiry may differ.
         successor = repository.read(Root, roots[-1]).signed
         successor.version += 1
-        account.lines.append("Renew the root: the same officers, the same threshold")
+        account.lines.append(words("Renew the root: the same officers, the same threshold"))
         return successor
     root: Root = metadata.signed
     officers = [keys.public_from_tuf(root.keys[keyid]) for keyid in root.roles[ROOT].keyids]
@@ -146,9 +150,11 @@ def _expected_root(account: Account, metadata: Metadata[Any], roots: tuple[bytes
     threshold = root.roles[ROOT].threshold
     if len({officer.key_id for officer in (*officers, online)}) != len(officers) + 1:
         account.unexplained.append("two of its keys are the same key")
-    account.lines.append(f"{threshold} of these {len(officers)} officers decide together:")
-    account.lines += [f"    officer {place}: {keys.to_text(each)}" for place, each in enumerate(officers, start=1)]
-    account.lines.append(f"The registry signs freshness, and nothing else, with {keys.to_text(online)}")
+    together = {"threshold": threshold, "officers": len(officers)}
+    account.lines.append(words("{threshold} of these {officers} officers decide together:", **together))
+    for place, each in enumerate(officers, start=1):
+        account.lines.append(words("    officer {place}: {key}", place=place, key=keys.to_text(each)))
+    account.lines.append(words("The registry signs freshness, and nothing else, with {key}", key=keys.to_text(online)))
     return repository.new_root(officers, threshold, online, 0).signed
 
 
@@ -165,7 +171,7 @@ def _expected_targets(account: Account, proposal: Proposal, role: str, root: Roo
     own = {path: content for path, content in proposal.files.items() if repository.role_of(path) == role}
     expected.targets |= repository.target_files(own)
     if role in base and not own and expected.targets == targets.targets:
-        account.lines.append(f"Renew {role}: what it lists stays as it is")
+        account.lines.append(words("Renew {role}: what it lists stays as it is", role=role))
     # (3) the regions that begin with it
     if role == TARGETS and root is not None:
         for region in sorted(proposal.changed.keys() - proposal.base.keys() - {ROOT}):
@@ -187,8 +193,8 @@ def _explain_new_region(account: Account, expected: Targets, root: Root, region:
     delegations = expected.delegations
     added: DelegatedRole | None = (delegations.roles or {}).get(region) if delegations else None
     if added is not None:
-        text = f"Begin {region}: {added.threshold} of the same {len(added.keyids)} officers list its nodes"
-        account.lines.append(text)
+        who = {"region": region, "threshold": added.threshold, "officers": len(added.keyids)}
+        account.lines.append(words("Begin {region}: {threshold} of the same {officers} officers list its nodes", **who))
 
 
 def _differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
@@ -262,10 +268,14 @@ def _explain_edition(account: Account, proposal: Proposal, path: str) -> None:
     edition = parse_edition(content)
     if _is_published(proposal, path) or paths.catalogue_path(edition.version) != path:
         account.unexplained.append(f"{shown(path)} is published already, or holds another edition")
-    items = ", ".join(shown(item) for item in edition.items)
+    items = joined(shown(item) for item in edition.items)
     digest = grouped(hashlib.sha256(content).hexdigest())
-    text = f"Publish the catalogue edition {shown(edition.version)} in force from {edition.in_force_from}"
-    account.lines.append(f"{text} ({len(edition.items)} items: {items}); SHA-256 of the file {digest}")
+    published = {"version": shown(edition.version), "start": edition.in_force_from}
+    contents = {"count": len(edition.items), "items": items, "digest": digest}
+    account.lines.append(
+        words("Publish the catalogue edition {version} in force from {start}", **published)
+        + words(" ({count} items: {items}); SHA-256 of the file {digest}", **contents)
+    )
 
 
 def _explain_rules(account: Account, proposal: Proposal, path: str) -> None:
@@ -274,10 +284,13 @@ def _explain_rules(account: Account, proposal: Proposal, path: str) -> None:
     if _is_published(proposal, path) or paths.rules_path(edition.version) != path:
         account.unexplained.append(f"{shown(path)} is published already, or holds another edition")
     effects = Counter(provision.effect.value for provision in edition.provisions)
-    held = ", ".join(f"{count} {effect}" for effect, count in effects.items())
-    digest = grouped(hashlib.sha256(content).hexdigest())
-    text = f"Publish the rules edition {shown(edition.version)} in force from {edition.in_force_from}"
-    account.lines.append(f"{text} ({len(edition.rules)} rules; {held}); SHA-256 of the file {digest}")
+    held = joined(f"{count} {term(effect)}" for effect, count in effects.items())
+    published = {"version": shown(edition.version), "start": edition.in_force_from}
+    contents = {"count": len(edition.rules), "effects": held, "digest": grouped(hashlib.sha256(content).hexdigest())}
+    account.lines.append(
+        words("Publish the rules edition {version} in force from {start}", **published)
+        + words(" ({count} rules; {effects}); SHA-256 of the file {digest}", **contents)
+    )
 
 
 def _explain_calendar(account: Account, proposal: Proposal, path: str) -> None:
@@ -285,10 +298,14 @@ def _explain_calendar(account: Account, proposal: Proposal, path: str) -> None:
     calendar = parse_calendar(content)
     if _is_published(proposal, path) or paths.calendar_path(calendar.version) != path:
         account.unexplained.append(f"{shown(path)} is published already, or holds another calendar")
-    years = f"{len(calendar.years)} years, {min(calendar.years)} to {max(calendar.years)}"
-    digest = grouped(hashlib.sha256(content).hexdigest())
-    text = f"Publish the calendar of working days {shown(calendar.version)} issued {calendar.issued_on}"
-    account.lines.append(f"{text} ({years}; source: {shown(calendar.source)}); SHA-256 of the file {digest}")
+    published = {"version": shown(calendar.version), "day": calendar.issued_on}
+    span = {"count": len(calendar.years), "first": min(calendar.years), "last": max(calendar.years)}
+    origin = {"source": shown(calendar.source), "digest": grouped(hashlib.sha256(content).hexdigest())}
+    account.lines.append(
+        words("Publish the calendar of working days {version} issued {day}", **published)
+        + words(" ({count} years, {first} to {last};", **span)
+        + words(" source: {source}); SHA-256 of the file {digest}", **origin)
+    )
     account.lines += [f"    {line}" for line in _days_of_last_year(calendar)]
 
 
@@ -296,9 +313,12 @@ def _days_of_last_year(calendar: Calendar) -> list[str]:
     """The year that is new in it, day by day, for whoever compares it with the announcement."""
     last = max(calendar.years)
     year = calendar.years[last]
-    free = ", ".join(f"{day:%m-%d}" for day in sorted(year.holidays))
-    worked = ", ".join(f"{day:%m-%d}" for day in sorted(year.workdays))
-    return [f"{last}, days off: {free or 'none'}", f"{last}, weekend days worked: {worked or 'none'}"]
+    free = joined(f"{day:%m-%d}" for day in sorted(year.holidays)) or term("none")
+    worked = joined(f"{day:%m-%d}" for day in sorted(year.workdays)) or term("none")
+    return [
+        words("{year}, days off: {days}", year=last, days=free),
+        words("{year}, weekend days worked: {days}", year=last, days=worked),
+    ]
 
 
 def _is_published(proposal: Proposal, path: str) -> bool:

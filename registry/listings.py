@@ -11,6 +11,7 @@ from node.core.errors import XinqiaoError
 from node.core.membership import Standing, VerifiedDescriptor
 from node.core.registry_targets import MAX_REJECTIONS_KEPT, NodeTarget, Rejection
 from node.pb import registry_pb2
+from node.texts import term, words
 from registry.decisions import check_succession
 from registry.wording import grouped, shown, when
 
@@ -103,13 +104,21 @@ def _explain_admission(change: Change, new: NodeTarget, after: Listing) -> None:
     message = new.descriptor.message
     if new.standing is not Standing.ACTIVE or new.open_epoch or new.reason or after.cut is not None:
         change.unexplained.append(f"{message.id} is new, but does not begin as an active member in epoch 0")
-    parent = f"parent {message.parent}" if message.parent else "no parent"
-    place = f", division {shown(message.division)}" if message.division else ""
+    parent = words("parent {parent}", parent=message.parent) if message.parent else words("no parent")
+    place = words(", division {division}", division=shown(message.division)) if message.division else ""
+    node = {"node": message.id, "name": shown(message.name), "level": term(message.level), "place": parent + place}
     change.lines.append(
-        f"Admit the node {message.id} {shown(message.name)} ({message.level}, {parent}{place}) "
-        f"with the fingerprint {grouped(new.descriptor.fingerprint)}; decided {when(new.decided_at_ms)}"
+        words("Admit the node {node} {name} ({level}, {place})", **node) + _fingerprint(new) + _decided(new)
     )
     change.lines += [f"    {line}" for line in _contents(new.descriptor)]
+
+
+def _fingerprint(new: NodeTarget) -> str:
+    return words(" with the fingerprint {fingerprint}", fingerprint=grouped(new.descriptor.fingerprint))
+
+
+def _decided(decision: NodeTarget | Rejection) -> str:
+    return words("; decided {time}", time=when(decision.decided_at_ms))
 
 
 def _explain_descriptor(change: Change, old: NodeTarget, new: NodeTarget, same_cut: bool) -> None:
@@ -120,14 +129,19 @@ def _explain_descriptor(change: Change, old: NodeTarget, new: NodeTarget, same_c
         change.unexplained.append(f"the new descriptor of {node} does not continue the listed one: {error.text}")
     if (old.standing, old.reason, old.open_epoch) != (new.standing, new.reason, new.open_epoch) or not same_cut:
         change.unexplained.append(f"with the descriptor of {node} its standing changes as well")
-    versions = f"from version {old.descriptor.message.version} to {new.descriptor.message.version}"
+    versions = {"node": node, "old": old.descriptor.message.version, "new": new.descriptor.message.version}
+    stays = {"standing": term(new.standing.value), "fingerprint": grouped(new.descriptor.fingerprint)}
     change.lines.append(
-        f"Change the descriptor of {node} {versions}, signed by its listed keys; it stays {new.standing.value}; "
-        f"fingerprint {grouped(new.descriptor.fingerprint)}; decided {when(new.decided_at_ms)}"
+        words(
+            "Change the descriptor of {node} from version {old} to {new}, signed by its listed keys;",
+            **versions,
+        )
+        + words(" it stays {standing}; fingerprint {fingerprint}", **stays)
+        + _decided(new)
     )
     was, is_now = _contents(old.descriptor), _contents(new.descriptor)
-    change.lines += [f"    no longer: {line}" for line in was if line not in is_now]
-    change.lines += [f"    now: {line}" for line in is_now if line not in was]
+    change.lines += [words("    no longer: {line}", line=line) for line in was if line not in is_now]
+    change.lines += [words("    now: {line}", line=line) for line in is_now if line not in was]
 
 
 def _explain_stop(change: Change, old: NodeTarget, new: NodeTarget, before: Listing, after: Listing) -> None:
@@ -136,14 +150,20 @@ def _explain_stop(change: Change, old: NodeTarget, new: NodeTarget, before: List
         change.unexplained.append(f"the cut of {node} is missing, or gives up what an earlier cut covers")
     if new.open_epoch != old.open_epoch or old.standing is Standing.REMOVED or not new.reason:
         change.unexplained.append(f"{node} changes in more than its standing, or without a reason")
-    verb = "Suspend" if new.standing is Standing.SUSPENDED else "Remove"
+    named = {"node": node, "name": shown(new.descriptor.message.name)}
+    verb = words("Suspend {node} {name}", **named)
+    if new.standing is not Standing.SUSPENDED:
+        verb = words("Remove {node} {name}", **named)
     if old.standing is new.standing:
-        verb = "Extend the cut of"
-    heads = f"{len(after.leaves)} channel head{'' if len(after.leaves) == 1 else 's'}"
+        verb = words("Extend the cut of {node} {name}", **named)
+    count = len(after.leaves)
+    heads = words("1 channel head") if count == 1 else words("{count} channel heads", count=count)
+    added = len(after.leaves - before.leaves)
     change.lines.append(
-        f"{verb} {node} {shown(new.descriptor.message.name)}: nothing it signs after the cut ({heads}, "
-        f"{len(after.leaves - before.leaves)} of them new) is accepted; reason: {shown(new.reason)}; "
-        f"decided {when(new.decided_at_ms)}"
+        verb
+        + words(": nothing it signs after the cut ({heads}, {added} of them new) is accepted", heads=heads, added=added)
+        + words("; reason: {reason}", reason=shown(new.reason))
+        + _decided(new)
     )
 
 
@@ -151,34 +171,45 @@ def _explain_reinstatement(change: Change, old: NodeTarget, new: NodeTarget, sam
     node = new.descriptor.message.id
     if old.standing is Standing.ACTIVE or not same_cut or new.reason or new.open_epoch != old.open_epoch + 1:
         change.unexplained.append(f"{node} is not taken back with its cut and in the next epoch")
+    named = {"node": node, "name": shown(new.descriptor.message.name), "standing": term(old.standing.value)}
     change.lines.append(
-        f"Reinstate {node} {shown(new.descriptor.message.name)} ({old.standing.value} until now): "
-        f"its channels go on in epoch {new.open_epoch}; decided {when(new.decided_at_ms)}"
+        words("Reinstate {node} {name} ({standing} until now)", **named)
+        + words(": its channels go on in epoch {epoch}", epoch=new.open_epoch)
+        + _decided(new)
     )
 
 
 def _contents(descriptor: VerifiedDescriptor) -> list[str]:
     """Everything a descriptor says, one line each."""
     message = descriptor.message
-    seat = f"parent {message.parent or 'none'}, division {shown(message.division) or 'none'}"
-    lines = [f"name {shown(message.name)}, level {message.level}, {seat}"]
+    none = term("none")
+    seat = {"parent": message.parent or none, "division": shown(message.division) or none}
+    named = {"name": shown(message.name), "level": term(message.level)}
+    lines = [words("name {name}, level {level}, parent {parent}, division {division}", **named, **seat)]
     for authority in message.authorities:
-        start = when(authority.from_unix_ms) if authority.from_unix_ms else "always"
-        end = when(authority.to_unix_ms) if authority.to_unix_ms else "further notice"
-        after = f", then {shown(authority.successor)}" if authority.successor else ""
-        lines.append(f"it may speak for the authority {shown(authority.uscc)} from {start} until {end}{after}")
+        start = when(authority.from_unix_ms) if authority.from_unix_ms else term("always")
+        after = words(", then {successor}", successor=shown(authority.successor)) if authority.successor else ""
+        life = {"start": start, "end": _until(authority.to_unix_ms)}
+        lines.append(
+            words("it may speak for the authority {uscc} from {start} until {end}", uscc=shown(authority.uscc), **life)
+            + after
+        )
     if not message.authorities:
-        lines.append("it may speak for no authority")
+        lines.append(words("it may speak for no authority"))
     for key in message.signing_keys:
-        state = _KEY_STATES.get(key.state, f"state {key.state}")
-        end = when(key.not_after_unix_ms) if key.not_after_unix_ms else "further notice"
-        life = f"from {when(key.not_before_unix_ms)} until {end}"
-        lines.append(f"signing key {key.key_id} ({shown(key.suite)}, {state}, {life})")
-    certificates = zip(descriptor.tls_certificates, descriptor.tls_spki_hashes, strict=True)
-    lines += [
-        f"TLS certificate {hashlib.sha256(each).hexdigest()} with the key {key.hex()}" for each, key in certificates
-    ]
+        state = _KEY_STATES.get(key.state)
+        stands = term(state) if state else words("state {number}", number=key.state)
+        life = {"start": when(key.not_before_unix_ms), "end": _until(key.not_after_unix_ms)}
+        named = {"key": key.key_id, "suite": shown(key.suite), "state": stands}
+        lines.append(words("signing key {key} ({suite}, {state}, from {start} until {end})", **named, **life))
+    for each, spki in zip(descriptor.tls_certificates, descriptor.tls_spki_hashes, strict=True):
+        digests = {"certificate": hashlib.sha256(each).hexdigest(), "key": spki.hex()}
+        lines.append(words("TLS certificate {certificate} with the key {key}", **digests))
     return lines
+
+
+def _until(unix_ms: int) -> str:
+    return when(unix_ms) if unix_ms else term("further notice")
 
 
 # --- Rejections ---------------------------------------------------------------------------------------------
@@ -188,16 +219,18 @@ def _explain_rejections(change: Change, node: str, before: list[Rejection], afte
     lines = after.rejected
     for line in lines:
         if line not in before:
+            asked = {"node": node, "fingerprint": grouped(shown(line.fingerprint)), "reason": shown(line.reason)}
             change.lines.append(
-                f"Reject the request of {node} with the fingerprint {grouped(shown(line.fingerprint))}: "
-                f"{shown(line.reason)}; decided {when(line.decided_at_ms)}"
+                words("Reject the request of {node} with the fingerprint {fingerprint}: {reason}", **asked)
+                + _decided(line)
             )
     dropped = [line for line in before if line not in lines]
     full = len(lines) == MAX_REJECTIONS_KEPT
     for line in dropped:
+        which = {"fingerprint": grouped(line.fingerprint)}
         if after.target is not None and line.fingerprint == after.target.descriptor.fingerprint:
-            change.lines.append(f"Withdraw the rejection of the fingerprint {grouped(line.fingerprint)}")
+            change.lines.append(words("Withdraw the rejection of the fingerprint {fingerprint}", **which))
         elif full and line in before[: len(dropped)]:
-            change.lines.append(f"Forget the oldest rejection, of the fingerprint {grouped(line.fingerprint)}")
+            change.lines.append(words("Forget the oldest rejection, of the fingerprint {fingerprint}", **which))
         else:
             change.unexplained.append(f"a rejection of a request of {node} disappears")

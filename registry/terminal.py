@@ -83,7 +83,7 @@ def home() -> Path:
     """The registry's home, from this command, from those before it, or from the environment."""
     given = _given("home") or os.environ.get("XINQIAO_HOME")
     if not given:
-        raise click.UsageError("give --home DIR, the registry's folder, or set XINQIAO_HOME")
+        raise click.UsageError(words("give --home DIR, the registry's folder, or set XINQIAO_HOME"))
     return Path(given)
 
 

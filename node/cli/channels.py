@@ -6,6 +6,7 @@ from node.cli.terminal import Group, admin, fresh, options, plain, result, say, 
 from node.core.audience import format_audience, parse_audience
 from node.pb import admin_service_pb2 as pb
 from node.pb import channel_pb2
+from node.texts import joined, term, words
 
 DISCLOSURES = {
     "A": channel_pb2.DISCLOSURE_CLASS_A,
@@ -63,8 +64,9 @@ def create(name: str, item: str, expression: str, disclosure: str, title: str, s
     )
     with admin() as node:
         summary = node.create_channel(request)
-    say(f"channel {summary.head.channel} created for {', '.join(summary.audience_nodes)}")
-    say(f"next: xinqiao publish {summary.head.channel} FILE...")
+    readers = joined(summary.audience_nodes)
+    say(words("channel {channel} created for {readers}", channel=summary.head.channel, readers=readers))
+    say(words("next: xinqiao publish {channel} FILE...", channel=summary.head.channel))
     result(plain(summary))
 
 
@@ -76,7 +78,7 @@ def audience(name: str, expression: str) -> None:
     """Change who may read a channel of this node; who is dropped is ordered to erase its copy."""
     with admin() as node:
         summary = node.set_audience(pb.SetAudienceRequest(channel=name, audience=parse_audience(expression)))
-    say(f"channel {name} is now read by {', '.join(summary.audience_nodes)}")
+    say(words("channel {channel} is now read by {readers}", channel=name, readers=joined(summary.audience_nodes)))
     result(plain(summary))
 
 
@@ -101,9 +103,9 @@ def _row(summary: pb.ChannelSummary) -> list[object]:
 
 
 def _state(summary: pb.ChannelSummary) -> str:
-    cut = f" at {summary.cut.size}" if summary.HasField("cut") else ""
-    missing = f", {summary.missing_bodies} bodies missing" if summary.missing_bodies else ""
-    return f"{summary.state}{cut}{missing}"
+    cut = words(" at {size}", size=summary.cut.size) if summary.HasField("cut") else ""
+    missing = words(", {count} bodies missing", count=summary.missing_bodies) if summary.missing_bodies else ""
+    return f"{term(summary.state)}{cut}{missing}"
 
 
 @channel.command("show")
@@ -116,15 +118,7 @@ def show(name: str) -> None:
     """
     with admin() as node:
         found = node.channel(name)
-    summary = found.channel
-    say(
-        f"{summary.head.channel}  {summary.manifest.title}  ({summary.manifest.item})",
-        f"audience: {format_audience(summary.manifest.audience)} = {', '.join(summary.audience_nodes)}",
-        f"entries {summary.head.size}, applied {summary.applied_size}, records in force {summary.records}",
-        f"state {_state(summary)}, {fresh(summary.fresh_at_unix_ms)}",
-        f"root {summary.head.root.hex()}",
-        f"outcomes: {_outcomes(summary.outcomes)}",
-    )
+    _say(found.channel)
     rows = [
         (line.node, line.size, line.applied_size, when(line.observed_at_unix_ms), _outcomes(line.outcomes))
         for line in found.deliveries
@@ -133,14 +127,27 @@ def show(name: str) -> None:
     result(plain(found))
 
 
+def _say(summary: pb.ChannelSummary) -> None:
+    head, readers = summary.head, joined(summary.audience_nodes)
+    counts = {"entries": head.size, "applied": summary.applied_size, "records": summary.records}
+    say(
+        f"{head.channel}  {summary.manifest.title}  ({summary.manifest.item})",
+        words("audience: {audience} = {readers}", audience=format_audience(summary.manifest.audience), readers=readers),
+        words("entries {entries}, applied {applied}, records in force {records}", **counts),
+        words("state {state}, {fresh}", state=_state(summary), fresh=fresh(summary.fresh_at_unix_ms)),
+        words("root {root}", root=head.root.hex()),
+        words("outcomes: {outcomes}", outcomes=_outcomes(summary.outcomes)),
+    )
+
+
 def _outcomes(counts: object) -> str:
-    words = [_outcome(count) for count in counts]  # type: ignore[attr-defined]
-    return ", ".join(words) or "none"
+    found = [_outcome(count) for count in counts]  # type: ignore[attr-defined]
+    return joined(found) or term("none")
 
 
 def _outcome(count: channel_pb2.OutcomeCount) -> str:
     name = channel_pb2.RecordOutcome.Name(count.outcome).removeprefix("RECORD_OUTCOME_").lower()
-    return f"{count.count} {name}" + (f" ({count.code})" if count.code else "")
+    return f"{count.count} {term(name)}" + (f" ({count.code})" if count.code else "")
 
 
 COMMANDS = (channel,)

@@ -7,10 +7,12 @@ import click
 from node.cli.channels import CHANNEL_HELP
 from node.cli.terminal import Command, admin, options, result, say
 from node.core.errors import XinqiaoError
-from node.evidence.result import Verified, explain
+from node.evidence.explanation import explain
+from node.evidence.result import Verified
 from node.evidence.verify import verify
 from node.pb import admin_service_pb2 as pb
 from node.pb import record_pb2
+from node.texts import words
 
 FINGERPRINT_CHARS = 64
 INDEX_HELP = "Index of the entry in the log."
@@ -34,8 +36,8 @@ def prove(channel: str, index: int, position: int, epoch: int, output: Path) -> 
     with admin() as node:
         bundle = node.prove(pb.ProveRequest(ref=ref))
     output.write_bytes(bundle)
-    say(f"{len(bundle)} bytes of evidence written to {output}")
-    say(f"next: xinqiao verify {output} --root-fingerprint HEX")
+    say(words("{count} bytes of evidence written to {file}", count=len(bundle), file=output))
+    say(words("next: xinqiao verify {file} --root-fingerprint HEX", file=output))
     result({"file": str(output), "bytes": len(bundle)})
 
 

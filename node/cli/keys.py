@@ -2,8 +2,21 @@
 
 import click
 
-from node.cli.terminal import Group, admin, grouped, options, pending_fingerprint, plain, result, say, table, when
+from node.cli.terminal import (
+    PENDING,
+    Group,
+    admin,
+    grouped,
+    options,
+    pending_fingerprint,
+    plain,
+    result,
+    say,
+    table,
+    when,
+)
 from node.pb import admin_service_pb2 as pb
+from node.texts import phrase, term, words
 
 
 @click.group("keys", cls=Group)
@@ -21,7 +34,7 @@ def list_() -> None:
         pending = pending_fingerprint(node.status().fingerprint)
     _show(list(found.keys))
     if pending:
-        say(f"waiting for: the officers to approve the descriptor with the fingerprint {grouped(pending)}")
+        say(words(PENDING, fingerprint=grouped(pending)))
     result(plain(found) | {"pending_fingerprint": pending})
 
 
@@ -40,8 +53,11 @@ def rotate(kind: str) -> None:
         found = node.rotate_key(kind)
     _show(list(found.keys))
     if found.fingerprint:
-        say(f"fingerprint for the officers: {grouped(found.fingerprint)}")
-    say(f"waiting for: {found.waiting_for}" if found.waiting_for else "the rotation is complete")
+        say(words("fingerprint for the officers: {fingerprint}", fingerprint=grouped(found.fingerprint)))
+    if found.waiting_for:
+        say(words("waiting for: {what}", what=phrase(found.waiting_for)))
+    else:
+        say(words("the rotation is complete"))
     result(plain(found))
 
 
@@ -50,7 +66,7 @@ def _show(lines: list[pb.KeyLine]) -> None:
         (
             line.kind,
             line.suite,
-            line.state,
+            term(line.state),
             when(line.not_before_unix_ms),
             when(line.not_after_unix_ms),
             line.key_id[:16],

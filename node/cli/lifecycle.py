@@ -10,13 +10,27 @@ from pathlib import Path
 import click
 
 from node.cli.evidence import parse_fingerprint
-from node.cli.terminal import Command, Group, admin, grouped, home, is_json, loaded, options, passphrase_of, result, say
+from node.cli.terminal import (
+    Command,
+    Group,
+    admin,
+    as_document,
+    grouped,
+    home,
+    is_json,
+    loaded,
+    options,
+    passphrase_of,
+    result,
+    say,
+)
 from node.config import Config, Endpoint, check, document, render
 from node.core.errors import XinqiaoError
 from node.core.membership import LEVELS, fingerprint_of
 from node.home import Home, init_home
 from node.joining import Waiting, join
 from node.pb import envelope_pb2
+from node.texts import phrase, told, words
 
 # Each listener gets its grace period (node/app.py) to finish what it has begun.
 STOP_LIMIT_S, STOP_POLL_S = 30.0, 0.1
@@ -98,9 +112,9 @@ def init(
     descriptor = _created(found, config, suite)
     fingerprint = fingerprint_of(descriptor)
     say(
-        f"node {node_id} {name} created in {found.path}",
-        f"fingerprint: {grouped(fingerprint)}",
-        "next: xinqiao join --registry HOST:PORT --root-fingerprint HEX",
+        words("node {node} {name} created in {home}", node=node_id, name=name, home=found.path),
+        words("fingerprint: {fingerprint}", fingerprint=grouped(fingerprint)),
+        words("next: xinqiao join --registry HOST:PORT --root-fingerprint HEX"),
     )
     result({"id": node_id, "fingerprint": fingerprint, "home": str(found.path)})
 
@@ -149,27 +163,28 @@ def join_command(registry_endpoint: Endpoint | None, root_fingerprint: str | Non
     endpoint = registry_endpoint or config.registry
     fingerprint = root_fingerprint or config.root_fingerprint
     if endpoint is None or not fingerprint:
-        raise click.UsageError("give --registry HOST:PORT and --root-fingerprint HEX")
+        raise click.UsageError(words("give --registry HOST:PORT and --root-fingerprint HEX"))
     world = app.joining_world(found, config, passphrase_of(found, config))
     with found.lock():
         outcome = asyncio.run(
             join(found, config, world, endpoint, parse_fingerprint(fingerprint), wait, renew=renew, tell=_tell)
         )
     if outcome.is_member:
-        say(f"{config.id} is a member of {outcome.network}", "next: xinqiao serve")
+        say(words("{node} is a member of {network}", node=config.id, network=outcome.network))
+        say(words("next: xinqiao serve"))
     else:
-        say(f"{config.id} is not a member yet", "next: xinqiao join")
+        say(words("{node} is not a member yet", node=config.id), words("next: xinqiao join"))
     result({"id": config.id, "member": outcome.is_member, "network": outcome.network, "waiting_for": outcome.waits_for})
     if wait and not outcome.is_member:
         raise click.exceptions.Exit(1)
 
 
 def _tell(waiting: Waiting) -> None:
+    command = f"xinqiao registry propose approve {waiting.node} --fingerprint {waiting.fingerprint} -o FILE"
     say(
-        f"waiting for: {waiting.waits_for}",
-        f"fingerprint to read to an officer: {grouped(waiting.fingerprint)}",
-        f"an officer's next command: xinqiao registry propose approve {waiting.node} --fingerprint "
-        f"{waiting.fingerprint} -o FILE",
+        words("waiting for: {what}", what=phrase(waiting.waits_for)),
+        words("fingerprint to read to an officer: {fingerprint}", fingerprint=grouped(waiting.fingerprint)),
+        words("an officer's next command: {command}", command=command),
     )
 
 
@@ -190,7 +205,8 @@ def _started(addresses: dict[str, str]) -> None:
     if is_json():
         result(addresses)
     else:
-        say("serving: " + ", ".join(f"{name} {address}" for name, address in addresses.items() if address))
+        shown = ", ".join(f"{name} {address}" for name, address in addresses.items() if address)
+        say(words("serving: {addresses}", addresses=shown))
 
 
 @click.command("stop", cls=Command)
@@ -199,9 +215,9 @@ def stop() -> None:
     """Ask the node that serves this home to drain and stop, and wait until it has."""
     with admin() as node:
         node.shutdown()
-    say("the node drains and stops")
+    say(words("the node drains and stops"))
     _wait_until_free(home())
-    say("stopped")
+    say(words("stopped"))
     result({"stopped": True})
 
 
@@ -232,10 +248,12 @@ def config_check() -> None:
         raise XinqiaoError("HOME_MISSING", home=found.path)
     _, errors = check(found.path)
     for error in errors:
-        click.echo(f"{error.code}: {error.text}\n  next: {error.next}", err=True)
+        shown = told(error)
+        click.echo(f"{error.code}: {shown.text}", err=True)
+        click.echo(words("  next: {next}", next=shown.next), err=True)
     if not errors:
-        say(f"{found.config_file}: no mistake")
-    result({"errors": [{"code": error.code, "text": error.text, "next": error.next} for error in errors]})
+        say(words("{file}: no mistake", file=found.config_file))
+    result({"errors": [as_document(error) for error in errors]})
     if errors:
         raise click.exceptions.Exit(1)
 

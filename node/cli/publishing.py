@@ -15,6 +15,8 @@ from node.pb import envelope_pb2, record_pb2
 from node.rpc.admin_client import AdminClient
 from node.texts import told, words
 
+COUNTED = "{file}: {rows} rows: {accepted} accepted, {revised} revised, {duplicate} duplicate, {rejected} rejected"
+
 
 @click.command("publish", cls=Command)
 @click.argument("channel", help=CHANNEL_HELP)
@@ -63,7 +65,7 @@ def _publish_file(node: AdminClient, channel: str, file: Path) -> tuple[dict[str
                 for row in answer.rejected:
                     rejected.write(row.row, row.reason.code, row.column, row.message, row.remedy, row.values, row.cell)
                 last = answer
-                advance(answer.read_bytes, f"{answer.counts.rows} rows")
+                advance(answer.read_bytes, words("{rows} rows", rows=answer.counts.rows))
         except XinqiaoError as error:
             failed = error
         finally:
@@ -84,18 +86,16 @@ def _report(
 ) -> dict[str, object]:
     counts = last.counts
     if failed is None or counts.rows:
-        say(
-            f"{file.name}: {counts.rows} rows: {counts.accepted} accepted, {counts.revised} revised, "
-            f"{counts.duplicate} duplicate, {counts.rejected} rejected"
-        )
+        say(words(COUNTED, file=file.name, **plain(counts)))
     path = str(rejected.path) if rejected is not None and rejected.path is not None else None
     if path is not None:
-        say(f"  rejected rows with reasons: {path}")
-        say("  next: correct them there and publish that file")
+        say(words("  rejected rows with reasons: {file}", file=path))
+        say(words("  next: correct them there and publish that file"))
     if failed is None:
-        say(f"  {last.head.channel} now has {last.head.size} entries, root {last.head.root.hex()}")
+        head = {"channel": last.head.channel, "size": last.head.size, "root": last.head.root.hex()}
+        say(words("  {channel} now has {size} entries, root {root}", **head))
     else:
-        say(f"{file.name} broke off:" if counts.rows else f"{file.name} was not published:")
+        say(words("{file} broke off:" if counts.rows else "{file} was not published:", file=file.name))
         show_error(failed)
     found: dict[str, object] = {
         "file": str(file),
@@ -131,7 +131,7 @@ def erase(channel: str, index: int, position: int, epoch: int, decision: str, re
     ref = record_pb2.RecordRef(channel=channel, epoch=epoch, index=index, position=position)
     with admin() as node:
         head = node.erase(pb.EraseRecordRequest(ref=ref, decision=decision, reason=reason)).head
-    say(f"erased; entry {head.size - 1} of {head.channel} tells every holder")
+    say(words("erased; entry {index} of {channel} tells every holder", index=head.size - 1, channel=head.channel))
     result(plain(head))
 
 

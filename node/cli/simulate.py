@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from node.cli.terminal import Command, as_document, options, progress, result, say, show_error, table
 from node.core.errors import XinqiaoError
+from node.texts import term, words
 
 if TYPE_CHECKING:
     from node.simulator.failure import Failure
@@ -66,7 +67,7 @@ def simulate(
     is replayed. Exit status 1 says that some run failed.
     """
     if sum(map(bool, (scenario, replay, shrink, keys))) != 1:
-        raise click.UsageError("give one of SCENARIO, --replay FILE, --shrink FILE and --keys")
+        raise click.UsageError(words("give one of SCENARIO, --replay FILE, --shrink FILE and --keys"))
     if keys:
         _show_keys()
     elif replay:
@@ -107,14 +108,14 @@ def _run(runs: "Iterable[Ran]", name: str, seeds: Iterable[int], failures: Path,
     total = len(seeds) if isinstance(seeds, range) else None
     files: dict[int, Path] = {}
     found: list[Ran] = []
-    with progress("simulating", total) as tell:
+    with progress(words("simulating"), total) as tell:
         for ran in runs:
             found.append(ran)
             say(*ran.timeline)
             if ran.failure is not None:
                 files[ran.seed] = failures / f"failure-{name}-{ran.seed}.json"
                 _write(files[ran.seed], ran.failure)
-            tell(len(found), f"seed {ran.seed}, {len(files)} failed")
+            tell(len(found), words("seed {seed}, {failed} failed", seed=ran.seed, failed=len(files)))
             if until_failure and files:
                 break
     _summarise(name, found, files)
@@ -137,15 +138,21 @@ def _summarise(name: str, found: "Sequence[Ran]", files: dict[int, Path]) -> Non
     """Show every run, or where they are many only those that failed; then the sums; then what to do."""
     shown = found if len(found) <= ROWS_SHOWN else [ran for ran in found if ran.failure]
     if shown:
-        _table(f"{name}: runs", ("seed", "result", "virtual", "machine", "trace", "contents"), map(_row, shown))
+        _table(
+            words("{name}: runs", name=name),
+            ("seed", "result", "virtual", "machine", "trace", "contents"),
+            map(_row, shown),
+        )
     if len(found) == 1 and found[0].figures:
         _table("what happened", ("figure", "value"), [(key, f"{value:,g}") for key, value in found[0].figures.items()])
     virtual_s, machine_s = sum(ran.virtual_s for ran in found), sum(ran.machine_s for ran in found)
+    counts = {"held": f"{len(found) - len(files):,}", "failed": f"{len(files):,}"}
+    runs = words("1 run") if len(found) == 1 else words("{count} runs", count=f"{len(found):,}")
+    times = {"hours": f"{virtual_s / 3600:,.1f}", "seconds": f"{machine_s:,.1f}"}
+    each = f"{machine_s / max(1, len(found)):.2f}"
     say(
-        f"{len(found):,} {'run' if len(found) == 1 else 'runs'}, {len(found) - len(files):,} held,"
-        f" {len(files):,} failed;"
-        f" {virtual_s / 3600:,.1f} virtual hours in {machine_s:,.1f} s of machine time,"
-        f" {machine_s / max(1, len(found)):.2f} s a run"
+        words("{runs}, {held} held, {failed} failed;", runs=runs, **counts)
+        + words(" {hours} virtual hours in {seconds} s of machine time, {each} s a run", each=each, **times)
     )
     document = {
         "scenario": name,
@@ -163,9 +170,12 @@ def _summarise(name: str, found: "Sequence[Ran]", files: dict[int, Path]) -> Non
 
 
 def _row(ran: "Ran") -> list[object]:
-    told = (
-        f"{ran.failure.guarantee} at {ran.failure.node or 'no node'}: {ran.failure.found}" if ran.failure else "holds"
-    )
+    told = term("holds")
+    if ran.failure:
+        where = ran.failure.node or term("no node")
+        told = words(
+            "{guarantee} at {node}: {found}", guarantee=ran.failure.guarantee, node=where, found=ran.failure.found
+        )
     digests = (ran.trace_digest[:DIGEST_CHARS], ran.contents_digest[:DIGEST_CHARS])
     return [ran.seed, told, f"{ran.virtual_s / 60:.1f} min", f"{ran.machine_s:.2f} s", *digests]
 
@@ -222,11 +232,14 @@ def _replay(file: Path) -> None:
     ran = run_once(before.scenario, before.seed, before.plan, keep_trace=True)
     say(*ran.timeline)
     is_same = ran.trace_digest == before.trace_digest
-    say("this is the run of the file" if is_same else "this is not the run of the file any more: the software differs")
+    if is_same:
+        say(words("this is the run of the file"))
+    else:
+        say(words("this is not the run of the file any more: the software differs"))
     document = {**_plain(ran, file), "same_run": is_same, "timeline": list(ran.timeline)}
     if ran.failure is not None:
         _fail(ran.failure, _command("--shrink", file), document)
-    say(f"{before.guarantee} holds now")
+    say(words("{guarantee} holds now", guarantee=before.guarantee))
     result(document)
 
 
@@ -237,10 +250,10 @@ def _shrink(file: Path, budget: int) -> None:
     from node.simulator.running import run_once
 
     def size(failure: "Failure") -> str:
-        return f"{len(expand_nodes(failure.scenario))} nodes, {len(failure.plan)} acts"
+        return words("{nodes} nodes, {acts} acts", nodes=len(expand_nodes(failure.scenario)), acts=len(failure.plan))
 
     before = _read(file)
-    with progress("shrinking", budget) as tell:
+    with progress(words("shrinking"), budget) as tell:
         found = shrink(
             before,
             lambda scenario, seed, plan: run_once(scenario, seed, plan).failure,
@@ -251,8 +264,8 @@ def _shrink(file: Path, budget: int) -> None:
         raise XinqiaoError("FAILURE_FILE", file=file, detail=f"its run does not fail any more by {before.guarantee}")
     small = file.with_name(f"{file.stem.removesuffix('.small')}.small.json")
     _write(small, found)
-    say(f"{size(before)} before, {size(found)} now: {small}")
-    say(f"next: {_command('--replay', small)}")
+    say(words("{before} before, {now} now: {file}", before=size(before), now=size(found), file=small))
+    say(words("next: {next}", next=_command("--replay", small)))
     document = {"failure_file": str(small), "nodes": len(expand_nodes(found.scenario)), "acts": len(found.plan)}
     result({**document, "violation": _violation(found)})
 

@@ -21,12 +21,13 @@ from node.core.membership import fingerprint_of
 from node.home import Home
 from node.keys import Passphrase, find_passphrase
 from node.rpc.admin_client import AdminClient
-from node.texts import told, words
+from node.texts import term, told, words
 from node.texts.commands import SpokenCommand, SpokenGroup, lang_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 HOME_KEY = "xinqiao.home"
 JSON_KEY = "xinqiao.json"
+PENDING = "waiting for: the officers to approve the descriptor with the fingerprint {fingerprint}"
 
 
 class Command(SpokenCommand):
@@ -88,7 +89,7 @@ def home() -> Home:
     """The node's home, from this command, those before it, or the environment."""
     given = click.get_current_context().meta.get(HOME_KEY) or os.environ.get("XINQIAO_HOME")
     if not given:
-        raise click.UsageError("give --home DIR, the node's folder, or set XINQIAO_HOME")
+        raise click.UsageError(words("give --home DIR, the node's folder, or set XINQIAO_HOME"))
     return Home(Path(given))
 
 
@@ -148,10 +149,10 @@ def show_error(error: XinqiaoError) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Show rows to a person."""
-    shown = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
+    """Show rows to a person; title and columns are words of the catalogue."""
+    shown = Table(title=term(title), box=box.SIMPLE, title_justify="left", title_style="bold")
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        shown.add_column(term(column), overflow="fold")
     for row in rows:
         shown.add_row(*[str(cell) for cell in row])
     console = Console(stderr=is_json(), width=None if os.isatty(1) else 160)
@@ -170,13 +171,15 @@ def progress(label: str, total: int | None) -> Iterator[Callable[[int, str], Non
 def when(unix_ms: int) -> str:
     """A time for people, in UTC; "never" for 0."""
     if not unix_ms:
-        return "never"
+        return term("never")
     return datetime.fromtimestamp(unix_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def fresh(unix_ms: int) -> str:
     """How fresh something is, in a sentence for people."""
-    return f"fresh as of {when(unix_ms)} UTC" if unix_ms else "not confirmed by a heartbeat yet"
+    if not unix_ms:
+        return words("not confirmed by a heartbeat yet")
+    return words("fresh as of {time} UTC", time=when(unix_ms))
 
 
 def pending_fingerprint(listed: str) -> str:

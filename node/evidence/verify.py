@@ -28,10 +28,10 @@ from node.core.membership import Member, MemberKey, Members, Standing
 from node.core.receipt import open_receipt, subscriber_of
 from node.core.record import parse_record
 from node.evidence.registry_chain import REFUSALS, NamedFiles, Word, read_word, walk_roots
-from node.evidence.result import Confirmation, Value, Verified, explain
+from node.evidence.result import Confirmation, Value, Verified
 from node.pb import channel_pb2, envelope_pb2, evidence_pb2, record_pb2, registry_pb2
 
-__all__ = ["STEPS", "Confirmation", "Value", "Verified", "as_of", "confirm", "explain", "is_closed", "verify"]
+__all__ = ["STEPS", "Confirmation", "Value", "Verified", "as_of", "confirm", "is_closed", "verify"]
 
 STEPS: Mapping[int, str] = {
     1: "bundle",

@@ -13,7 +13,9 @@ from node.texts.matching import Phrases, filled
 MAX_DEPTH = 4
 MAX_PHRASE_CHARS = 2000
 # Parameters that are prose of this program; every other one names something and is shown as it is.
-PROSE = frozenset({"action", "because", "detail", "found", "reason", "said", "standing", "status", "what", "waits_for"})
+PROSE = frozenset({"action", "because", "detail", "found", "reason", "said", "standing", "status", "what", "why"})
+# These are names, too, but a few words of ours stand in where there is none, such as `the caller`.
+NAMES = frozenset({"argument", "node", "peer", "source", "step", "version"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,11 @@ def _phrases() -> Phrases:
     return Phrases(whole | known.phrases)
 
 
+def _shown(name: str, value: str) -> str:
+    is_prose = name in PROSE or (name in NAMES and " " in value)
+    return phrase(value) if is_prose else value
+
+
 def told(error: XinqiaoError) -> Told:
     """An error for people."""
     if not is_chinese():
@@ -75,6 +82,6 @@ def told(error: XinqiaoError) -> Told:
     if row is None:
         # A code without Chinese, or one of a later version.
         return Told(phrase(error.text), phrase(error.who), phrase(error.next))
-    values = {name: phrase(value) if name in PROSE else value for name, value in error.parameters.items()}
+    values = {name: _shown(name, value) for name, value in error.parameters.items()}
     who = filled(chinese().who.get(error.spec.who, error.spec.who), values)
     return Told(filled(row.text, values), who, filled(row.next, values))

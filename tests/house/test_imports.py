@@ -48,6 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.storage": ("node.files", *PORTS),
     "node.ingest": PORTS,
     "node.evidence": PORTS,
+    "node.evidence.explanation": ("node.evidence", "node.texts", *PORTS),
     # what a process is fitted out with
     "node.files": CORE,
     "node.config": ("node.files", *CORE),
@@ -74,6 +75,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "node.rpc",
         "node.ingest",
         "node.evidence",
+        "node.evidence.explanation",
         "node.simulator",
         "node.texts",
     ),

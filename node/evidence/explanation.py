@@ -1,0 +1,94 @@
+"""What a verified bundle says, in plain words and in the language of the reader."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from node.evidence.result import Verified
+from node.texts import phrase, term, words
+from node.texts.columns import padded
+
+LABEL_COLUMNS = 12
+SCOPE = "This shows what was published and who holds it. Whether it still holds (corrections, repairs, erasures,"
+AUTHORITY = "for the authority {authority}, for which the registry lets {origin} speak"
+CONFIRMED = "by {node} ({name}), which {has}: {size} entries of the same log at {time}"
+
+
+def explain(verified: Verified) -> str:
+    """The result as plain text, one fact a line; characters that could forge a line are escaped."""
+    lines = [
+        words("VERIFIED: {origin} ({name}) published this record.", origin=verified.origin, name=verified.origin_name),
+        "",
+        *_record_lines(verified),
+        "",
+        *_log_lines(verified),
+        *_confirmation_lines(verified),
+        "",
+        *_validity_lines(verified),
+        "",
+        words(SCOPE),
+        words("expiry) the origin answers."),
+    ]
+    return "".join(f"{_plain(line)}\n" for line in lines)
+
+
+def _labelled(label: str, text: str) -> str:
+    return padded(label, LABEL_COLUMNS) + text
+
+
+def _validity_lines(verified: Verified) -> Iterator[str]:
+    latest = words("{time}, the latest time that anything signed here names", time=_when(verified.as_of_ms))
+    yield _labelled(words("As of"), latest)
+    yield _labelled("", words("the registry's files were valid until {time}", time=_when(verified.valid_until_ms)))
+    yield _labelled(words("Network"), verified.network)
+    yield _labelled("", words("root fingerprint {fingerprint}", fingerprint=verified.fingerprint.hex()))
+
+
+def _record_lines(verified: Verified) -> Iterator[str]:
+    titles = f"{verified.item_title_zh} ({verified.item_title_en})"
+    item = {"titles": titles, "item": verified.item, "edition": verified.edition}
+    yield _labelled(words("Record"), words("{titles}: {item}, catalogue edition {edition}", **item))
+    for value in verified.values:
+        yield f"  {value.title_zh or value.code} ({value.title_en or term('unknown field')}): {value.text}"
+
+
+def _log_lines(verified: Verified) -> Iterator[str]:
+    place = verified.place
+    yield _labelled(words("Published"), words("{time} by the origin's clock", time=_when(verified.published_at_ms)))
+    if verified.authority:
+        allowed = {"authority": verified.authority, "origin": verified.origin}
+        yield _labelled("", words(AUTHORITY, **allowed))
+    yield _labelled(words("Origin"), _standing(verified))
+    at = {"channel": place.channel, "epoch": place.epoch, "index": place.index, "position": place.position}
+    yield _labelled(words("Place"), words("{channel}, epoch {epoch}, entry {index}, record {position}", **at))
+    log = {"size": verified.head.size, "time": _when(verified.heartbeat_at_ms)}
+    yield _labelled(words("Log"), words("{size} entries at {time}, signed by the origin", **log))
+    yield _labelled("", words("root {root}", root=verified.head.root.hex()))
+
+
+def _standing(verified: Verified) -> str:
+    member = words("{standing} member", standing=term(verified.standing.value))
+    if verified.cut_size is None:
+        return member
+    reason = f" ({phrase(verified.standing_reason)})" if verified.standing_reason else ""
+    cut = words("; the officers closed this log: its first {size} entries stay valid", size=verified.cut_size)
+    return f"{member}{reason}{cut}"
+
+
+def _confirmation_lines(verified: Verified) -> Iterator[str]:
+    for each in verified.confirmations:
+        has = words("has applied this one") if each.applied else words("holds this one")
+        by = {"node": each.node, "name": each.name, "has": has, "size": each.size, "time": _when(each.observed_at_ms)}
+        yield _labelled(words("Confirmed"), words(CONFIRMED, **by))
+    if not verified.confirmations:
+        cut = words("by the registry's officers, who cut this log where members had reported it")
+        yield _labelled(words("Confirmed"), cut)
+
+
+def _when(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _plain(text: str) -> str:
+    """The text on one line: line breaks, control and direction characters become escapes."""
+    kept = (each if each.isprintable() or each == "\u3000" else each.encode("unicode_escape").decode() for each in text)
+    return "".join(kept)
