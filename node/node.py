@@ -16,6 +16,7 @@ from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.dates import Dates
 from node.delivery import Delivery
+from node.judging import Judging
 from node.membership import Membership
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import (
@@ -115,6 +116,7 @@ class Node:
         )
         self.delivery = self._delivery(settings, world)
         self.answering = Answering(view, world.store, world.clock, limits)
+        self.judging = Judging(view, world.store, world.clock)
         self.publishing.start()
 
     def _delivery(self, settings: Settings, world: World) -> Delivery:

@@ -18,6 +18,7 @@ from node.core.heartbeat import VerifiedHeartbeat
 from node.core.membership import Members
 from node.core.merkle import HashReader
 from node.core.receipt import VerifiedReceipt
+from node.core.rules_edition import RulesEdition
 from node.core.state import Applied, Erasure, HeldKey, Place
 from node.core.workdays import Calendar
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
@@ -37,15 +38,12 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Unix time in milliseconds."""
-        ...
 
     def monotonic_s(self) -> float:
         """Seconds that never go back."""
-        ...
 
     async def sleep(self, seconds: float) -> None:
         """Return after that many seconds."""
-        ...
 
 
 class Entropy(Protocol):
@@ -53,11 +51,9 @@ class Entropy(Protocol):
 
     def bytes(self, count: int) -> bytes:
         """Fresh random bytes."""
-        ...
 
     def uniform(self, low: float, high: float) -> float:
         """A random number between low and high, for jitter."""
-        ...
 
 
 class Signer(Protocol):
@@ -66,11 +62,9 @@ class Signer(Protocol):
     @property
     def key_id(self) -> str:
         """Lower-case hex SHA-256 of the public key."""
-        ...
 
     def sign(self, message: bytes) -> bytes:
         """The signature over the message."""
-        ...
 
 
 # -- storage ------------------------------------------------------------------------------------------
@@ -542,17 +536,14 @@ class Registry(Protocol):
 
     async def refresh(self, held: RegistryState | None, now_ms: int) -> RegistryNews:
         """Ask the sources and return the newest state that continues the held one; never raises for a bad source."""
-        ...
 
     async def report_heads(self, report: envelope_pb2.Envelope) -> None:
         """Hand a signed head report to the registry; raises WIRE_* when no registry takes it."""
-        ...
 
     async def share_addresses(
         self, address: envelope_pb2.Envelope, known_digest: bytes
     ) -> Sequence[envelope_pb2.Envelope]:
         """Introduce this node and learn the addresses of others; raises WIRE_* when no source answers."""
-        ...
 
 
 class View(Protocol):
@@ -577,6 +568,14 @@ class View(Protocol):
     @property
     def edition_in_force(self) -> Edition | None:
         """The edition this node publishes under, None before the registry has any."""
+
+    @property
+    def rules(self) -> Mapping[str, RulesEdition]:
+        """The rules editions by version, the one that this software always has among them."""
+
+    @property
+    def rules_in_force(self) -> RulesEdition:
+        """The rules edition this node publishes under."""
 
     @property
     def calendar(self) -> Calendar:

@@ -4,7 +4,7 @@ from importlib.metadata import entry_points
 
 import click
 
-from node.cli import channels, evidence, keys, lifecycle, publishing, reading, simulate
+from node.cli import channels, evidence, keys, lifecycle, publishing, reading, rules, simulate
 from node.cli.terminal import Group, options
 
 ELSEWHERE = "xinqiao.commands"
@@ -47,6 +47,6 @@ def main() -> None:
     """
 
 
-for group in (lifecycle, channels, publishing, reading, evidence, keys, simulate):
+for group in (lifecycle, channels, publishing, reading, rules, evidence, keys, simulate):
     for command in group.COMMANDS:
         main.add_command(command)

@@ -104,6 +104,14 @@ class Member:
         keys = self.descriptor.signing_keys
         return [key.public for key in keys if key.state != registry_pb2.KEY_STATE_REVOKED]
 
+    @property
+    def division(self) -> str:
+        """The code of the division whose law it writes under (GB/T 2260), empty where it has none.
+
+        An id that is a code never changes, what a descriptor says of the seat may.
+        """
+        return self.id if self.id.isdigit() else self.descriptor.message.division
+
     def may_speak_for(self, authority: str, at_ms: int) -> bool:
         """Whether the descriptor lists the authority at that time."""
         return any(

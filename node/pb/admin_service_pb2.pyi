@@ -331,6 +331,144 @@ class ListRecordsResponse(_message.Message):
     records: _containers.RepeatedCompositeFieldContainer[HeldRecord]
     def __init__(self, records: _Optional[_Iterable[_Union[HeldRecord, _Mapping]]] = ...) -> None: ...
 
+class ListRulesRequest(_message.Message):
+    __slots__ = ("rule", "version")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    version: str
+    def __init__(self, rule: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
+class Provision(_message.Message):
+    __slots__ = ("predicate", "effect", "jurisdictions", "valid_from", "valid_to", "articles", "items", "subjects", "disclosure", "parameters_json", "holds_here")
+    PREDICATE_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    JURISDICTIONS_FIELD_NUMBER: _ClassVar[int]
+    VALID_FROM_FIELD_NUMBER: _ClassVar[int]
+    VALID_TO_FIELD_NUMBER: _ClassVar[int]
+    ARTICLES_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    DISCLOSURE_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_JSON_FIELD_NUMBER: _ClassVar[int]
+    HOLDS_HERE_FIELD_NUMBER: _ClassVar[int]
+    predicate: str
+    effect: str
+    jurisdictions: _containers.RepeatedScalarFieldContainer[str]
+    valid_from: str
+    valid_to: str
+    articles: _containers.RepeatedScalarFieldContainer[str]
+    items: _containers.RepeatedScalarFieldContainer[str]
+    subjects: _containers.RepeatedScalarFieldContainer[str]
+    disclosure: _containers.RepeatedScalarFieldContainer[str]
+    parameters_json: str
+    holds_here: bool
+    def __init__(self, predicate: _Optional[str] = ..., effect: _Optional[str] = ..., jurisdictions: _Optional[_Iterable[str]] = ..., valid_from: _Optional[str] = ..., valid_to: _Optional[str] = ..., articles: _Optional[_Iterable[str]] = ..., items: _Optional[_Iterable[str]] = ..., subjects: _Optional[_Iterable[str]] = ..., disclosure: _Optional[_Iterable[str]] = ..., parameters_json: _Optional[str] = ..., holds_here: _Optional[bool] = ...) -> None: ...
+
+class Rule(_message.Message):
+    __slots__ = ("id", "title_zh", "title_en", "elsewhere", "provisions", "articles")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_ZH_FIELD_NUMBER: _ClassVar[int]
+    TITLE_EN_FIELD_NUMBER: _ClassVar[int]
+    ELSEWHERE_FIELD_NUMBER: _ClassVar[int]
+    PROVISIONS_FIELD_NUMBER: _ClassVar[int]
+    ARTICLES_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title_zh: str
+    title_en: str
+    elsewhere: str
+    provisions: _containers.RepeatedCompositeFieldContainer[Provision]
+    articles: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., title_zh: _Optional[str] = ..., title_en: _Optional[str] = ..., elsewhere: _Optional[str] = ..., provisions: _Optional[_Iterable[_Union[Provision, _Mapping]]] = ..., articles: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListRulesResponse(_message.Message):
+    __slots__ = ("version", "in_force_from", "known_versions", "as_of", "division", "rules")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FROM_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    DIVISION_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    in_force_from: str
+    known_versions: _containers.RepeatedScalarFieldContainer[str]
+    as_of: str
+    division: str
+    rules: _containers.RepeatedCompositeFieldContainer[Rule]
+    def __init__(self, version: _Optional[str] = ..., in_force_from: _Optional[str] = ..., known_versions: _Optional[_Iterable[str]] = ..., as_of: _Optional[str] = ..., division: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ...) -> None: ...
+
+class ExplainRecordRequest(_message.Message):
+    __slots__ = ("ref", "version")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ref: _record_pb2.RecordRef
+    version: str
+    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., version: _Optional[str] = ...) -> None: ...
+
+class AppliedRule(_message.Message):
+    __slots__ = ("rule", "title_zh", "title_en", "predicate", "effect", "of_origin", "of_receiver", "article", "verdict")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    TITLE_ZH_FIELD_NUMBER: _ClassVar[int]
+    TITLE_EN_FIELD_NUMBER: _ClassVar[int]
+    PREDICATE_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    OF_ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    OF_RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    ARTICLE_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    title_zh: str
+    title_en: str
+    predicate: str
+    effect: str
+    of_origin: bool
+    of_receiver: bool
+    article: str
+    verdict: _envelope_pb2.Refusal
+    def __init__(self, rule: _Optional[str] = ..., title_zh: _Optional[str] = ..., title_en: _Optional[str] = ..., predicate: _Optional[str] = ..., effect: _Optional[str] = ..., of_origin: _Optional[bool] = ..., of_receiver: _Optional[bool] = ..., article: _Optional[str] = ..., verdict: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ...) -> None: ...
+
+class DueDay(_message.Message):
+    __slots__ = ("rule", "duty_zh", "duty_en", "start", "day", "provisional", "article")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    DUTY_ZH_FIELD_NUMBER: _ClassVar[int]
+    DUTY_EN_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    PROVISIONAL_FIELD_NUMBER: _ClassVar[int]
+    ARTICLE_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    duty_zh: str
+    duty_en: str
+    start: str
+    day: str
+    provisional: bool
+    article: str
+    def __init__(self, rule: _Optional[str] = ..., duty_zh: _Optional[str] = ..., duty_en: _Optional[str] = ..., start: _Optional[str] = ..., day: _Optional[str] = ..., provisional: _Optional[bool] = ..., article: _Optional[str] = ...) -> None: ...
+
+class ExplainRecordResponse(_message.Message):
+    __slots__ = ("ref", "item", "disclosure", "as_of", "entry_version", "version", "origin_division", "division", "rules", "due")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    DISCLOSURE_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_DIVISION_FIELD_NUMBER: _ClassVar[int]
+    DIVISION_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    DUE_FIELD_NUMBER: _ClassVar[int]
+    ref: _record_pb2.RecordRef
+    item: str
+    disclosure: str
+    as_of: str
+    entry_version: str
+    version: str
+    origin_division: str
+    division: str
+    rules: _containers.RepeatedCompositeFieldContainer[AppliedRule]
+    due: _containers.RepeatedCompositeFieldContainer[DueDay]
+    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., item: _Optional[str] = ..., disclosure: _Optional[str] = ..., as_of: _Optional[str] = ..., entry_version: _Optional[str] = ..., version: _Optional[str] = ..., origin_division: _Optional[str] = ..., division: _Optional[str] = ..., rules: _Optional[_Iterable[_Union[AppliedRule, _Mapping]]] = ..., due: _Optional[_Iterable[_Union[DueDay, _Mapping]]] = ...) -> None: ...
+
 class EraseRecordRequest(_message.Message):
     __slots__ = ("ref", "decision", "reason")
     REF_FIELD_NUMBER: _ClassVar[int]

@@ -75,6 +75,16 @@ class AdminServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsResponse.FromString,
                 _registered_method=True)
+        self.ListRules = channel.unary_unary(
+                '/xinqiao.v1.AdminService/ListRules',
+                request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRulesRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRulesResponse.FromString,
+                _registered_method=True)
+        self.ExplainRecord = channel.unary_unary(
+                '/xinqiao.v1.AdminService/ExplainRecord',
+                request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ExplainRecordRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ExplainRecordResponse.FromString,
+                _registered_method=True)
         self.EraseRecord = channel.unary_unary(
                 '/xinqiao.v1.AdminService/EraseRecord',
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.EraseRecordRequest.SerializeToString,
@@ -162,6 +172,20 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRules(self, request, context):
+        """ListRules tells which rules an edition has. INVALID_ARGUMENT for an edition or a rule that is not known.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainRecord(self, request, context):
+        """ExplainRecord tells which rules a record in force was judged by, as of when, and with which effect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EraseRecord(self, request, context):
         """EraseRecord writes the status entry that erases one record of a channel of this node.
         """
@@ -240,6 +264,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListRecords,
                     request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsResponse.SerializeToString,
+            ),
+            'ListRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRules,
+                    request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRulesRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRulesResponse.SerializeToString,
+            ),
+            'ExplainRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainRecord,
+                    request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ExplainRecordRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ExplainRecordResponse.SerializeToString,
             ),
             'EraseRecord': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseRecord,
@@ -484,6 +518,60 @@ class AdminService:
             '/xinqiao.v1.AdminService/ListRecords',
             xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsRequest.SerializeToString,
             xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.AdminService/ListRules',
+            xinqiao_dot_v1_dot_admin__service__pb2.ListRulesRequest.SerializeToString,
+            xinqiao_dot_v1_dot_admin__service__pb2.ListRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.AdminService/ExplainRecord',
+            xinqiao_dot_v1_dot_admin__service__pb2.ExplainRecordRequest.SerializeToString,
+            xinqiao_dot_v1_dot_admin__service__pb2.ExplainRecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

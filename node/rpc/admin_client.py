@@ -70,6 +70,14 @@ class AdminClient:
         for response in self._stream(pb.ListRecordsResponse, self._stub.ListRecords, request):
             yield from response.records
 
+    def rules(self, request: pb.ListRulesRequest) -> pb.ListRulesResponse:
+        """The rules of an edition."""
+        return self._call(pb.ListRulesResponse, self._stub.ListRules, request)
+
+    def explain_record(self, request: pb.ExplainRecordRequest) -> pb.ExplainRecordResponse:
+        """By which rules a record was judged."""
+        return self._call(pb.ExplainRecordResponse, self._stub.ExplainRecord, request)
+
     def erase(self, request: pb.EraseRecordRequest) -> pb.EraseRecordResponse:
         """Erase one record everywhere."""
         return self._call(pb.EraseRecordResponse, self._stub.EraseRecord, request)

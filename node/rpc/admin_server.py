@@ -261,6 +261,22 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         except XinqiaoError as error:
             await refuse(context, error)
 
+    async def ListRules(self, request: pb.ListRulesRequest, context: Context) -> pb.ListRulesResponse:  # noqa: N802
+        """The rules of an edition."""
+        try:
+            return self._node.judging.rules(request.rule, request.version)
+        except XinqiaoError as error:
+            await refuse(context, error)
+
+    async def ExplainRecord(  # noqa: N802
+        self, request: pb.ExplainRecordRequest, context: Context
+    ) -> pb.ExplainRecordResponse:
+        """By which rules a record was judged."""
+        try:
+            return self._node.judging.explain(request.ref, request.version)
+        except XinqiaoError as error:
+            await refuse(context, error)
+
     async def EraseRecord(  # noqa: N802
         self, request: pb.EraseRecordRequest, context: Context
     ) -> pb.EraseRecordResponse:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 CORE = ("node.core", "node.pb")
 PORTS = ("node.ports", *CORE)
-DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering")
+DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering", "node.judging")
 SHARED = (
     *("node.admission", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing", "node.refusals"),
     *("node.sharing", "node.transfers", "node.visiting"),
@@ -43,6 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.delivery": (*SHARED, *PORTS),
     "node.membership": (*SHARED, *PORTS),
     "node.answering": (*SHARED, *PORTS),
+    "node.judging": (*SHARED, *PORTS),
     "node.node": (*DUTIES, *SHARED, *PORTS),
     # driven edges
     "node.storage": ("node.files", *PORTS),
