@@ -106,6 +106,7 @@ class Judging:
         """
         case = self._case(ref, version)
         judged = in_force(case.edition, case.item, case.disclosure, case.as_of, case.divisions)
+        applied = [_applied(case, each) for each in judged if each.effect is not Effect.TIMER]
         return pb.ExplainRecordResponse(
             ref=ref,
             item=case.item.id,
@@ -115,7 +116,7 @@ class Judging:
             version=case.edition.version,
             origin_division=case.origin,
             division=case.here,
-            rules=[_applied(case, each) for each in judged if each.effect is not Effect.TIMER],
+            rules=sorted(applied, key=lambda each: not each.HasField("verdict")),
             due=[_due(case, each) for each in self._due_days(case)],
         )
 

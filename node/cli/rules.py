@@ -30,16 +30,10 @@ def list_command(version: str) -> None:
     """List the inclusion rules, with their effects and whether they hold for records of this node."""
     with admin() as node:
         found = node.rules(pb.ListRulesRequest(version=version))
-    title = words(
-        "rules {version}, in force from {date}, as of {day} in {division}",
-        version=found.version,
-        date=found.in_force_from,
-        day=found.as_of,
-        division=found.division or "-",
-    )
-    table(
-        title, [words(name) for name in ("rule", "what it says", "effects", "holds here")], list(map(_row, found.rules))
-    )
+    named = {"version": found.version, "date": found.in_force_from, "day": found.as_of}
+    division = found.division or "-"
+    say(words("rules {version}, in force from {date}, as of {day} in {division}", **named, division=division))
+    table("rules", ("rule", "what it says", "effects", "holds here"), [_row(rule) for rule in found.rules])
     say(words("editions known here: {versions}", versions=joined(found.known_versions)))
     result(_document(found))
 
@@ -47,7 +41,7 @@ def list_command(version: str) -> None:
 def _row(rule: pb.Rule) -> list[object]:
     effects = dict.fromkeys(term(each.effect) for each in rule.provisions)
     here = any(each.holds_here for each in rule.provisions)
-    shown = words("held elsewhere") if not rule.provisions else words("yes") if here else words("no")
+    shown = term("held elsewhere") if not rule.provisions else term("yes") if here else term("no")
     return [rule.id, _title(rule), joined(effects) or "-", shown]
 
 
@@ -75,7 +69,7 @@ def show(rule: str, version: str) -> None:
 
 
 def _show_provision(provision: pb.Provision) -> None:
-    where = joined(words("the whole network") if each == "00" else each for each in provision.jurisdictions)
+    where = joined(term("the whole network") if each == "00" else each for each in provision.jurisdictions)
     time = f"{provision.valid_from} – {provision.valid_to}"
     say(words("  {effect} in {where}, {time}: {predicate}", **_named(provision), where=where, time=time))
     scope = [*provision.items, *provision.subjects, *provision.disclosure]
@@ -123,32 +117,32 @@ def parse_ref(text: str) -> record_pb2.RecordRef:
 
 def _say_judgement(found: pb.ExplainRecordResponse) -> None:
     ref = found.ref
-    line = "{place}  {item}, class {disclosure}, judged as of {day} by the rules {version}"
+    named = {"item": found.item, "disclosure": found.disclosure, "day": found.as_of, "version": found.version}
     place = f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}"
-    say(words(line, place=place, item=found.item, disclosure=found.disclosure, day=found.as_of, version=found.version))
+    say(words("{place}  {item}, class {disclosure}, judged as of {day} by the rules {version}", place=place, **named))
     if found.version != found.entry_version:
         say(words("  its entry names the rules {version}", version=found.entry_version or "-"))
-    head = [words(name) for name in ("rule", "what it says", "law of", "effect", "why")]
-    table(words("rules applied"), head, [_applied(each, found) for each in found.rules])
+    rows = [_applied(each, found) for each in found.rules]
+    table("rules applied", ("rule", "what it says", "law of", "effect", "why"), rows)
     if found.due:
-        head = [words(name) for name in ("rule", "what is owed", "from", "by", "certain")]
-        table(words("terms"), head, [_due(each) for each in found.due])
+        rows = [_due(each) for each in found.due]
+        table("terms", ("rule", "what is owed", "runs from", "due by", "certain"), rows)
 
 
 def _applied(rule: pb.AppliedRule, found: pb.ExplainRecordResponse) -> list[object]:
     regions = dict.fromkeys(
         [
-            *([found.origin_division or words("the network")] if rule.of_origin else []),
-            *([found.division or words("the network")] if rule.of_receiver else []),
+            *([found.origin_division or term("the whole network")] if rule.of_origin else []),
+            *([found.division or term("the whole network")] if rule.of_receiver else []),
         ]
     )
     has_effect = rule.HasField("verdict")
     why = told(from_refusal(rule.verdict)).text if has_effect else rule.article
-    return [rule.rule, _title(rule), joined(regions), term(rule.effect) if has_effect else words("none"), why]
+    return [rule.rule, _title(rule), joined(regions), term(rule.effect) if has_effect else term("none"), why]
 
 
 def _due(due: pb.DueDay) -> list[object]:
-    certain = words("no: the calendar ends before it") if due.provisional else words("yes")
+    certain = term("no: the calendar ends before it") if due.provisional else term("yes")
     return [due.rule, due.duty_zh if is_chinese() else due.duty_en, due.start, due.day, certain]
 
 
