@@ -107,6 +107,8 @@ class Judging:
         case = self._case(ref, version)
         judged = in_force(case.edition, case.item, case.disclosure, case.as_of, case.divisions)
         applied = [_applied(case, each) for each in judged if each.effect is not Effect.TIMER]
+        # Stable, so that the strongest stay before the others.
+        applied.sort(key=lambda each: not each.HasField("verdict"))
         return pb.ExplainRecordResponse(
             ref=ref,
             item=case.item.id,
@@ -116,7 +118,7 @@ class Judging:
             version=case.edition.version,
             origin_division=case.origin,
             division=case.here,
-            rules=sorted(applied, key=lambda each: not each.HasField("verdict")),
+            rules=applied,
             due=[_due(case, each) for each in self._due_days(case)],
         )
 
