@@ -13,7 +13,7 @@ from node.ingest.rejections import RejectionFile
 from node.pb import admin_service_pb2 as pb
 from node.pb import envelope_pb2, record_pb2
 from node.rpc.admin_client import AdminClient
-from node.texts import told, words
+from node.texts import told, told_together, words
 
 COUNTED = "{file}: {rows} rows: {accepted} accepted, {revised} revised, {duplicate} duplicate, {rejected} rejected"
 
@@ -63,7 +63,8 @@ def _publish_file(node: AdminClient, channel: str, file: Path) -> tuple[dict[str
                     rejected = RejectionFile(file, answer.columns)
                 _show_notes(answer.notes)
                 for row in answer.rejected:
-                    rejected.write(row.row, row.reason.code, row.column, row.message, row.remedy, row.values, row.cell)
+                    why, remedy = told_together(map(from_refusal, row.defects))
+                    rejected.write(row.row, row.reason.code, row.column, why, remedy, row.values, row.cell)
                 last = answer
                 advance(answer.read_bytes, words("{rows} rows", rows=answer.counts.rows))
         except XinqiaoError as error:

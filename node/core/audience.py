@@ -37,7 +37,7 @@ def _parse_term(expression: str, text: str) -> channel_pb2.AudienceTerm:
     for condition in text.split("&"):
         defect = _set_condition(term, condition.strip())
         if defect:
-            raise XinqiaoError("AUDIENCE_EXPRESSION", expression=expression, detail=f"{condition!r} {defect}")
+            raise XinqiaoError("AUDIENCE_EXPRESSION", expression=expression, detail=defect)
     return term
 
 
@@ -47,7 +47,7 @@ def _set_condition(term: channel_pb2.AudienceTerm, condition: str) -> str:
     field = name if equals or name == "everyone" else "node_ids"
     if field in _CONDITIONS and getattr(term, field):
         # A member cannot be two nodes, nor of two levels: taken for an alternative, it would reach too many.
-        return "is a second condition of its kind; separate alternatives by commas"
+        return f"{condition!r} is a second condition of its kind; separate alternatives by commas"
     if condition == "everyone":
         term.everyone = True
     elif not equals and is_node_id(name):
@@ -59,7 +59,7 @@ def _set_condition(term: channel_pb2.AudienceTerm, condition: str) -> str:
     elif name == "region" and _REGION.fullmatch(value):
         term.region = value
     else:
-        return "is no condition"
+        return f"{condition!r} is no condition"
     return ""
 
 

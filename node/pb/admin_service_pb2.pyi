@@ -235,7 +235,7 @@ class PublishRequest(_message.Message):
     def __init__(self, channel: _Optional[str] = ..., file_name: _Optional[str] = ..., data: _Optional[bytes] = ..., file_bytes: _Optional[int] = ...) -> None: ...
 
 class RowOutcome(_message.Message):
-    __slots__ = ("row", "column", "reason", "message", "remedy", "values", "cell")
+    __slots__ = ("row", "column", "reason", "message", "remedy", "values", "cell", "defects")
     class ValuesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -250,6 +250,7 @@ class RowOutcome(_message.Message):
     REMEDY_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     CELL_FIELD_NUMBER: _ClassVar[int]
+    DEFECTS_FIELD_NUMBER: _ClassVar[int]
     row: int
     column: str
     reason: _envelope_pb2.Refusal
@@ -257,7 +258,8 @@ class RowOutcome(_message.Message):
     remedy: str
     values: _containers.ScalarMap[str, str]
     cell: str
-    def __init__(self, row: _Optional[int] = ..., column: _Optional[str] = ..., reason: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., values: _Optional[_Mapping[str, str]] = ..., cell: _Optional[str] = ...) -> None: ...
+    defects: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Refusal]
+    def __init__(self, row: _Optional[int] = ..., column: _Optional[str] = ..., reason: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., values: _Optional[_Mapping[str, str]] = ..., cell: _Optional[str] = ..., defects: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ...) -> None: ...
 
 class PublishCounts(_message.Message):
     __slots__ = ("rows", "accepted", "revised", "duplicate", "rejected")

@@ -374,6 +374,7 @@ def _row(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:
         remedy=rejection.remedy,
         values=rejection.values,
         cell=sheet.cell(rejection.row, rejection.column) if sheet is not None else "",
+        defects=[to_refusal(defect.error) for defect in rejection.defects],
     )
 
 

@@ -1,5 +1,6 @@
 """Texts in the language of the reader; each function gives the English source where there is no Chinese."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -7,15 +8,20 @@ from functools import cache
 from node.core.errors import CODES, XinqiaoError
 from node.texts.catalogue import chinese
 from node.texts.language import is_chinese
-from node.texts.matching import Phrases, filled
+from node.texts.matching import PLACEHOLDER, Phrases, filled
 
 # How far a text inside a text is followed: an error may say what another node says that its registry says.
 MAX_DEPTH = 4
 MAX_PHRASE_CHARS = 2000
 # Parameters that are prose of this program; every other one names something and is shown as it is.
-PROSE = frozenset({"action", "because", "detail", "found", "reason", "said", "standing", "status", "what", "why"})
+PROSE = frozenset(
+    {"action", "article", "because", "detail", "found", "reason", "said", "standing", "status", "what", "why"}
+)
 # These are names, too, but a few words of ours stand in where there is none, such as `the caller`.
 NAMES = frozenset({"argument", "node", "peer", "source", "step", "version"})
+
+# How catalogue and rules cite a law, after its Chinese name.
+_ARTICLE = re.compile(r" art\. (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +59,28 @@ def _phrase(text: str, depth: int) -> str:
     word = known.terms.get(text) or known.who.get(text)
     if word is not None or not depth or len(text) > MAX_PHRASE_CHARS or " " not in text:
         return word or text
-    found = _phrases().find(text, lambda value: _phrase(value, depth - 1))
+    worded, bare = _phrases()
+
+    def inside(value: str) -> str:
+        return _phrase(value, depth - 1)
+
+    found = worded.find(text, inside)
     if found is None and "; " in text:
-        return "；".join(_phrase(part, depth - 1) for part in text.split("; "))
-    return found or text
+        return "；".join(map(inside, text.split("; ")))
+    return found or bare.find(text, inside) or _ARTICLE.sub(r"第\1条", text)
 
 
 @cache
-def _phrases() -> Phrases:
-    """Everything that may stand inside an error: phrases, and what another error says."""
+def _phrases() -> tuple[Phrases, Phrases]:
+    """Everything that may stand inside an error, phrases and what another error says: with words, and without."""
     known = chinese()
     errors = {CODES[code].text: row.text for code, row in known.errors.items() if code in CODES}
     steps = {CODES[code].next: row.next for code, row in known.errors.items() if code in CODES}
     whole = {template: text for template, text in (errors | steps).items() if template.strip("{}").count(" ")}
-    return Phrases(whole | known.phrases)
+    texts = whole | known.phrases
+    bare = {template for template in texts if not re.search("[a-z]|; ", PLACEHOLDER.sub("", template))}
+    worded = {template: text for template, text in texts.items() if template not in bare}
+    return Phrases(worded), Phrases({template: texts[template] for template in bare})
 
 
 def _shown(name: str, value: str) -> str:
@@ -85,3 +99,10 @@ def told(error: XinqiaoError) -> Told:
     values = {name: _shown(name, value) for name, value in error.parameters.items()}
     who = filled(chinese().who.get(error.spec.who, error.spec.who), values)
     return Told(filled(row.text, values), who, filled(row.next, values))
+
+
+def told_together(errors: Iterable[XinqiaoError]) -> tuple[str, str]:
+    """What is wrong, all of it, and what to do, without repeating itself."""
+    shown = [told(error) for error in errors]
+    mark = "；" if is_chinese() else "; "
+    return mark.join(each.text for each in shown), mark.join(dict.fromkeys(each.next for each in shown))

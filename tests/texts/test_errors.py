@@ -5,7 +5,7 @@ import re
 import pytest
 
 from node.core.errors import CODES, XinqiaoError
-from node.texts import chinese, speaking, told
+from node.texts import chinese, speaking, told, told_together
 from node.texts.matching import names_in
 from tests.texts.sources import HAN
 
@@ -85,3 +85,17 @@ def test_an_error_inside_an_error_is_told_in_the_same_language() -> None:
     outer = XinqiaoError("REGISTRY_UNREACHABLE", detail=inner.text)
     with speaking("zh"):
         assert told(outer).text == "登记中心没有应答（310000（10.0.0.1:7410）没有应答：x）"
+
+
+def test_all_that_is_wrong_with_a_row_is_told_in_one_text_and_no_step_twice() -> None:
+    short = {"title": "许可机关", "max_chars": 20}
+    because = " (R-INC-2; 上海市社会信用条例 art. 11; 个人信息保护法 art. 25)"
+    missing = {"title": "处罚机关", "field": "CF_CFJG", "because": because}
+    errors = [XinqiaoError("FIELD_TOO_LONG", **short)] * 2 + [XinqiaoError("FIELD_MISSING", **missing)]
+    with speaking("zh"):
+        why, remedy = told_together(errors)
+    law = "R-INC-2；上海市社会信用条例第11条；个人信息保护法第25条"
+    assert why == f"许可机关：超过 20 个字符；许可机关：超过 20 个字符；处罚机关：未填写（{law}）"
+    assert remedy == "请精简文本；请填写 CF_CFJG"
+    with speaking("en"):
+        assert told_together(errors)[1] == "shorten the text; fill in CF_CFJG"
