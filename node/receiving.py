@@ -497,9 +497,10 @@ class Receiving:
         return refusals
 
     def _open_receipt(self, envelope: envelope_pb2.Envelope) -> VerifiedReceipt | None:
-        """None for a receipt that is no news, or for a channel that is not held here."""
+        """None for a receipt that is no news, of this node, or for a channel that is not held here."""
         claim = claim_of(envelope, self._limits)
-        if self._is_kept(claim, envelope):
+        # One of our own may be of a time before a restore: only what is durable here is said again.
+        if claim.subscriber == self._view.me or self._is_kept(claim, envelope):
             return None
         receipt = open_receipt(envelope, self._view.members.get(claim.subscriber), self._view.network, self._limits)
         message = receipt.message

@@ -1,11 +1,11 @@
 """The records of one channel as they ought to be at one node: a small reducer beside the one of the node itself."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.core.state import APPLIED, DUPLICATE, ERASED, SUPERSEDED, Place
-from node.simulator.truth import LogKey, Truth, WrittenSlot
+from node.simulator.truth import LogKey, Truth, WrittenEntry, WrittenSlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,13 @@ def in_force_of(truth: Truth, sizes: Mapping[LogKey, int], gone: frozenset[Place
     """The records that ought to be in force where these logs of one channel are applied up to these sizes.
 
     Of each key the last one that is not erased: whoever comes late cannot know of more. gone are records erased by
-    what is read no more.
+    what is read no more. An erasure whose own slot is lost, which its origin says by erasing that, is to be ordered
+    again: it counts where it was read in time, and nowhere else.
     """
     logs = [(key, truth.logs[key].entries[:size]) for key, size in sorted(sizes.items())]
-    erased = gone.union(place for _, entries in logs for entry in entries for place in entry.erases)
+    said = frozenset(place for _, entries in logs for entry in entries for place in entry.erases)
+    heard = (_still_said(entry, epoch, said) for (_, epoch), entries in logs for entry in entries)
+    erased = gone.union(*heard)
     found: dict[bytes, Place] = {}
     for (_, epoch), entries in logs:
         for index, entry in enumerate(entries):
@@ -116,3 +119,10 @@ def in_force_of(truth: Truth, sizes: Mapping[LogKey, int], gone: frozenset[Place
                 if slot.key and place not in erased:
                     found[slot.key] = place
     return found
+
+
+def _still_said(entry: WrittenEntry, epoch: int, erased: frozenset[Place]) -> Iterator[Place]:
+    """What an entry erases in slots that are not erased themselves."""
+    for place, position in entry.said_at.items():
+        if Place(epoch, entry.header.index, position) not in erased:
+            yield place

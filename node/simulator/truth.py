@@ -31,13 +31,17 @@ class WrittenSlot:
 
 @dataclass(slots=True)
 class WrittenEntry:
-    """One entry as its origin wrote it; root is that of the log after it, rejected what its origin's fold refused."""
+    """One entry as its origin wrote it; root is that of the log after it, rejected what its origin's fold refused.
+
+    said_at is the slot that erases a place: its operations are the first slots of a status entry, in their order.
+    """
 
     header: channel_pb2.EntryHeader
     payload: bytes
     root: bytes
     slots: Sequence[WrittenSlot]
     erases: Mapping[Place, bytes]
+    said_at: Mapping[Place, int]
     rejected: Mapping[str, int] | None = None
 
 
@@ -121,11 +125,13 @@ class Truth:
         log = self.log((header.channel, header.epoch))
         item = (log.manifest(log.size) or channel_pb2.Manifest()).item
         erases: dict[Place, bytes] = {}
-        for erasure in erasures_in(header, entry.body):
-            erases[erasure.place] = erasure.commitment
-            erases |= self.slots_under(header.channel, erasure)
+        said_at: dict[Place, int] = {}
+        for position, erasure in enumerate(erasures_in(header, entry.body)):
+            erased = {erasure.place: erasure.commitment, **self.slots_under(header.channel, erasure)}
+            erases |= erased
+            said_at |= dict.fromkeys(erased, position)
         slots = _slots(entry, editions.get(header.catalogue_version), item)
-        written = WrittenEntry(header, entry.envelope.payload, entry.root, slots, erases)
+        written = WrittenEntry(header, entry.envelope.payload, entry.root, slots, erases, said_at)
         self._note(log, written)
         self._ever.setdefault(log.key, {})[written.payload] = written
         for slot in slots:

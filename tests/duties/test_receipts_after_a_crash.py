@@ -7,6 +7,7 @@ import pytest
 from node.links import Link
 from node.pb import envelope_pb2, registry_pb2
 from node.ports import HeldChannel
+from node.storage.memory import MemoryStore
 from tests.builders import list_keys, make_node, signing_key
 from tests.duties.rows import manifest, row
 from tests.wire import MemorySidecar, Network
@@ -90,5 +91,26 @@ def test_receipts_that_came_before_a_restored_origin_had_its_log_back_are_heard_
         ((_, receipt),) = origin.answering.deliveries(origin.answering.channel(BASE))
         assert receipt is not None
         assert (receipt.receipt.message.size, receipt.receipt.message.applied_size) == (2, 2)
+
+    asyncio.run(scenario())
+
+
+def test_g2_a_restored_reader_does_not_take_its_own_receipt_for_what_it_has_lost() -> None:
+    async def scenario() -> None:
+        network = Network("310000", "310115")
+        origin, reader = network["310000"], network["310115"]
+        await origin.publishing.create_channel("base", manifest("everyone"))
+        await network.settle()
+        assert isinstance(reader.world.store, MemoryStore)
+        backup = reader.world.store.copy()
+        await origin.publishing.publish(BASE, [row(1)])
+        await network.settle()
+        signed = origin.world.store.receipt(BASE, "310115")
+        assert signed is not None
+        restored = network.start("310115", backup)
+        assert await restored.take_receipts([signed.receipt.envelope]) == []
+        held = backup.receipt(BASE, "310115")
+        assert held is not None
+        assert held.receipt.message.size == 1
 
     asyncio.run(scenario())
