@@ -30,7 +30,7 @@ from node.core.membership import LEVELS, fingerprint_of
 from node.home import Home, init_home
 from node.joining import Waiting, join
 from node.pb import envelope_pb2
-from node.texts import phrase, told, words
+from node.texts import phrase, setting, told, words
 
 # Each listener gets its grace period (node/app.py) to finish what it has begun.
 STOP_LIMIT_S, STOP_POLL_S = 30.0, 0.1
@@ -269,8 +269,8 @@ def config_check() -> None:
 def config_show(with_meaning: bool) -> None:
     """Show the settings in force."""
     if with_meaning:
-        say(document())
-        result({"settings": document()})
+        say(document(setting))
+        result({"settings": document(setting)})
         return
     _, config = loaded()
     say(render(config))

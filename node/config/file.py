@@ -254,12 +254,14 @@ def update(home: Path, **changes: Any) -> Config:
     return config
 
 
-def document() -> str:
-    """The table of all settings in Markdown, as docs/OPERATING.md has it."""
-    lines = ["| Setting | Value | Unit | Default | Meaning | What is trusted |", "|---|---|---|---|---|---|"]
+def document(shown: Callable[[str], str] = str) -> str:
+    """The table of all settings in Markdown, as docs/OPERATING.md has it; shown gives a text in another language."""
+    head = ("Setting", "Value", "Unit", "Default", "Meaning", "What is trusted")
+    lines = ["| " + " | ".join(map(shown, head)) + " |", "|---|---|---|---|---|---|"]
     for row in _rows().values():
-        default = "must be given" if row.is_required else f"`{row.default_text}`"
-        cells = (f"`{row.name}`", row.values, row.setting.unit, default, row.setting.meaning, row.setting.trusted)
+        default = shown("must be given") if row.is_required else f"`{row.default_text}`"
+        values, unit = shown(row.values), shown(row.setting.unit)
+        cells = (f"`{row.name}`", values, unit, default, shown(row.setting.meaning), shown(row.setting.trusted))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

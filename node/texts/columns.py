@@ -7,7 +7,13 @@ from collections.abc import Iterator
 # What may not begin a line, and what may not end one.
 NOT_FIRST = frozenset("，。；：、！？）】》”’〕…·])")
 NOT_LAST = frozenset("（【《“‘〔[(")
+_FOLD = re.compile(r"(?<=[\u2e80-\u9fff\uff00-\uffef])\n(?=[\u2e80-\u9fff\uff00-\uffef])")
 _PIECES = re.compile(r"\s+|[^\s\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]+|.", re.DOTALL)
+
+
+def unfolded(text: str) -> str:
+    """A text whose lines were folded between Chinese characters, each paragraph on one line there."""
+    return _FOLD.sub("", text)
 
 
 def columns(text: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from node.texts.catalogue import chinese
-from node.texts.columns import columns, padded, wrapped
+from node.texts.columns import columns, padded, unfolded, wrapped
 from node.texts.language import LANGUAGES, is_chinese, reader_language, speaking
 
 PROGRAM = "xinqiao"
@@ -52,7 +52,7 @@ def full_name(context: click.Context) -> str:
 def help_of(command: click.Command, name: str) -> str:
     """What a command says of itself."""
     english = command.help or ""
-    return chinese().commands.get(name, english) if is_chinese() else english
+    return unfolded(chinese().commands.get(name, english).strip()) if is_chinese() else english
 
 
 def parameter_help(parameter: click.Parameter) -> str:

@@ -44,6 +44,11 @@ def term(word: str) -> str:
     return chinese().terms.get(word, word) if is_chinese() else word
 
 
+def setting(text: str) -> str:
+    """What is said of a setting, its possible values included."""
+    return chinese().settings.get(text) or phrase(text) if is_chinese() else text
+
+
 def joined(texts: Iterable[str]) -> str:
     """Texts as a list within a sentence."""
     return ("、" if is_chinese() else ", ").join(texts)
