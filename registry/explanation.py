@@ -284,7 +284,7 @@ def _explain_rules(account: Account, proposal: Proposal, path: str) -> None:
     if _is_published(proposal, path) or paths.rules_path(edition.version) != path:
         account.unexplained.append(f"{shown(path)} is published already, or holds another edition")
     effects = Counter(provision.effect.value for provision in edition.provisions)
-    held = joined(f"{count} {term(effect)}" for effect, count in effects.items())
+    held = joined(words("{count} {outcome}", count=count, outcome=term(effect)) for effect, count in effects.items())
     published = {"version": shown(edition.version), "start": edition.in_force_from}
     contents = {"count": len(edition.rules), "effects": held, "digest": grouped(hashlib.sha256(content).hexdigest())}
     account.lines.append(

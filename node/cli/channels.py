@@ -147,7 +147,8 @@ def _outcomes(counts: object) -> str:
 
 def _outcome(count: channel_pb2.OutcomeCount) -> str:
     name = channel_pb2.RecordOutcome.Name(count.outcome).removeprefix("RECORD_OUTCOME_").lower()
-    return f"{count.count} {term(name)}" + (f" ({count.code})" if count.code else "")
+    shown = words("{count} {outcome}", count=count.count, outcome=term(name))
+    return shown + (f" ({count.code})" if count.code else "")
 
 
 COMMANDS = (channel,)

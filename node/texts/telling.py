@@ -46,7 +46,9 @@ def term(word: str) -> str:
 
 def setting(text: str) -> str:
     """What is said of a setting, its possible values included."""
-    return chinese().settings.get(text) or phrase(text) if is_chinese() else text
+    if not is_chinese():
+        return text
+    return Phrases(chinese().settings).find(text, phrase) or phrase(text)
 
 
 def joined(texts: Iterable[str]) -> str:
