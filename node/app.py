@@ -22,8 +22,11 @@ from typing import Any
 
 import structlog
 
+from node import files
 from node.config import Config
+from node.core import diagnosis
 from node.core.catalogue import Item
+from node.core.diagnosis import Check, Finding
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.record import Batch
@@ -39,6 +42,7 @@ from node.pb import admin_service_pb2, envelope_pb2, registry_service_pb2
 from node.ports import RegistryFileRecord, RegistryState
 from node.rpc import registry_client, registry_source
 from node.rpc.admin_server import AdminServicer, AdminTools
+from node.rpc.diagnosing import Diagnosing, space
 from node.rpc.exchange_client import GrpcPeers
 from node.rpc.exchange_server import build_server
 from node.rpc.health import Health
@@ -46,6 +50,7 @@ from node.rpc.local_servers import start_admin_socket, start_registry_port
 from node.rpc.registry_port import RegistryPort
 from node.rpc.rotation import HomeRotation
 from node.scheduler import Scheduler, Tick
+from node.storage.examining import examine
 from node.storage.sidecar import FileSidecar
 from node.storage.sqlite import SqliteStore
 from node.storage.writer import ThreadWriter
@@ -146,6 +151,35 @@ class HomeJoiningWorld:
 def joining_world(home: Home, config: Config, passphrase: Passphrase | None) -> HomeJoiningWorld:
     """What `xinqiao join` needs of the world."""
     return HomeJoiningWorld(home, config, passphrase)
+
+
+# -- examining a home that nobody serves ------------------------------------------------------------------------
+
+
+def examine_home(home: Home, config: Config, passphrase: Passphrase | None) -> Iterator[Finding]:
+    """What can be tried of a home without its node: keys, disk, database; raises HOME_LOCKED, HOME_MISSING."""
+    with home.lock():
+        for check, attempt in ((Check.KEYS, _try_keys), (Check.DISK, _try_disk), (Check.DATABASE, _try_database)):
+            try:
+                yield attempt(home, config, passphrase)
+            except XinqiaoError as error:
+                yield diagnosis.fault(check, "", error)
+
+
+def _try_keys(home: Home, config: Config, passphrase: Passphrase | None) -> Finding:  # noqa: ARG001
+    ring = KeyRing.open(home.keys, passphrase)
+    ring.signer.sign(b"xinqiao doctor")
+    return diagnosis.fine(Check.KEYS, signing=ring.signer.key_id[:16], tls=ring.tls.key_id[:16])
+
+
+def _try_disk(home: Home, config: Config, passphrase: Passphrase | None) -> Finding:  # noqa: ARG001
+    took_ms = files.timed_write(home.path, time.monotonic)
+    return diagnosis.disk(home.path, space(home), took_ms, now_ms())
+
+
+def _try_database(home: Home, config: Config, passphrase: Passphrase | None) -> Finding:  # noqa: ARG001
+    examine(home.database)
+    return diagnosis.fine(Check.DATABASE)
 
 
 # -- serving ----------------------------------------------------------------------------------------------------
@@ -375,6 +409,7 @@ class App:
             read_batches=self._read_batches,
             build_evidence=build_evidence,
             rotation=rotation,
+            diagnose=Diagnosing(node, self._home, self._config, self._ring, self._limits).findings,
             stop=self._stop.set,
             endpoint=lambda peer: self._endpoints(peer)[0],
             software_version=version("xinqiao"),

@@ -5,13 +5,14 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from node.core.errors import XinqiaoError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
+MEASURED_BYTES = 64 * 1024
 _NOT_MINE = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -39,6 +40,20 @@ def replace(path: Path, content: bytes) -> None:
         raise
     # (2) a power cut before this line may bring the old file back
     sync_directory(path.parent)
+
+
+def timed_write(directory: Path, clock_s: Callable[[], float]) -> int:
+    """Milliseconds that a new file takes until it would survive a power cut; raises DISK_FULL, FILE_ACCESS."""
+    path, began_s = directory / f".measured.{secrets.token_hex(4)}", clock_s()
+    try:
+        write_new(path, bytes(MEASURED_BYTES))
+        sync_directory(directory)
+        return int((clock_s() - began_s) * 1000)
+    except OSError as error:
+        raise XinqiaoError("FILE_ACCESS", file=directory, detail=error.strerror or error) from error
+    finally:
+        with suppress(OSError):
+            path.unlink()
 
 
 def sync_directory(path: Path) -> None:

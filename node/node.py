@@ -76,6 +76,7 @@ class Node:
         self._refresh_wanted, self._beat_wanted = asyncio.Event(), asyncio.Event()
         self._endpoints: tuple[str, str] | None = None
         self.refused_refreshes: Counter[str] = Counter()
+        self.called_at_ms: dict[str, int] = {}
         self.membership = Membership(
             me=settings.id,
             state=state,
@@ -297,6 +298,7 @@ class Node:
     async def hello(self, peer: str, request: exchange_service_pb2.HelloRequest) -> exchange_service_pb2.HelloResponse:
         """Answer a comparison."""
         answer = await self.delivery.answer_hello(peer, request)
+        self.called_at_ms[peer] = self.world.clock.now_ms()
         await self.delivery.peer_called(peer)
         return answer
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from node.core.ceremony import CEREMONY_ERRORS
 from node.core.defects import CATALOGUE_DEFECTS, DOUBTS, FILE_DEFECTS, RECORD_DEFECTS, VERDICTS
+from node.core.diagnosis_errors import DIAGNOSIS_ERRORS
 from node.core.log_errors import LOG_ERRORS
 from node.pb import envelope_pb2
 
@@ -404,6 +405,7 @@ CODES: dict[str, ErrorSpec] = {
 
 # What ingest and validation find stands in defects.py; looked up here like any other code.
 CODES |= {code: ErrorSpec(_R, "OK", *row) for code, row in VERDICTS.items()}
+CODES |= {code: ErrorSpec(_L, "FAILED_PRECONDITION", *row) for code, row in DIAGNOSIS_ERRORS.items()}
 CODES |= {code: ErrorSpec(_R, "OK", text, "the source unit", step) for code, (text, step) in RECORD_DEFECTS.items()}
 CODES |= {code: ErrorSpec(_R, "OK", text, "the source unit", step) for code, (text, step) in DOUBTS.items()}
 CODES |= {code: ErrorSpec(_O, "INVALID_ARGUMENT", text, "you", step) for code, (text, step) in FILE_DEFECTS.items()}

@@ -131,6 +131,10 @@ class KeyRing:
         }
         return cls(directory, records, signers, passphrase)
 
+    def reopened(self) -> "KeyRing":
+        """The same keys as the disk holds them now; raises KEY_FILE, KEY_PASSPHRASE."""
+        return KeyRing.open(self._directory, self._passphrase)
+
     # -- reading -------------------------------------------------------------------------------------------
 
     @property

@@ -17,10 +17,21 @@ class DutyState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DUTY_STATE_READY: _ClassVar[DutyState]
     DUTY_STATE_DEGRADED: _ClassVar[DutyState]
     DUTY_STATE_BLOCKED: _ClassVar[DutyState]
+
+class FindingSeverity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FINDING_SEVERITY_UNSPECIFIED: _ClassVar[FindingSeverity]
+    FINDING_SEVERITY_OK: _ClassVar[FindingSeverity]
+    FINDING_SEVERITY_WARNING: _ClassVar[FindingSeverity]
+    FINDING_SEVERITY_FAILING: _ClassVar[FindingSeverity]
 DUTY_STATE_UNSPECIFIED: DutyState
 DUTY_STATE_READY: DutyState
 DUTY_STATE_DEGRADED: DutyState
 DUTY_STATE_BLOCKED: DutyState
+FINDING_SEVERITY_UNSPECIFIED: FindingSeverity
+FINDING_SEVERITY_OK: FindingSeverity
+FINDING_SEVERITY_WARNING: FindingSeverity
+FINDING_SEVERITY_FAILING: FindingSeverity
 
 class Duty(_message.Message):
     __slots__ = ("name", "state", "reason")
@@ -540,6 +551,39 @@ class RotateKeyResponse(_message.Message):
     fingerprint: str
     waiting_for: str
     def __init__(self, keys: _Optional[_Iterable[_Union[KeyLine, _Mapping]]] = ..., fingerprint: _Optional[str] = ..., waiting_for: _Optional[str] = ...) -> None: ...
+
+class DiagnoseRequest(_message.Message):
+    __slots__ = ("peer",)
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    def __init__(self, peer: _Optional[str] = ...) -> None: ...
+
+class Finding(_message.Message):
+    __slots__ = ("check", "subject", "severity", "what", "figures")
+    class FiguresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CHECK_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    check: str
+    subject: str
+    severity: FindingSeverity
+    what: _envelope_pb2.Refusal
+    figures: _containers.ScalarMap[str, str]
+    def __init__(self, check: _Optional[str] = ..., subject: _Optional[str] = ..., severity: _Optional[_Union[FindingSeverity, str]] = ..., what: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., figures: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class DiagnoseResponse(_message.Message):
+    __slots__ = ("finding",)
+    FINDING_FIELD_NUMBER: _ClassVar[int]
+    finding: Finding
+    def __init__(self, finding: _Optional[_Union[Finding, _Mapping]] = ...) -> None: ...
 
 class ShutdownRequest(_message.Message):
     __slots__ = ()

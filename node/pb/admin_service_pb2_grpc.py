@@ -105,6 +105,11 @@ class AdminServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.RotateKeyRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.RotateKeyResponse.FromString,
                 _registered_method=True)
+        self.Diagnose = channel.unary_stream(
+                '/xinqiao.v1.AdminService/Diagnose',
+                request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseResponse.FromString,
+                _registered_method=True)
         self.Shutdown = channel.unary_unary(
                 '/xinqiao.v1.AdminService/Shutdown',
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ShutdownRequest.SerializeToString,
@@ -215,6 +220,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Diagnose(self, request, context):
+        """Diagnose tries what the node lives on, and streams what it finds. NOT_FOUND for a peer that is no member.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Shutdown(self, request, context):
         """Shutdown drains and stops the node.
         """
@@ -294,6 +306,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RotateKey,
                     request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.RotateKeyRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.RotateKeyResponse.SerializeToString,
+            ),
+            'Diagnose': grpc.unary_stream_rpc_method_handler(
+                    servicer.Diagnose,
+                    request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseResponse.SerializeToString,
             ),
             'Shutdown': grpc.unary_unary_rpc_method_handler(
                     servicer.Shutdown,
@@ -680,6 +697,33 @@ class AdminService:
             '/xinqiao.v1.AdminService/RotateKey',
             xinqiao_dot_v1_dot_admin__service__pb2.RotateKeyRequest.SerializeToString,
             xinqiao_dot_v1_dot_admin__service__pb2.RotateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Diagnose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/xinqiao.v1.AdminService/Diagnose',
+            xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseRequest.SerializeToString,
+            xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -94,6 +94,11 @@ class AdminClient:
         """Start or continue a rotation."""
         return self._call(pb.RotateKeyResponse, self._stub.RotateKey, pb.RotateKeyRequest(kind=kind))
 
+    def diagnose(self, peer: str) -> Iterator[pb.Finding]:
+        """What an examination finds, one finding after another."""
+        for response in self._stream(pb.DiagnoseResponse, self._stub.Diagnose, pb.DiagnoseRequest(peer=peer)):
+            yield response.finding
+
     def shutdown(self) -> None:
         """Ask the node to drain and stop."""
         self._call(pb.ShutdownResponse, self._stub.Shutdown, pb.ShutdownRequest())

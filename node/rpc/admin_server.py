@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 
 from node.core.catalogue import Item
+from node.core.diagnosis import Finding
 from node.core.doubts import summed
 from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.core.membership import Standing
@@ -51,6 +52,7 @@ class AdminTools:
     read_batches: ReadBatches
     build_evidence: Callable[[str, Place], bytes]
     rotation: Rotation
+    diagnose: Callable[[str], AsyncIterator[Finding]]
     stop: Callable[[], None]
     endpoint: Callable[[str], str]
     software_version: str
@@ -312,6 +314,16 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         except XinqiaoError as error:
             await refuse(context, error)
 
+    async def Diagnose(  # noqa: N802
+        self, request: pb.DiagnoseRequest, context: Context
+    ) -> AsyncIterator[pb.DiagnoseResponse]:
+        """Try what the node lives on, one finding after another."""
+        try:
+            async for finding in self._tools.diagnose(request.peer):
+                yield pb.DiagnoseResponse(finding=as_message(finding))
+        except XinqiaoError as error:
+            await refuse(context, error)
+
     async def Shutdown(self, _: pb.ShutdownRequest, context: Context) -> pb.ShutdownResponse:  # noqa: N802, ARG002
         """Begin to drain."""
         self._tools.stop()
@@ -375,6 +387,17 @@ def _row(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:
         values=rejection.values,
         cell=sheet.cell(rejection.row, rejection.column) if sheet is not None else "",
         defects=[to_refusal(defect.error) for defect in rejection.defects],
+    )
+
+
+def as_message(finding: Finding) -> pb.Finding:
+    """A finding as it travels."""
+    return pb.Finding(
+        check=finding.check.value,
+        subject=finding.subject,
+        severity=f"FINDING_SEVERITY_{finding.severity.name}",
+        what=to_refusal(finding.error) if finding.error is not None else None,
+        figures={name: str(value) for name, value in finding.figures.items()},
     )
 
 

@@ -40,6 +40,31 @@ def town(founded: Town, tmp_path: Path) -> Iterator[Town]:
     assert copy.leaks() == []
 
 
+@pytest.fixture
+def clock_off(tmp_path: Path) -> Path:
+    """A folder that, on PYTHONPATH, shifts the clock of an interpreter by XINQIAO_TEST_SHIFT_S seconds."""
+    folder = tmp_path / "clock"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import datetime, os, sys, time\n"
+        "shift_s = int(os.environ['XINQIAO_TEST_SHIFT_S'])\n"
+        "true_ns, true_s, true_datetime = time.time_ns, time.time, datetime.datetime\n"
+        "time.time_ns = lambda: true_ns() + shift_s * 1_000_000_000\n"
+        # gRPC's own deadlines are absolute times, which its core compares with the true clock.
+        "inside_grpc = lambda: sys._getframe(2).f_globals['__name__'].startswith('grpc')\n"
+        "time.time = lambda: true_s() + (0 if inside_grpc() else shift_s)\n"
+        "class AsBefore(type):\n"
+        "    def __instancecheck__(cls, instance):\n"
+        "        return isinstance(instance, true_datetime)\n"
+        "class Shifted(true_datetime, metaclass=AsBefore):\n"
+        "    @classmethod\n"
+        "    def now(cls, tz=None):\n"
+        "        return true_datetime.now(tz) + datetime.timedelta(seconds=shift_s)\n"
+        "datetime.datetime = Shifted\n"
+    )
+    return folder
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
     """Show what every process said where a test failed."""

@@ -14,31 +14,6 @@ NINGBO = Plan("330200", "宁波市", "city")
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture
-def clock_off(tmp_path: Path) -> Path:
-    """A folder that, on PYTHONPATH, shifts the clock of an interpreter by XINQIAO_TEST_SHIFT_S seconds."""
-    folder = tmp_path / "clock"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(
-        "import datetime, os, sys, time\n"
-        "shift_s = int(os.environ['XINQIAO_TEST_SHIFT_S'])\n"
-        "true_ns, true_s, true_datetime = time.time_ns, time.time, datetime.datetime\n"
-        "time.time_ns = lambda: true_ns() + shift_s * 1_000_000_000\n"
-        # gRPC's own deadlines are absolute times, which its core compares with the true clock.
-        "inside_grpc = lambda: sys._getframe(2).f_globals['__name__'].startswith('grpc')\n"
-        "time.time = lambda: true_s() + (0 if inside_grpc() else shift_s)\n"
-        "class AsBefore(type):\n"
-        "    def __instancecheck__(cls, instance):\n"
-        "        return isinstance(instance, true_datetime)\n"
-        "class Shifted(true_datetime, metaclass=AsBefore):\n"
-        "    @classmethod\n"
-        "    def now(cls, tz=None):\n"
-        "        return true_datetime.now(tz) + datetime.timedelta(seconds=shift_s)\n"
-        "datetime.datetime = Shifted\n"
-    )
-    return folder
-
-
 def shifted(folder: Path, seconds: int) -> dict[str, str]:
     return {"PYTHONPATH": str(folder), "XINQIAO_TEST_SHIFT_S": str(seconds)}
 

@@ -1,0 +1,209 @@
+"""What an examination of a node finds: figures that were measured, judged as of a given time.
+
+OK        it works
+WARNING   it works, and somebody should look at it before it does not
+FAILING   it does not work; the error says what, who must act and the next command
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+
+from node.core import ageing
+from node.core.errors import XinqiaoError
+from node.core.limits import Limits
+
+DAY_MS = 86_400_000
+NEVER = "never"
+# A role that is signed again every few days by itself is no news before it expires.
+SIGNED_BY_ITSELF = ("timestamp", "snapshot")
+
+
+class Severity(Enum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILING = "failing"
+
+
+class Check(Enum):
+    """What is looked at."""
+
+    SERVING = "serving"
+    CLOCK = "clock"
+    KEYS = "keys"
+    MEMBERSHIP = "membership"
+    REGISTRY = "registry"
+    CALLS_OUT = "calls to it"
+    CALLS_IN = "calls from it"
+    DISK = "disk"
+    DATABASE = "database"
+    FRESHNESS = "freshness"
+    BODIES = "bodies"
+    RECEIPTS = "receipts"
+    VALIDITY = "validity"
+    CALENDAR = "working days"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From where on somebody should look."""
+
+    skew_warned_ms: int = 30_000
+    commit_warned_ms: int = 1_000
+    free_warned_bytes: int = 1024 * 1024 * 1024
+    free_failing_bytes: int = 64 * 1024 * 1024
+    free_warned_days: int = 60
+    growth_measured_ms: int = DAY_MS
+    stale_after_s: int = 86_400
+    ends_warned_ms: int = 60 * DAY_MS
+
+
+DEFAULT_THRESHOLDS = Thresholds()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check has found of one subject; the unit of a figure stands in its name."""
+
+    check: Check
+    subject: str
+    severity: Severity
+    error: XinqiaoError | None = None
+    figures: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A disk and what the database takes of it; base is when it took how much earlier, None where nobody knows."""
+
+    free_bytes: int
+    database_bytes: int
+    base: tuple[int, int] | None = None
+
+
+def fine(check: Check, subject: str = "", /, **figures: object) -> Finding:
+    """A finding that all is well."""
+    return Finding(check, subject, Severity.OK, None, figures)
+
+
+def fault(check: Check, subject: str, error: XinqiaoError, /, **figures: object) -> Finding:
+    """A finding that something does not work."""
+    return Finding(check, subject, Severity.FAILING, error, figures)
+
+
+def doubtful(check: Check, subject: str, error: XinqiaoError, /, **figures: object) -> Finding:
+    """A finding that somebody should look at."""
+    return Finding(check, subject, Severity.WARNING, error, figures)
+
+
+def clock(me: str, peer: str, skew_ms: int, limits: Limits, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:
+    """Judge how far a peer's clock is from ours."""
+    if abs(skew_ms) <= given.skew_warned_ms:
+        return fine(Check.CLOCK, peer, skew_ms=skew_ms)
+    error = XinqiaoError(
+        "CLOCK_SKEW", node=me, peer=peer, skew_s=skew_ms // 1000, limit_s=limits.max_clock_skew_ms // 1000
+    )
+    judged = fault if abs(skew_ms) > limits.max_clock_skew_ms else doubtful
+    return judged(Check.CLOCK, peer, error, skew_ms=skew_ms)
+
+
+def registry(expiries_ms: Mapping[str, int], read_at_ms: int, now_ms: int, grace_ms: int) -> Finding:
+    """Judge how old the registry's word is; it is as old as the role that expires first."""
+    role, expires_ms = min(expiries_ms.items(), key=lambda pair: (pair[1], pair[0]))
+    stage = ageing.stage(expires_ms, now_ms, grace_ms)
+    figures = {"stage": ("FRESH", "STALE", "EXPIRED")[stage], "expires_ms": expires_ms, "read_at_ms": read_at_ms}
+    if stage == ageing.FRESH:
+        return fine(Check.REGISTRY, **figures)
+    error = XinqiaoError("REGISTRY_EXPIRED", role=role, expires=time_of(expires_ms))
+    return (doubtful if stage == ageing.STALE else fault)(Check.REGISTRY, "", error, **figures)
+
+
+def disk(home: object, space: Space, write_ms: int, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:
+    """Judge the space left under the home, and for how long it lasts at the growth seen."""
+    growth = growth_per_day(space, now_ms, given)
+    figures = {
+        "free_bytes": space.free_bytes,
+        "database_bytes": space.database_bytes,
+        "write_ms": write_ms,
+        **({} if growth is None else {"growth_bytes_per_day": growth}),
+    }
+    if space.free_bytes < given.free_failing_bytes:
+        return fault(Check.DISK, "", _low(home, space, growth), **figures)
+    lasts_days = space.free_bytes // growth if growth else given.free_warned_days
+    if space.free_bytes < given.free_warned_bytes or lasts_days < given.free_warned_days:
+        return doubtful(Check.DISK, "", _low(home, space, growth), **figures)
+    return fine(Check.DISK, **figures)
+
+
+def growth_per_day(space: Space, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> int | None:
+    """Bytes a day since the base, None before it is old enough; a database that shrank does not grow."""
+    if space.base is None or now_ms - space.base[0] < given.growth_measured_ms:
+        return None
+    return max(0, space.database_bytes - space.base[1]) * DAY_MS // (now_ms - space.base[0])
+
+
+def _low(home: object, space: Space, growth: int | None) -> XinqiaoError:
+    free, size = space.free_bytes >> 20, space.database_bytes >> 20
+    return XinqiaoError("DISK_LOW", home=home, free_mib=free, database_mib=size, growth_mib=(growth or 0) >> 20)
+
+
+def database(home: object, commit_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:
+    """Judge how long a durable transaction takes."""
+    if commit_ms <= given.commit_warned_ms:
+        return fine(Check.DATABASE, commit_ms=commit_ms)
+    error = XinqiaoError("DISK_SLOW", home=home, commit_ms=commit_ms, limit_ms=given.commit_warned_ms)
+    return doubtful(Check.DATABASE, "", error, commit_ms=commit_ms)
+
+
+def freshness(channel: str, origin: str, fresh_at_ms: int, limit_s: int, now_ms: int) -> Finding:
+    """Judge how old the newest heartbeat is that covers only what is applied of a channel."""
+    if now_ms - fresh_at_ms <= limit_s * 1000:
+        return fine(Check.FRESHNESS, channel, fresh_at_ms=fresh_at_ms, limit_s=limit_s)
+    error = XinqiaoError("CHANNEL_STALE", channel=channel, origin=origin, since=time_of(fresh_at_ms), limit_s=limit_s)
+    return doubtful(Check.FRESHNESS, channel, error, fresh_at_ms=fresh_at_ms, limit_s=limit_s)
+
+
+def bodies(channel: str, origin: str, missing: int) -> Finding:
+    """Judge what a channel lacks of its contents."""
+    if not missing:
+        return fine(Check.BODIES, channel, missing=0)
+    error = XinqiaoError("BODIES_MISSING", channel=channel, origin=origin, count=missing)
+    return doubtful(Check.BODIES, channel, error, missing=missing)
+
+
+def receipt(
+    channel: str, node: str, size: int, total: int, *, waiting_since_ms: int, limit_s: int, now_ms: int
+) -> Finding:
+    """Judge how far a reader has acknowledged a channel; waiting_since_ms is when the next entry was written."""
+    figures = {"node": node, "size": size, "total": total}
+    if size >= total or now_ms - waiting_since_ms <= limit_s * 1000:
+        return fine(Check.RECEIPTS, channel, **figures)
+    error = XinqiaoError("RECEIPT_LATE", channel=channel, since=time_of(waiting_since_ms), **figures)
+    return doubtful(Check.RECEIPTS, channel, error, **figures)
+
+
+def key_end(kind: str, key_id: str, ends_ms: int, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:
+    """Judge when a key or certificate ends; 0 is an open end."""
+    error = XinqiaoError("KEY_ENDS", kind=kind, key=key_id[:16], day=time_of(ends_ms))
+    return _end(f"{kind} {key_id[:16]}", error, ends_ms, now_ms, given)
+
+
+def role_end(role: str, ends_ms: int, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:
+    """Judge when a role of the registry ends that only its officers can sign again."""
+    error = XinqiaoError("REGISTRY_ENDS", role=role, day=time_of(ends_ms))
+    return _end(f"registry {role}", error, ends_ms, now_ms, given)
+
+
+def _end(subject: str, error: XinqiaoError, ends_ms: int, now_ms: int, given: Thresholds) -> Finding:
+    if not ends_ms or ends_ms - now_ms > given.ends_warned_ms:
+        return fine(Check.VALIDITY, subject, ends_ms=ends_ms)
+    return (fault if ends_ms <= now_ms else doubtful)(Check.VALIDITY, subject, error, ends_ms=ends_ms)
+
+
+def time_of(unix_ms: int) -> str:
+    """A time as errors name it, in UTC."""
+    return datetime.fromtimestamp(unix_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M UTC") if unix_ms else NEVER
