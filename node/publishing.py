@@ -45,10 +45,9 @@ from node.ports import (
     View,
     Writer,
 )
+from node.recovery import Recovery
 
 RULES_VERSION = "1"
-NAMED = 5
-"""How many members are named where more are waited for."""
 
 
 _Erasing = tuple[list[record_pb2.StatusOp], record_pb2.StatusParticulars]
@@ -109,7 +108,7 @@ class Publishing:
         else:
             self._end_recovery()
 
-    def _recover(self, floor: Mapping[ChannelEpoch, HeadAt], *, ask_all: bool) -> "Recovery":
+    def _recover(self, floor: Mapping[ChannelEpoch, HeadAt], *, ask_all: bool) -> Recovery:
         self._losses.excused = ()
         return Recovery(floor, self._epoch_listed(), ask_all=ask_all)
 
@@ -173,7 +172,7 @@ class Publishing:
     def _end_recovery(self) -> None:
         assert self._recovery is not None
         answered = not self._recovery.unanswered(self._active_others())
-        reopened = self._epoch_listed() > self._recovery.epoch
+        reopened = self._recovery.is_reopened(self._epoch_listed(), self._view.read_at_ms)
         if not self._is_behind(self._recovery.floor) and (answered or reopened):
             if reopened:
                 self._losses.excused = [node for node in self._active_others() if node not in self._recovery.answered]
@@ -464,6 +463,7 @@ class Publishing:
         Dates that cannot be are forgotten first, also where this node signs nothing: no copy stays fresh by them.
         """
         await self._dates.forget_future()
+        self.registry_changed()
         member = self._view.members.get(self._view.me)
         if self._recovery is not None or member is None or member.standing is not Standing.ACTIVE:
             return
@@ -557,40 +557,3 @@ def _erases_below(op: record_pb2.StatusOp, cut: channel_pb2.CutReference) -> boo
 def _erase_op(channel: str, place: Place, commitment: bytes) -> record_pb2.StatusOp:
     target = record_pb2.RecordRef(channel=channel, epoch=place.epoch, index=place.index, position=place.position)
     return record_pb2.StatusOp(kind=record_pb2.STATUS_KIND_ERASE, target=target, commitment=commitment)
-
-
-class Recovery:
-    """What must be given back before this node appends again: the heads it has signed, as far as known.
-
-    Without a sidecar every active member must say what it holds of ours. Where members are gone for good, the
-    officers end it with a cut and a later epoch than the one that was open when it began.
-    """
-
-    def __init__(self, floor: Mapping[ChannelEpoch, HeadAt], epoch: int, *, ask_all: bool) -> None:
-        self.floor = dict(floor)
-        self.epoch = epoch
-        self.answered: set[str] = set()
-        self._ask_all = ask_all
-
-    def raise_floor(self, heads: Mapping[ChannelEpoch, HeadAt]) -> None:
-        """Note heads that were signed as well."""
-        for key, head in heads.items():
-            if key not in self.floor or self.floor[key].size < head.size:
-                self.floor[key] = head
-
-    def unanswered(self, members: Sequence[str]) -> list[str]:
-        """Who has not answered yet of those that must."""
-        return [node for node in members if node not in self.answered] if self._ask_all else []
-
-    def detail(self, held: Mapping[ChannelEpoch, HeadAt], members: Sequence[str]) -> str:
-        """What is missing, for people."""
-        missing = [
-            f"{channel} holds {held[channel, epoch].size if (channel, epoch) in held else 0} of {head.size}"
-            for (channel, epoch), head in sorted(self.floor.items())
-            if (channel, epoch) not in held or held[channel, epoch].size < head.size
-        ]
-        waiting = self.unanswered(members)
-        if waiting:
-            more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
-            missing.append(f"waiting for what {', '.join(waiting[:NAMED])}{more} hold of it")
-        return "; ".join(missing) or "what it holds is another history than the one it signed"

@@ -77,9 +77,9 @@ class Machine:
     def start(self, cause: str) -> None:
         """Start a process on what the disk holds; where the disk lets it die at once, whoever was told starts it again.
 
-        Why the last process that served was started is kept until one does.
+        Why a process was started is kept until one serves, and that its disk was put back above all.
         """
-        self._cause = self._cause or cause
+        self._cause = cause if cause == "restore" else self._cause or cause
         try:
             self._serve(self._cause)
         except ProcessKilled:

@@ -16,6 +16,7 @@ from node.core.membership import Standing
 from node.core.state import ERASED, Place
 from node.node import Node
 from node.pb import channel_pb2, record_pb2
+from node.recovery import OFFICERS_MS
 from node.refusals import ASK_AGAIN_MS
 from node.storage.memory import MemoryStore
 from tests.duties.hostile import assert_sound
@@ -206,6 +207,9 @@ def test_g9_after_the_officers_have_reopened_only_members_that_never_answered_ar
         await network.settle()
         assert network[ORIGIN].publishing.blocked is not None
         assert state_at(network, ORIGIN) == (4, 2, 0)
+        await network[ORIGIN].refresh_registry()
+        await network.settle(1)
+        network.clock.time_ms += OFFICERS_MS
         await network.relist(ORIGIN, **suspended(network, ORIGIN, (BASE, 0, HeadAt(log.size, log.root))))
         await network.relist(ORIGIN, standing=Standing.ACTIVE, reason="", open_epoch=1)
         await network.settle()

@@ -18,6 +18,7 @@ from node.core.state import Place
 from node.node import Node
 from node.pb import channel_pb2
 from node.ports import Lane
+from node.recovery import OFFICERS_MS
 from node.storage.memory import MemoryStore
 from tests.builders import make_heartbeat, make_node
 from tests.duties.hostile import BASE, YieldingWriter, assert_sound, authority_of_example, penalty, refused
@@ -456,17 +457,33 @@ def test_a_member_that_claims_entries_of_ours_and_gives_none_does_not_stop_a_rec
     run(scenario())
 
 
+async def reopened(later_ms: int) -> Node:
+    """310000 without its sidecar and with a member gone for good; the officers open its next epoch some time later."""
+    network = await published()
+    node = network.start("310000", memory_of(network["310000"]), MemorySidecar(lost=True))
+    network.down |= {"330100"}
+    await node.refresh_registry()
+    await network.settle()
+    assert await refused(node.publishing.publish(BASE, [row(30)])) == "RESTORED"
+    log = node.answering.channel(BASE).log
+    cut = Cut(frozenset({head_leaf(BASE, 0, HeadAt(log.size, log.root))}))
+    network.clock.time_ms += later_ms
+    await network.relist("310000", standing=Standing.SUSPENDED, reason="恢复", cut=cut)
+    await network.relist("310000", standing=Standing.ACTIVE, reason="", open_epoch=1)
+    return node
+
+
+def test_g7_an_epoch_that_was_open_before_the_restore_is_no_answer_of_the_officers() -> None:
+    async def scenario() -> None:
+        node = await reopened(later_ms=OFFICERS_MS // 2)
+        assert await refused(node.publishing.publish(BASE, [row(1)])) == "RESTORED"
+
+    run(scenario())
+
+
 def test_officers_end_a_recovery_that_waits_for_members_gone_for_good() -> None:
     async def scenario() -> None:
-        network = await published()
-        node = network.start("310000", memory_of(network["310000"]), MemorySidecar(lost=True))
-        network.down |= {"330100"}
-        await network.settle()
-        assert await refused(node.publishing.publish(BASE, [row(30)])) == "RESTORED"
-        log = node.answering.channel(BASE).log
-        cut = Cut(frozenset({head_leaf(BASE, 0, HeadAt(log.size, log.root))}))
-        await network.relist("310000", standing=Standing.SUSPENDED, reason="恢复", cut=cut)
-        await network.relist("310000", standing=Standing.ACTIVE, reason="", open_epoch=1)
+        node = await reopened(later_ms=OFFICERS_MS)
         outcomes = await node.publishing.publish(BASE, [row(1), row(30)])
         assert [outcome.kind.value for outcome in outcomes] == ["duplicate", "accepted"]
         assert node.answering.channel(BASE).log.epoch == 1

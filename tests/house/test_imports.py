@@ -13,7 +13,7 @@ PORTS = ("node.ports", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering", "node.judging")
 SHARED = (
     *("node.admission", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing", "node.refusals"),
-    *("node.sharing", "node.transfers", "node.visiting"),
+    *("node.recovery", "node.sharing", "node.transfers", "node.visiting"),
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
@@ -37,6 +37,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.visiting": ("node.links", *PORTS),
     # a part of publishing: what of our own entries is gone for good
     "node.losses": ("node.admission", *PORTS),
+    "node.recovery": CORE,
     # the duties, which node.py joins: none knows another
     "node.publishing": (*SHARED, *PORTS),
     "node.receiving": (*SHARED, *PORTS),
