@@ -38,6 +38,7 @@ def main() -> None:
     \b
     Join a network:      xinqiao init ... ; xinqiao join ... ; xinqiao serve
     Publish records:     xinqiao channel create ... ; xinqiao publish CHANNEL FILE...
+    Hand out a form:     xinqiao template ITEM -o FILE.xlsx
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
     Find what is wrong:  xinqiao doctor
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX

@@ -9,11 +9,13 @@ from node.cli.channels import CHANNEL_HELP
 from node.cli.evidence import EPOCH_HELP, INDEX_HELP, POSITION_HELP
 from node.cli.terminal import Command, Group, admin, as_document, options, plain, progress, result, say, show_error
 from node.core.errors import XinqiaoError, from_refusal
+from node.core.limits import DEFAULT_LIMITS
+from node.ingest.headings import Headings
 from node.ingest.rejections import RejectionFile
 from node.pb import admin_service_pb2 as pb
 from node.pb import envelope_pb2, record_pb2
 from node.rpc.admin_client import AdminClient
-from node.texts import told, told_together, words
+from node.texts import language, told, told_together, words
 
 COUNTED = "{file}: {rows} rows: {accepted} accepted, {revised} revised, {duplicate} duplicate, {rejected} rejected"
 
@@ -56,11 +58,12 @@ def _publish_file(node: AdminClient, channel: str, file: Path) -> tuple[dict[str
     last = pb.PublishResponse()
     rejected: RejectionFile | None = None
     failed: XinqiaoError | None = None
+    titles = _Titles(node, channel)
     with progress(file.name, file.stat().st_size) as advance:
         try:
             for answer in node.publish(channel, file):
                 if rejected is None:
-                    rejected = RejectionFile(file, answer.columns)
+                    rejected = RejectionFile(file, answer.columns, titles, language())
                 _show_notes(answer.notes)
                 for row in answer.rejected:
                     why, remedy = told_together(map(from_refusal, row.defects))
@@ -73,6 +76,21 @@ def _publish_file(node: AdminClient, channel: str, file: Path) -> tuple[dict[str
             if rejected is not None:
                 rejected.close()
     return _report(file, last, rejected, failed), failed
+
+
+class _Titles:
+    """The headings of a channel's columns for people, asked of the node once a row is returned in a workbook."""
+
+    def __init__(self, node: AdminClient, channel: str) -> None:
+        self._node = node
+        self._channel = channel
+        self._headings: Headings | None = None
+
+    def __call__(self, code: str) -> str:
+        if self._headings is None:
+            item = self._node.channel(self._channel).channel.manifest.item
+            self._headings = Headings(self._node.catalogue().item(item), DEFAULT_LIMITS)
+        return self._headings.title_of(code)
 
 
 def _show_notes(notes: Iterable[envelope_pb2.Refusal]) -> None:
@@ -107,6 +125,29 @@ def _report(
     return found | {"error": as_document(failed) if failed is not None else None}
 
 
+@click.command("template", cls=Command)
+@click.argument("item", help="Item of the catalogue: licence.2018, penalty.2018 or registration.base.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@options
+def template(item: str, output: Path) -> None:
+    """Write an empty workbook (xlsx) to be filled in and published: a column for each field of the item.
+
+    Its cells are texts, so that no spreadsheet damages a code; enumerations have a list to choose from. A second sheet
+    explains every field in the language of --lang and shows a made-up record; it is not published. The fields are
+    those of the catalogue edition under which the node publishes. A file that is there already is left alone.
+    """
+    from node.ingest.template import write_template
+
+    with admin() as node:
+        edition = node.catalogue()
+    found = edition.item(item)
+    with output.open("xb") as file:
+        write_template(file, found, edition.version)
+    say(words("{file}: template of {item}, {count} columns", file=output, item=item, count=len(found.fields)))
+    say(words("next: fill it in, then xinqiao publish CHANNEL {file}", file=output))
+    result({"file": str(output), "item": item, "edition": edition.version})
+
+
 @click.group("record", cls=Group)
 @options
 def record() -> None:
@@ -136,4 +177,4 @@ def erase(channel: str, index: int, position: int, epoch: int, decision: str, re
     result(plain(head))
 
 
-COMMANDS = (publish, record)
+COMMANDS = (publish, record, template)

@@ -20,6 +20,12 @@ from node.ingest.amounts import FIELD_UNITS, UNITS
 from node.ingest.cells import EDGES, CellError, Column, Reading, reading_of
 
 OUR_PREFIX = "xq_"
+RETURNED_MARK = f"{OUR_PREFIX}code"
+NOTES_MARK = f"{OUR_PREFIX}notes"
+"""Stands in the first cell of a sheet of explanations, which holds no rows whatever else it shows."""
+REASON_TITLES = {"zh": ("原因", "怎么改"), "en": ("Reason", "What to do")}
+"""Headings of the two columns that tell what is wrong with a row, by language."""
+_OUR_TITLES = frozenset(title for titles in REASON_TITLES.values() for title in titles)
 _NOTE = re.compile(r"(.+?)(?:〔([^〔〕]*)〕|/([^/〔〕]+))")
 _REMARKS = frozenset({"必填", "选填", "必选", "可选", "必填项", "选填项", "可为空", "可空"})
 _UNIT_PREFIX = "单位:"
@@ -57,6 +63,11 @@ class Headings:
         unit = note.removeprefix(_UNIT_PREFIX)
         return found._replace(unit=unit) if unit in UNITS and found.field.type in FIELD_UNITS else None
 
+    def title_of(self, code: str) -> str:
+        """Return the heading of a field for people: its Chinese name, or its code where the name is not certain."""
+        field = self.item.by_code.get(code)
+        return field.title_zh if field is not None and self.find(field.title_zh) == Column(field) else code
+
     def is_header(self, cells: Sequence[str]) -> bool:
         """Tell whether a row is the header: two known headings, or one among two cells at most."""
         written = [cell for cell in cells if cell.strip(EDGES)]
@@ -76,6 +87,17 @@ class Headings:
 def is_ours(heading: str) -> bool:
     """Tell whether a heading is one that this program adds to rows it gives back."""
     return heading.strip(EDGES).lower().startswith(OUR_PREFIX)
+
+
+def is_notes(cells: Sequence[str]) -> bool:
+    """Tell whether a sheet that begins with these cells explains a template."""
+    first = next((cell.strip(EDGES) for cell in cells if cell.strip(EDGES)), "")
+    return first.lower().startswith(NOTES_MARK)
+
+
+def _our_titles(written: Sequence[str]) -> frozenset[str]:
+    """Return the headings without our prefix that are ours all the same: only in a file that we have returned."""
+    return _OUR_TITLES if any(text.lower() == RETURNED_MARK for text in written) else frozenset()
 
 
 def _by_heading(item: Item) -> dict[str, Field]:
@@ -156,8 +178,9 @@ def read_header(
     written = [cell.strip(EDGES) for cell in cells]
     while written and not written[-1]:
         written.pop()
-    found = [None if not text or is_ours(text) else headings.find(text) for text in written]
-    _check_known(written, found, headings, name)
+    ours = _our_titles(written)
+    found = [None if not text or is_ours(text) or text in ours else headings.find(text) for text in written]
+    _check_known([text if text not in ours else OUR_PREFIX for text in written], found, headings, name)
     columns = [(place, one) for place, one in enumerate(found) if isinstance(one, Column)]
     _check_fields([one for _, one in columns], [written[place] for place, _ in columns], item, name)
     letters = {one.field.code: letters_of(place) for place, one in reversed(columns)}

@@ -17,7 +17,7 @@ from node.core.record import Defect, Row, Sheet
 from node.ingest.archive import ZIP_MAGIC
 from node.ingest.cells import EDGES
 from node.ingest.csv_records import CsvRecord, CsvRecords
-from node.ingest.headings import OUR_PREFIX, Header, Headings, no_header, read_header
+from node.ingest.headings import OUR_PREFIX, Header, Headings, is_notes, no_header, read_header
 from node.ingest.json_rows import JsonRows
 from node.ingest.lines import Line, Readable, begin, decode, pieces_of, sniff
 from node.ingest.sheets import SheetRow
@@ -155,6 +155,10 @@ def _workbook(workbook: Workbook, headings: Headings, name: str, limits: Limits)
     try:
         for sheet in workbook.sheets:
             rows = workbook.rows(sheet)
+            first = None if sheet.hidden else next(rows, None)
+            if first is not None and is_notes(first.cells):
+                continue
+            rows = chain([first], rows) if first is not None else rows
             header = None if sheet.hidden else _sheet_header(rows, sheet, workbook, headings, name, limits)
             if header is not None:
                 found.append((header, rows))

@@ -304,6 +304,18 @@ class PublishResponse(_message.Message):
     notes: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Refusal]
     def __init__(self, counts: _Optional[_Union[PublishCounts, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[RowOutcome, _Mapping]]] = ..., read_bytes: _Optional[int] = ..., done: _Optional[bool] = ..., head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., columns: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ...) -> None: ...
 
+class GetCatalogueRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetCatalogueResponse(_message.Message):
+    __slots__ = ("version", "edition")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EDITION_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    edition: bytes
+    def __init__(self, version: _Optional[str] = ..., edition: _Optional[bytes] = ...) -> None: ...
+
 class ListRecordsRequest(_message.Message):
     __slots__ = ("subject", "channel", "limit")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]

@@ -70,6 +70,11 @@ class AdminServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.PublishRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.PublishResponse.FromString,
                 _registered_method=True)
+        self.GetCatalogue = channel.unary_unary(
+                '/xinqiao.v1.AdminService/GetCatalogue',
+                request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.GetCatalogueRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.GetCatalogueResponse.FromString,
+                _registered_method=True)
         self.ListRecords = channel.unary_stream(
                 '/xinqiao.v1.AdminService/ListRecords',
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsRequest.SerializeToString,
@@ -165,6 +170,13 @@ class AdminServiceServicer:
 
     def Publish(self, request_iterator, context):
         """Publish takes one file and answers with its progress and the outcome of every row.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCatalogue(self, request, context):
+        """GetCatalogue gives the catalogue edition under which this node publishes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -271,6 +283,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Publish,
                     request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.PublishRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.PublishResponse.SerializeToString,
+            ),
+            'GetCatalogue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCatalogue,
+                    request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.GetCatalogueRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.GetCatalogueResponse.SerializeToString,
             ),
             'ListRecords': grpc.unary_stream_rpc_method_handler(
                     servicer.ListRecords,
@@ -508,6 +525,33 @@ class AdminService:
             '/xinqiao.v1.AdminService/Publish',
             xinqiao_dot_v1_dot_admin__service__pb2.PublishRequest.SerializeToString,
             xinqiao_dot_v1_dot_admin__service__pb2.PublishResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCatalogue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.AdminService/GetCatalogue',
+            xinqiao_dot_v1_dot_admin__service__pb2.GetCatalogueRequest.SerializeToString,
+            xinqiao_dot_v1_dot_admin__service__pb2.GetCatalogueResponse.FromString,
             options,
             channel_credentials,
             insecure,

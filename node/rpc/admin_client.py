@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from node.core.catalogue import Edition, parse_edition
 from node.core.errors import XinqiaoError
 from node.pb import admin_service_pb2 as pb
 from node.pb import admin_service_pb2_grpc
@@ -64,6 +65,11 @@ class AdminClient:
     def publish(self, channel: str, file: Path) -> Iterator[pb.PublishResponse]:
         """Publish a file piece by piece."""
         yield from self._stream(pb.PublishResponse, self._stub.Publish, _pieces(channel, file))
+
+    def catalogue(self) -> Edition:
+        """The catalogue edition under which the node publishes."""
+        found = self._call(pb.GetCatalogueResponse, self._stub.GetCatalogue, pb.GetCatalogueRequest())
+        return parse_edition(found.edition)
 
     def records(self, request: pb.ListRecordsRequest) -> Iterator[pb.HeldRecord]:
         """Records in force."""

@@ -16,6 +16,7 @@ from node.core.doubts import summed
 from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.core.membership import Standing
 from node.core.record import Batch, Outcome, Rejection, Sheet
+from node.core.registry_targets import catalogue_path
 from node.core.state import Place, day_of, disclosure_letter
 from node.core.workdays import china_day
 from node.node import Node
@@ -211,6 +212,19 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         finally:
             pieces.close()
             feeding.cancel()
+
+    async def GetCatalogue(  # noqa: N802
+        self,
+        _: pb.GetCatalogueRequest,
+        context: Context,
+    ) -> pb.GetCatalogueResponse:
+        """The edition under which this node publishes, as the registry signed it."""
+        membership = self._node.membership
+        edition = membership.edition_in_force
+        if edition is None:
+            await refuse(context, XinqiaoError("VERDICT_CATALOGUE", version="in force"))
+        content = membership.state.targets[catalogue_path(edition.version)]
+        return pb.GetCatalogueResponse(version=edition.version, edition=content)
 
     async def _publish(self, held: HeldChannel, name: str, pieces: "Pieces") -> AsyncIterator[pb.PublishResponse]:
         edition = self._node.membership.edition_in_force

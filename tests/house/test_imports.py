@@ -50,6 +50,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.storage": ("node.files", *PORTS),
     "node.ingest": PORTS,
     "node.evidence": PORTS,
+    "node.ingest.template": ("node.ingest", "node.texts", *PORTS),
     "node.evidence.explanation": ("node.evidence", "node.texts", *PORTS),
     # what a process is fitted out with
     "node.files": CORE,
@@ -76,6 +77,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "node.joining",
         "node.rpc",
         "node.ingest",
+        "node.ingest.template",
         "node.evidence",
         "node.evidence.explanation",
         "node.simulator",

@@ -1,13 +1,18 @@
 """The file of rejected rows: complete, never written over, and an input again once corrected."""
 
 import csv
+import zipfile
 from pathlib import Path
 
+import pytest
+
+from node.core.errors import XinqiaoError
 from node.core.record import Row
 from node.ingest.batching import batches
 from node.ingest.reading import read_rows
 from node.ingest.rejections import OUR_COLUMNS, RejectionFile
 from scripts.xq_generate import Plan, load_edition, write_file
+from tests.ingest.returned import sheets_of, write
 
 PENALTY = load_edition().item("penalty.2018")
 TODAY = "2026-05-01"
@@ -105,3 +110,66 @@ def test_a_row_without_columns_stands_there_as_it_was(tmp_path: Path) -> None:
     assert first["xq_line"] == '{"CF_XDR_MC": "示例",\n'
     assert (first["CF_XDR_MC"], first["xq_row"], first["xq_code"]) == ("", "7", "ROW_JSON")
     assert (second["CF_NR"], second["xq_line"]) == ('警告,"一"\r\n次', "")
+
+
+# -- back as a workbook --------------------------------------------------------------------------------------
+
+
+def returned(source: Path, language: str = "zh", **values: str) -> Path:
+    """The file of one rejected row."""
+    with RejectionFile(source, ["CF_XDR_MC", "CF_XDR_SHXYM"], language=language) as out:
+        out.write(7, "FIELD_USCC_SHAPE", "CF_XDR_SHXYM", "wrong", "write it again", values, "x!B7")
+    assert out.path is not None
+    return out.path
+
+
+def test_what_came_as_a_workbook_goes_back_as_one_whatever_its_name(tmp_path: Path) -> None:
+    path = returned(write(tmp_path / "in.csv", a=[["x"]]))
+    assert path == tmp_path / "in.rejected.xlsx"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert returned(tmp_path / "in.csv").name == "in.rejected-2.xlsx"
+
+
+def test_the_reasons_stand_first_in_the_language_of_the_reader(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.xlsx", a=[["x"]])
+    for language, heads in (("zh", ["原因", "怎么改"]), ("en", ["Reason", "What to do"])):
+        ((titles, codes, row),) = sheets_of(returned(source, language, CF_XDR_MC="示例")).values()
+        assert titles == [*heads, "CF_XDR_MC", "CF_XDR_SHXYM", "xq_row", "xq_cell", "xq_code", "xq_column", "xq_line"]
+        assert codes[:2] == ["xq_reason", "xq_remedy"]
+        assert row == ["wrong", "write it again", "示例", "", "7", "x!B7", "FIELD_USCC_SHAPE", "CF_XDR_SHXYM"]
+
+
+def test_every_cell_is_a_text_as_it_stood(tmp_path: Path) -> None:
+    odd = {"CF_XDR_MC": "=1+1\x07_x0041_ <&> \ttwo\nlines ", "CF_XDR_SHXYM": "000123456789012345"}
+    path = returned(write(tmp_path / "in.xlsx", a=[["x"]]), **odd)
+    row = sheets_of(path)["rejected 1"][2]
+    assert row[2:4] == list(odd.values())
+    with zipfile.ZipFile(path) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet
+    assert "<v>" not in sheet
+    assert sheet.count("<c ") == sheet.count('t="inlineStr"')
+
+
+def test_a_column_named_reason_is_ours_only_where_we_have_returned_the_file(tmp_path: Path) -> None:
+    codes = [field.code for field in PENALTY.fields]
+    plain = write(tmp_path / "plain.xlsx", a=[["原因", *codes], ["x", "示例"]])
+    with pytest.raises(XinqiaoError) as refused, plain.open("rb") as stream:
+        read_rows(stream, plain.name, PENALTY)
+    assert refused.value.code == "FILE_COLUMNS_UNKNOWN"
+    ours = write(tmp_path / "ours.xlsx", a=[["原因", *codes, "xq_code"], ["x", "示例"]])
+    with ours.open("rb") as stream:
+        (row,) = read_rows(stream, ours.name, PENALTY)
+    assert row.values == {codes[0]: "示例"}
+
+
+def test_a_full_sheet_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.ingest.sheet_writing.MAX_ROWS", 5)
+    source = write(tmp_path / "in.xlsx", a=[["x"]])
+    with RejectionFile(source, ["CF_XDR_MC"]) as out:
+        for number in range(7):
+            out.write(number + 2, "FIELD_EMPTY", "", "wrong", "right", {"CF_XDR_MC": f"示例{number}"})
+    assert out.path is not None
+    sheets = sheets_of(out.path)
+    assert list(map(len, sheets.values())) == [5, 5, 3]
+    assert [row[2] for rows in sheets.values() for row in rows[2:]] == [f"示例{number}" for number in range(7)]
