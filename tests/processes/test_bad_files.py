@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ingest.returned import sheets_of, write
 from tests.ingest.workbooks import Book
 from tests.processes.commands import wait_until
 from tests.processes.files import COLUMNS, penalties, registrations
@@ -134,16 +135,37 @@ def test_a_workbook_is_published_sheet_by_sheet_and_leaves_no_trace(node: Town, 
     assert document["counts"] == outcomes(accepted=1999, rejected=1)
     assert "'说明' has been passed over" in publishing.stderr
     rejected = Path(document["rejected_file"])
-    with rejected.open(encoding="utf-8-sig", newline="") as opened:
-        (row,) = csv.DictReader(opened)
+    ((titles, codes, *returned),) = sheets_of(rejected).values()
+    assert titles[2:7] == names
+    (row,) = (dict(zip(codes, cells, strict=False)) for cells in returned)
     assert (row["xq_row"], row["xq_cell"], row["xq_code"]) == ("502", "下半年!A502", "FIELD_CODE_SPREADSHEET")
     assert {path.name for path in home.iterdir()} == before
     # Corrected, the returned row is an input; the workbook again is all duplicates but for that row.
     with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as opened:
         code = list(csv.reader(opened))[1501][0]
-    rejected.write_bytes(rejected.read_bytes().replace(b"9.1E+17", code.encode()))
-    assert node.publish(CHANNEL, rejected) == outcomes(accepted=1)
+    corrected = [code if cell == "9.1E+17" else cell for cell in returned[0]]
+    assert node.publish(CHANNEL, write(rejected, a=[titles, codes, corrected])) == outcomes(accepted=1)
     assert node.publish(CHANNEL, tmp_path / "rows.xlsx") == outcomes(duplicate=1999, rejected=1)
+
+
+def test_a_template_is_filled_in_published_and_returned_in_the_clerks_language(node: Town, tmp_path: Path) -> None:
+    form = tmp_path / "form.xlsx"
+    assert node.run(SHANGHAI.id, "template", "registration.base", "-o", form)["edition"]
+    assert node.refused(SHANGHAI.id, "template", "registration.base", "-o", form)["code"] == "FILE_ACCESS"
+    assert node.refused(SHANGHAI.id, "template", "nothing", "-o", tmp_path / "x")["code"] == "RECORD_ITEM_UNKNOWN"
+    (data, rows), (_, notes) = sheets_of(form).items()
+    example = {row[2]: row[7] for row in notes if len(row) > 7}
+    sound = [example.get(code, "") for code in rows[1]]
+    wrong = ["91319900MX00000190" if cell == example["uni_social_crd_cd"] else cell for cell in sound]
+    write(form, **{data: [*rows, sound, wrong], "notes": notes})
+    publishing = node.start(SHANGHAI.id, "publish", CHANNEL, form, "--lang", "zh")
+    document = done(publishing)["files"][0]
+    assert document["counts"] == outcomes(accepted=1, rejected=1)
+    assert "notes" not in publishing.stderr
+    ((titles, _, row),) = sheets_of(Path(document["rejected_file"])).values()
+    assert titles[:3] == ["原因", "怎么改", "统一社会信用代码"]
+    assert "校验" in row[0]
+    assert row[2] == "91319900MX00000190"
 
 
 def test_one_wrong_file_holds_up_no_other_and_the_exit_status_tells(node: Town, tmp_path: Path) -> None:
