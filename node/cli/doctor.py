@@ -8,7 +8,7 @@ from node.cli.terminal import Command, admin, as_document, home, is_json, option
 from node.core.diagnosis import Check, Severity
 from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.pb import admin_service_pb2 as pb
-from node.texts import term, told, words
+from node.texts import phrase, term, told, words
 
 MIB = 1 << 20
 
@@ -79,7 +79,7 @@ def _show(finding: pb.Finding) -> None:
     if is_json():
         return
     mark, check = term(_severity(finding).value), term(finding.check)
-    where = f"{check} {finding.subject}".rstrip()
+    where = f"{check} {_subject(finding.subject)}".rstrip()
     if not finding.what.code:
         said = _SAID[finding.check]
         say(f"[{mark}] {where}: {said(finding.figures)}")
@@ -90,6 +90,12 @@ def _show(finding: pb.Finding) -> None:
         words("  who must act: {who}", who=shown.who),
         words("  next: {next}", next=shown.next),
     )
+
+
+def _subject(subject: str) -> str:
+    """A subject as people name it: what is a word of ours is told in their language, an id stays."""
+    known = phrase(subject)
+    return known if known != subject else " ".join(map(term, subject.split()))
 
 
 Figures = Mapping[str, str]

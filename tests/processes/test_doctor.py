@@ -1,5 +1,6 @@
 """`xinqiao doctor` against real nodes: all well, and each thing that can be wrong under its own name."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -74,6 +75,7 @@ def test_people_read_each_line_in_their_language(meeting: Town) -> None:
     assert chinese.wait() == 0, chinese.stdout
     assert f"[正常] 呼叫对方 {SHANGHAI.id}: " in chinese.stdout
     assert "检查完毕：正常" in chinese.stdout
+    assert not {"registry", "signing", "clock"} & set(re.findall(r"\w+", chinese.stdout.split("CALENDAR_SHORT")[0]))
 
 
 def test_a_peer_that_does_not_answer_is_named_with_its_address(meeting: Town) -> None:
