@@ -165,6 +165,7 @@ class Admission:
             origin=origin,
             editions=self._view.editions,
             settled=self._view.read_at_ms > entry.received_at_ms,
+            rules=self._view.rules,
         )
 
     def _follow_audience(self, tx: StoreTransaction, held: HeldChannel, index: int) -> None:

@@ -30,6 +30,7 @@ from node.core.diagnosis import Check, Finding
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.record import Batch
+from node.core.rules import Law
 from node.core.state import Place
 from node.evidence import bundle
 from node.home import Home
@@ -416,11 +417,11 @@ class App:
         )
 
     def _read_batches(
-        self, pieces: Iterable[bytes], name: str, item: Item, disclosure: str, as_of: str
+        self, pieces: Iterable[bytes], name: str, item: Item, disclosure: str, as_of: str, law: Law
     ) -> tuple[Sequence[str], Sequence[XinqiaoError], Iterator[Batch]]:
         rows = read_rows(pieces, name, item, self._limits, self._home.path)
         size = self._config.max_records_per_entry
-        return rows.columns, rows.notes, batches(rows, item, disclosure, size, BATCH_BYTES, as_of, self._limits)
+        return rows.columns, rows.notes, batches(rows, item, disclosure, size, BATCH_BYTES, as_of, self._limits, law)
 
 
 def _settings(config: Config) -> Settings:

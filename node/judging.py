@@ -5,7 +5,7 @@ the region it comes from. What the law of this node's own region says besides is
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,7 +14,7 @@ from node.core.catalogue import Item
 from node.core.deadlines import Due, due_days
 from node.core.errors import XinqiaoError
 from node.core.record import parse_record
-from node.core.rules import Verdict, Workdays, compile_rules, in_force
+from node.core.rules import DECLARABLE, Law, Verdict, Workdays, compile_rules, in_force
 from node.core.rules_edition import Effect, Provision, RulesEdition
 from node.core.state import Place, disclosure_letter
 from node.core.workdays import china_day
@@ -96,6 +96,15 @@ class Judging:
     def _division(self, node: str) -> str:
         member = self._view.members.get(node)
         return member.division if member is not None else ""
+
+    def law(self, declared: Iterable[str]) -> Law:
+        """By what this node judges rows that it publishes now; raises ARGUMENT_INVALID for what nobody can declare."""
+        said = frozenset(declared)
+        if not said <= DECLARABLE:
+            detail = f"{', '.join(sorted(said - DECLARABLE))[:80]} is none of {', '.join(sorted(DECLARABLE))}"
+            raise XinqiaoError("ARGUMENT_INVALID", argument="declared", detail=detail)
+        division = self._division(self._view.me)
+        return Law(self._view.rules_in_force, division, self._view.calendar.add_working_days, said)
 
     # -- one record -----------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
 from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection, parse_record
+from node.core.rules import VERSION_1
 from node.core.state import ERASING, HeldKey, Place, disclosure_letter
 from node.dates import Dates
 from node.losses import REASON, Loss, Losses, tell_losses
@@ -46,9 +47,6 @@ from node.ports import (
     Writer,
 )
 from node.recovery import Recovery
-
-RULES_VERSION = "1"
-
 
 _Erasing = tuple[list[record_pb2.StatusOp], record_pb2.StatusParticulars]
 
@@ -317,10 +315,11 @@ class Publishing:
             raise XinqiaoError("CHANNEL_NOT_OURS", channel=channel, origin=held.origin, node=self._view.me)
         return held
 
-    async def publish(self, channel: str, candidates: Sequence[Candidate]) -> list[Outcome]:
+    async def publish(self, channel: str, candidates: Sequence[Candidate], rules_version: str = "") -> list[Outcome]:
         """Publish records as one entry; each candidate gets one outcome, durable when this returns.
 
-        At most limits.max_records_per_entry candidates, at most limits.max_body_bytes together.
+        At most limits.max_records_per_entry candidates, at most limits.max_body_bytes together. rules_version is the
+        edition they were judged by, version 1 where it is left out: every reader judges them by it again.
         """
         async with self._lock(channel):
             held = await self._open_channel(channel)
@@ -329,7 +328,8 @@ class Publishing:
             allowed, outcomes = self._split_by_authority(item, candidates, now_ms)
             fresh, known = self._split_by_novelty(channel, allowed)
             if fresh:
-                await self._append_records(held.log, [candidate.record for candidate in fresh], held.manifest)
+                records = [candidate.record for candidate in fresh]
+                await self._append_records(held.log, records, held.manifest, rules_version or VERSION_1.version)
             return sorted([*outcomes, *known], key=lambda outcome: outcome.row)
 
     def _split_by_authority(
@@ -369,10 +369,12 @@ class Publishing:
         latest_ms = self._clock.now_ms() + self._limits.max_clock_skew_ms
         return record is not None and record.issued_at_ms > latest_ms
 
-    async def _append_records(self, log: Log, records: Sequence[bytes], manifest: channel_pb2.Manifest) -> HeldChannel:
+    async def _append_records(
+        self, log: Log, records: Sequence[bytes], manifest: channel_pb2.Manifest, rules_version: str
+    ) -> HeldChannel:
         header = self._header(log, channel_pb2.ENTRY_KIND_RECORDS)
         header.catalogue_version = self._edition().version
-        header.rules_version = RULES_VERSION
+        header.rules_version = rules_version
         return await self._append(log, header, self._body(header, records), lane_of(manifest))
 
     async def erase(self, channel: str, place: Place, decision: str, reason: str) -> HeldChannel:

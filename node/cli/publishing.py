@@ -29,21 +29,26 @@ COUNTED = "{file}: {rows} rows: {accepted} accepted, {revised} revised, {duplica
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Workbooks (xlsx), CSV or JSON lines; one after the other.",
 )
+@click.option("--ordinary-procedure", is_flag=True, help="Every penalty was imposed by the ordinary procedure.")
+@click.option("--final", is_flag=True, help="Every decision is final: the time to appeal lapsed, or it was upheld.")
 @options
-def publish(channel: str, files: Sequence[Path]) -> None:
+def publish(channel: str, files: Sequence[Path], ordinary_procedure: bool, final: bool) -> None:
     """Publish the rows of files into a channel of this node.
 
     Workbooks (xlsx, all sheets with a header), CSV (UTF-8 with or without BOM, GB18030) or JSON lines. The header,
     which titles may stand above, has the column codes of the channel's catalogue item, their Chinese names or the
     other names that the catalogue lists. Every row gets one outcome: accepted, revised, duplicate or rejected.
     Rejected rows are written beside the file with the cell, the reason and what to do; corrected, they are themselves
-    valid input. A row published before is a duplicate, so an interrupted command is simply run again.
+    valid input. A row published before is a duplicate, so an interrupted command is simply run again. What a rule
+    only flags is published, and told once for the whole file.
     """
+    said = {"ordinary_procedure": ordinary_procedure, "final": final}
+    declared = [name for name, is_said in said.items() if is_said]
     documents: list[dict[str, object]] = []
     failed: XinqiaoError | None = None
     with admin() as node:
         for file in files:
-            document, error = _publish_file(node, channel, file)
+            document, error = _publish_file(node, channel, file, declared)
             documents.append(document)
             failed = failed or error
             # What is wrong with one file is no reason to leave the next one; anything else would meet it too.
@@ -54,14 +59,16 @@ def publish(channel: str, files: Sequence[Path]) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _publish_file(node: AdminClient, channel: str, file: Path) -> tuple[dict[str, object], XinqiaoError | None]:
+def _publish_file(
+    node: AdminClient, channel: str, file: Path, declared: Sequence[str]
+) -> tuple[dict[str, object], XinqiaoError | None]:
     last = pb.PublishResponse()
     rejected: RejectionFile | None = None
     failed: XinqiaoError | None = None
     titles = _Titles(node, channel)
     with progress(file.name, file.stat().st_size) as advance:
         try:
-            for answer in node.publish(channel, file):
+            for answer in node.publish(channel, file, declared):
                 if rejected is None:
                     rejected = RejectionFile(file, answer.columns, titles, language())
                 _show_notes(answer.notes)

@@ -234,6 +234,7 @@ DOUBTS: dict[str, tuple[str, str]] = {
         "{title}: no division since 1980 that this version knows has this code, in {rows} rows",
         "compare it with GB/T 2260; if it is new there, nothing is to be done",
     ),
+    "DOUBT_RULE": ("{rows} rows: {said}", "{what}"),
     "DOUBT_RESIDENT_ID_DIVISION": (
         "{title}: the number begins with no division since 1980 that this version knows, in {rows} rows",
         "compare the number with the document; if they agree, nothing is to be done",
@@ -287,5 +288,10 @@ VERDICTS: dict[str, tuple[str, str, str]] = {
     "VERDICT_KIND": ("entries of this kind mean nothing to this version", "you", "install a newer version"),
     "VERDICT_MANIFEST": ("the manifest makes no sense", "its origin", "its origin must write another manifest"),
     "VERDICT_RECORD": ("the record cannot be read: {detail}", "its origin", "its origin must correct it"),
+    "VERDICT_RULES": (
+        "the rules edition {version} is not known here",
+        "you",
+        "wait for the registry's next refresh",
+    ),
     "VERDICT_STATUS": ("the status operation has no effect", "its origin", "its origin must correct it"),
 }

@@ -4,12 +4,13 @@ A doubt refuses nothing and travels nowhere: it is told to whoever publishes. Th
 release, so that two nodes may well differ in it, and both must take the same records.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from node.core.catalogue import Field, Item
 from node.core.divisions import division_doubt, resident_id_doubt, uscc_doubt
 from node.core.errors import XinqiaoError
 from node.core.record import Defect
+from node.core.rules import Verdict
 
 Values = Mapping[int, str]
 Doubt = Callable[[str], str | None]
@@ -22,8 +23,8 @@ _IDENTITIES = (("person_id_type", "person_id_no"), ("legal_rep_id_type", "legal_
 def compile_doubts(item: Item) -> Doubts:
     """Return the function that doubts the values of a record of an item, which its validator has found sound.
 
-    The answers look like defects: code, column and the parameters of the text, never the value. `summed` makes one of
-    each kind for a whole file.
+    The answers look like defects: code, column and the parameters of the text, never the value. A `Tally` makes one
+    of each kind for a whole file.
     """
     coded = [(field, _BY_TYPE[field.type]) for field in item.fields if field.type in _BY_TYPE]
     persons = [(item.by_number[item.numbers[name]], *_resident_id(item, kind)) for kind, name in _identities(item)]
@@ -43,9 +44,30 @@ def compile_doubts(item: Item) -> Doubts:
     return doubt
 
 
-def summed(doubts: Mapping[tuple[str, str], int]) -> list[XinqiaoError]:
-    """Return one note for each kind of doubt about a file, by code and title of the field, with the number of rows."""
-    return [XinqiaoError(code, title=title, rows=rows) for (code, title), rows in sorted(doubts.items())]
+class Tally:
+    """Counts the doubts about the rows of a file, by kind: one code and the title of one field."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str], tuple[int, Defect]] = {}
+
+    def add(self, doubts: Iterable[Defect]) -> None:
+        """Count the doubts about one row."""
+        for each in doubts:
+            kind = (each.code, str(each.params["title"]))
+            rows, first = self._kinds.get(kind, (0, each))
+            self._kinds[kind] = (rows + 1, first)
+
+    def notes(self) -> list[XinqiaoError]:
+        """One note for each kind, with the number of rows."""
+        found = (each for _, each in sorted(self._kinds.items(), key=lambda each: each[0]))
+        return [XinqiaoError(first.code, **{**first.params, "rows": rows}) for rows, first in found]
+
+
+def flagged(verdict: Verdict) -> Defect:
+    """A rule that flags a row, as a doubt that is told once for the whole file."""
+    error = verdict.defect.error
+    params = {"title": f"{verdict.field_code} {verdict.code}", "rows": 1, "said": error.text, "what": error.next}
+    return Defect("DOUBT_RULE", verdict.field_code, params)
 
 
 def _defect(field: Field, code: str) -> Defect:

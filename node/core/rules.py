@@ -80,6 +80,36 @@ class Verdict:
 Judge = Callable[[Values], tuple[Verdict, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Law:
+    """By what a publisher judges its rows: the edition that its entries name, its division and its calendar.
+
+    declared is what it says of the whole file, for rows that do not say it themselves: meanings of the catalogue.
+    """
+
+    edition: RulesEdition
+    division: str = ""
+    workdays: Workdays = weekdays_only
+    declared: frozenset[str] = frozenset()
+
+    def judge(self, item: Item, disclosure: str, as_of: str, *effects: Effect) -> Judge:
+        """Compile the rules that hold for the records of an item, those with some effects."""
+        return compile_rules(self.edition, item, disclosure, as_of, (self.division,), self.workdays, effects)
+
+    def declared_values(self, item: Item) -> dict[int, str]:
+        """The values that stand in for what a row leaves out, by field number."""
+        found = ((field.number, value) for field in item.fields for value in field.values)
+        by_field: dict[int, str] = {}
+        for number, value in found:
+            if value.means in self.declared:
+                by_field.setdefault(number, value.text)
+        return by_field
+
+
+DECLARABLE = frozenset({"ordinary_procedure", "final"})
+"""What a publisher may say of a whole file."""
+
+
 def compile_rules(
     edition: RulesEdition,
     item: Item,

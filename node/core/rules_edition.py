@@ -274,6 +274,8 @@ def _check(provision: Provision, where: str) -> None:
         f"disclosure is a choice of {', '.join(DISCLOSURES)}": not set(DISCLOSURES).issuperset(provision.disclosure),
         "the predicate deadline has the effect timer, and no other has": (provision.predicate == "deadline")
         != (provision.effect is Effect.TIMER),
+        "what rests on the calendar rejects no record": provision.predicate == "late"
+        and provision.effect is Effect.REJECT,
         "articles that nobody has read reject no record": provision.effect is Effect.REJECT
         and all(article.read == "not read" for article in provision.articles),
         "a deadline is either working_days or months": provision.effect is Effect.TIMER

@@ -12,13 +12,15 @@ from datetime import datetime
 from functools import lru_cache
 
 from node.core import envelope as envelopes
-from node.core.catalogue import Edition, authority_of, natural_key, subject_of
+from node.core.catalogue import Edition, Item, authority_of, natural_key, subject_of
 from node.core.entry import WHOLE_ENTRY, VerifiedBody
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.membership import Member
 from node.core.merkle import HASH_BYTES
 from node.core.record import content_hash, parse_record
+from node.core.rules import BARRING_CODES, VERSION_1, compile_rules
+from node.core.rules_edition import Effect, RulesEdition
 from node.core.validation import Validator, compile_validator
 from node.core.workdays import CHINA_STANDARD_TIME
 from node.pb import channel_pb2, record_pb2
@@ -90,7 +92,7 @@ SUPERSEDED: int = channel_pb2.RECORD_OUTCOME_SUPERSEDED
 REJECTED: int = channel_pb2.RECORD_OUTCOME_REJECTED
 ERASED: int = channel_pb2.RECORD_OUTCOME_ERASED
 
-BARRED_CODES = frozenset({"RULE_MINOR", "RULE_NATURAL_PERSON_PUBLIC", "RULE_SIMPLE_PROCEDURE", "FIELD_NEVER_PUBLIC"})
+BARRED_CODES = BARRING_CODES | {"FIELD_NEVER_PUBLIC"}
 """Defects whose content the law bars: a receiver keeps only the commitment and never relays the record."""
 
 ERASING = frozenset({record_pb2.STATUS_KIND_ERASE, record_pb2.STATUS_KIND_ERASE_ENTRY})
@@ -101,8 +103,9 @@ ERASING = frozenset({record_pb2.STATUS_KIND_ERASE, record_pb2.STATUS_KIND_ERASE_
 class Unfolded:
     """An entry whose every slot is there or erased, with what judging it needs.
 
-    manifest is the one in force at the entry. editions are the catalogue editions known here; settled tells
-    that the registry was read after the entry arrived, so that an edition still unknown does not exist.
+    manifest is the one in force at the entry. editions are those of the catalogue known here, rules those of the
+    rules; settled tells that the registry was read after the entry arrived, so that an edition still unknown does not
+    exist.
     """
 
     header: channel_pb2.EntryHeader
@@ -111,10 +114,11 @@ class Unfolded:
     origin: Member
     editions: Mapping[str, Edition]
     settled: bool
+    rules: Mapping[str, RulesEdition] = field(default_factory=lambda: {VERSION_1.version: VERSION_1})
 
 
 def fold(entry: Unfolded, find_keys: FindKeys, limits: Limits = DEFAULT_LIMITS) -> Applied | None:
-    """What the next entry does to the state of its channel; None while its catalogue edition is on its way."""
+    """What the next entry does to the state of its channel; None while an edition that it names is on its way."""
     header = entry.header
     if header.issued_at_unix_ms > limits.max_time_unix_ms:
         return _without_effect(header, "VERDICT_FUTURE")
@@ -127,7 +131,10 @@ def fold(entry: Unfolded, find_keys: FindKeys, limits: Limits = DEFAULT_LIMITS) 
     edition = entry.editions.get(header.catalogue_version)
     if edition is None:
         return _without_effect(header, "VERDICT_CATALOGUE") if entry.settled else None
-    return _fold_records(entry, edition, find_keys, limits)
+    rules = entry.rules.get(header.rules_version or VERSION_1.version)
+    if rules is None:
+        return _without_effect(header, "VERDICT_RULES") if entry.settled else None
+    return _fold_records(entry, edition, rules, find_keys, limits)
 
 
 def _without_effect(header: channel_pb2.EntryHeader, code: str) -> Applied:
@@ -153,11 +160,13 @@ class _Judged:
     subject: str
 
 
-def _fold_records(entry: Unfolded, edition: Edition, find_keys: FindKeys, limits: Limits) -> Applied:
+def _fold_records(
+    entry: Unfolded, edition: Edition, rules: RulesEdition, find_keys: FindKeys, limits: Limits
+) -> Applied:
     counts: Counter[OutcomeKey] = Counter()
     judged: list[_Judged] = []
     barred: list[int] = []
-    judge = _judge_for(entry, edition)
+    judge = _judge_for(entry, edition, rules)
     for position, slot in enumerate(_slots(entry)):
         verdict = judge(position, slot[1], limits) if slot is not None else None
         if verdict is None:
@@ -174,12 +183,15 @@ def _fold_records(entry: Unfolded, edition: Edition, find_keys: FindKeys, limits
     return Applied(header.channel, header.epoch, header.index, in_force, barred, dict(counts), behind)
 
 
-def _judge_for(entry: Unfolded, edition: Edition) -> Callable[[int, bytes, Limits], "_Judged | str"]:
+def _judge_for(
+    entry: Unfolded, edition: Edition, rules: RulesEdition
+) -> Callable[[int, bytes, Limits], "_Judged | str"]:
     header = entry.header
     disclosure = disclosure_letter(entry.manifest.disclosure)
     try:
         item = edition.item(entry.manifest.item)
-        validate = validator_for(edition, item.id, disclosure, day_of(header.issued_at_unix_ms))
+        day = day_of(header.issued_at_unix_ms)
+        validate = validator_for(edition, item.id, disclosure, day, rules, entry.origin.division)
     except XinqiaoError as error:
         code = error.code
         return lambda _position, _record, _limits: code
@@ -238,12 +250,17 @@ def _row(record: _Judged, replaced: HeldKey | None = None) -> RecordInForce:
     return RecordInForce(record.position, record.key, record.content_hash, record.subject, place)
 
 
-def validator_for(edition: Edition, item: str, disclosure: str, as_of: str) -> Validator:
-    """The compiled validator of an item, the same one at the sender and at every receiver."""
-    return _compiled(edition.item(item), disclosure, as_of)
+def validator_for(
+    edition: Edition, item: str, disclosure: str, as_of: str, rules: RulesEdition = VERSION_1, division: str = ""
+) -> Validator:
+    """The compiled validator of an item, the same one at every receiver: rules that reject, of the origin's region."""
+    return _compiled(edition.item(item), disclosure, as_of, rules, division)
 
 
-_compiled = lru_cache(maxsize=64)(compile_validator)
+@lru_cache(maxsize=64)
+def _compiled(item: Item, disclosure: str, as_of: str, rules: RulesEdition, division: str) -> Validator:
+    bars = compile_rules(rules, item, disclosure, as_of, (division,), effects={Effect.REJECT})
+    return compile_validator(item, disclosure, as_of, bars)
 
 
 DISCLOSURE_LETTERS: Mapping[int, str] = {

@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from node.core.catalogue import Item, authority_of, natural_key, strip_never_public, subject_of
-from node.core.doubts import Doubts, compile_doubts
+from node.core.doubts import compile_doubts, flagged
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.record import Batch, Candidate, Defect, Rejection, Row, build_record, content_hash
-from node.core.validation import Validator, compile_validator
+from node.core.rules import VERSION_1, Law
+from node.core.rules_edition import Effect
+from node.core.validation import compile_validator
+
+_VERSION_1 = Law(VERSION_1)
 
 
 def batches(
@@ -17,21 +21,21 @@ def batches(
     max_bytes: int,
     as_of: str = "",
     limits: Limits = DEFAULT_LIMITS,
+    law: Law = _VERSION_1,
 ) -> Iterator[Batch]:
     """Yield the rows as batches of at most max_records rows and max_bytes of content, in the order of the file.
 
-    disclosure and as_of are those of `compile_validator`. For class A the values that may never be public are
-    taken out first, so that neither judgement nor signature ever sees them. A batch holds at least one row, and rows
-    of one sheet only.
+    disclosure and as_of are those of `compile_validator`; law is what the rows are judged by besides. For class A the
+    values that may never be public are taken out first, so that neither judgement nor signature ever sees them. A
+    batch holds at least one row, and rows of one sheet only.
     """
-    validate, doubt = compile_validator(item, disclosure, as_of), compile_doubts(item)
-    public = disclosure == "A"
+    judge = _Judgement(item, disclosure, as_of, law, limits)
     candidates: list[Candidate] = []
     rejections: list[Rejection] = []
     size = 0
     sheet = None
     for row in rows:
-        outcome = _judge(row, item, public, validate, doubt, limits)
+        outcome = judge(row)
         grown = _size(outcome)
         held = len(candidates) + len(rejections)
         if held >= max_records or (held and (size + grown > max_bytes or row.sheet is not sheet)):
@@ -54,28 +58,44 @@ def _size(outcome: Candidate | Rejection) -> int:
     return sum(map(len, outcome.values.values()))
 
 
-def _judge(
-    row: Row, item: Item, public: bool, validate: Validator, doubt: Doubts, limits: Limits
-) -> Candidate | Rejection:
-    if row.defect is not None:
-        return Rejection(row.number, (row.defect,), row.values)
-    by_code = item.by_code
-    values: Mapping[int, str] = {by_code[code].number: text for code, text in row.values.items()}
-    if public:
-        values = strip_never_public(item, values)
-    defects = validate(values)
-    if defects:
-        return Rejection(row.number, defects, row.values)
-    record = build_record(item.id, values)
-    if len(record) > limits.max_record_bytes:
-        params = {"size": len(record), "limit": limits.max_record_bytes}
-        return Rejection(row.number, (Defect("RECORD_TOO_LARGE", params=params),), row.values)
-    return Candidate(
-        row=row.number,
-        record=record,
-        key=natural_key(item, values),
-        content_hash=content_hash(record),
-        subject=subject_of(item, values),
-        authority=authority_of(item, values),
-        doubts=doubt(values),
-    )
+class _Judgement:
+    """Turns rows into records or rejections, with everything about the item looked up once."""
+
+    def __init__(self, item: Item, disclosure: str, as_of: str, law: Law, limits: Limits) -> None:
+        self._item = item
+        self._limits = limits
+        self._public = disclosure == "A"
+        self._declared = law.declared_values(item)
+        bars = law.judge(item, disclosure, as_of, Effect.REJECT, Effect.HOLD)
+        self._validate = compile_validator(item, disclosure, as_of, bars)
+        self._flags = law.judge(item, disclosure, as_of, Effect.FLAG)
+        self._doubt = compile_doubts(item)
+
+    def __call__(self, row: Row) -> Candidate | Rejection:
+        if row.defect is not None:
+            return Rejection(row.number, (row.defect,), row.values)
+        item, values = self._item, self._values(row)
+        defects = self._validate(values)
+        if defects:
+            return Rejection(row.number, defects, row.values)
+        record = build_record(item.id, values)
+        if len(record) > self._limits.max_record_bytes:
+            params = {"size": len(record), "limit": self._limits.max_record_bytes}
+            return Rejection(row.number, (Defect("RECORD_TOO_LARGE", params=params),), row.values)
+        return Candidate(
+            row=row.number,
+            record=record,
+            key=natural_key(item, values),
+            content_hash=content_hash(record),
+            subject=subject_of(item, values),
+            authority=authority_of(item, values),
+            doubts=(*self._doubt(values), *map(flagged, self._flags(values))),
+        )
+
+    def _values(self, row: Row) -> Mapping[int, str]:
+        """The values by field number, with what the publisher says of the whole file, without what is never public."""
+        by_code = self._item.by_code
+        values = {by_code[code].number: text for code, text in row.values.items()}
+        if self._declared:
+            values = self._declared | values
+        return strip_never_public(self._item, values) if self._public else values

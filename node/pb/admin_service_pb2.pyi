@@ -234,16 +234,18 @@ class GetChannelResponse(_message.Message):
     def __init__(self, channel: _Optional[_Union[ChannelSummary, _Mapping]] = ..., deliveries: _Optional[_Iterable[_Union[DeliveryLine, _Mapping]]] = ...) -> None: ...
 
 class PublishRequest(_message.Message):
-    __slots__ = ("channel", "file_name", "data", "file_bytes")
+    __slots__ = ("channel", "file_name", "data", "file_bytes", "declared")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     FILE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DECLARED_FIELD_NUMBER: _ClassVar[int]
     channel: str
     file_name: str
     data: bytes
     file_bytes: int
-    def __init__(self, channel: _Optional[str] = ..., file_name: _Optional[str] = ..., data: _Optional[bytes] = ..., file_bytes: _Optional[int] = ...) -> None: ...
+    declared: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, channel: _Optional[str] = ..., file_name: _Optional[str] = ..., data: _Optional[bytes] = ..., file_bytes: _Optional[int] = ..., declared: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RowOutcome(_message.Message):
     __slots__ = ("row", "column", "reason", "message", "remedy", "values", "cell", "defects")

@@ -1,6 +1,6 @@
 """How the command line reaches the node it serves: the admin service on its unix socket."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -62,9 +62,9 @@ class AdminClient:
         """One channel with its deliveries."""
         return self._call(pb.GetChannelResponse, self._stub.GetChannel, pb.GetChannelRequest(channel=name))
 
-    def publish(self, channel: str, file: Path) -> Iterator[pb.PublishResponse]:
-        """Publish a file piece by piece."""
-        yield from self._stream(pb.PublishResponse, self._stub.Publish, _pieces(channel, file))
+    def publish(self, channel: str, file: Path, declared: Sequence[str] = ()) -> Iterator[pb.PublishResponse]:
+        """Publish a file piece by piece; declared is what holds for every row that does not say it."""
+        yield from self._stream(pb.PublishResponse, self._stub.Publish, _pieces(channel, file, declared))
 
     def catalogue(self) -> Edition:
         """The catalogue edition under which the node publishes."""
@@ -126,10 +126,14 @@ class AdminClient:
         return XinqiaoError("ADMIN_UNREACHABLE", home=self._home) if found.code == "WIRE_UNREACHABLE" else found
 
 
-def _pieces(channel: str, file: Path) -> Iterator[pb.PublishRequest]:
+def _pieces(channel: str, file: Path, declared: Sequence[str]) -> Iterator[pb.PublishRequest]:
     with file.open("rb") as opened:
         yield pb.PublishRequest(
-            channel=channel, file_name=file.name, file_bytes=file.stat().st_size, data=opened.read(PIECE_BYTES)
+            channel=channel,
+            file_name=file.name,
+            file_bytes=file.stat().st_size,
+            declared=declared,
+            data=opened.read(PIECE_BYTES),
         )
         while piece := opened.read(PIECE_BYTES):
             yield pb.PublishRequest(data=piece)

@@ -2,7 +2,6 @@
 
 import asyncio
 import queue
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,11 +11,12 @@ import grpc.aio
 
 from node.core.catalogue import Item
 from node.core.diagnosis import Finding
-from node.core.doubts import summed
+from node.core.doubts import Tally
 from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.core.membership import Standing
 from node.core.record import Batch, Outcome, Rejection, Sheet
 from node.core.registry_targets import catalogue_path
+from node.core.rules import Law
 from node.core.state import Place, day_of, disclosure_letter
 from node.core.workdays import china_day
 from node.node import Node
@@ -35,7 +35,7 @@ class ReadBatches(Protocol):
     """How a file becomes batches: the columns of its header, notes on it, then its rows judged and built."""
 
     def __call__(
-        self, pieces: Iterable[bytes], name: str, item: Item, disclosure: str, as_of: str
+        self, pieces: Iterable[bytes], name: str, item: Item, disclosure: str, as_of: str, law: Law
     ) -> tuple[Sequence[str], Sequence[XinqiaoError], Iterator[Batch]]: ...
 
 
@@ -205,7 +205,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         feeding = asyncio.create_task(pieces.feed(requests))
         try:
             held = self._node.publishing.channel_to_publish(first.channel)
-            async for response in self._publish(held, first.file_name, pieces):
+            async for response in self._publish(held, first, pieces):
                 yield response
         except XinqiaoError as error:
             await refuse(context, error)
@@ -226,28 +226,34 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         content = membership.state.targets[catalogue_path(edition.version)]
         return pb.GetCatalogueResponse(version=edition.version, edition=content)
 
-    async def _publish(self, held: HeldChannel, name: str, pieces: "Pieces") -> AsyncIterator[pb.PublishResponse]:
+    async def _publish(
+        self, held: HeldChannel, first: pb.PublishRequest, pieces: "Pieces"
+    ) -> AsyncIterator[pb.PublishResponse]:
         edition = self._node.membership.edition_in_force
         if edition is None:
             raise XinqiaoError("VERDICT_CATALOGUE", version="in force")
         item = edition.item(held.manifest.item)
         letter = disclosure_letter(held.manifest.disclosure)
         as_of = day_of(self._node.world.clock.now_ms())
-        columns, notes, batches = await asyncio.to_thread(self._tools.read_batches, pieces, name, item, letter, as_of)
-        counts, doubts = pb.PublishCounts(), Counter[tuple[str, str]]()
+        law = self._node.judging.law(first.declared)
+        columns, notes, batches = await asyncio.to_thread(
+            self._tools.read_batches, pieces, first.file_name, item, letter, as_of, law
+        )
+        counts, doubts = pb.PublishCounts(), Tally()
         yield pb.PublishResponse(columns=columns, notes=[to_refusal(note) for note in notes])
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            outcomes = await self._node.publishing.publish(held.log.channel, batch.candidates)
+            outcomes = await self._node.publishing.publish(held.log.channel, batch.candidates, law.edition.version)
             rejected = [*batch.rejections, *(o.rejection for o in outcomes if o.rejection is not None)]
             _count(counts, outcomes, len(batch.rejections))
-            doubts.update((each.code, str(each.params["title"])) for one in batch.candidates for each in one.doubts)
+            for candidate in batch.candidates:
+                doubts.add(candidate.doubts)
             yield pb.PublishResponse(
                 counts=counts,
                 rejected=[_row(rejection, batch.sheet) for rejection in rejected],
                 read_bytes=pieces.read_bytes,
             )
         head = self._node.answering.summary(self._node.answering.channel(held.log.channel)).head
-        told = [to_refusal(doubt) for doubt in summed(doubts)]
+        told = [to_refusal(note) for note in doubts.notes()]
         yield pb.PublishResponse(counts=counts, read_bytes=pieces.read_bytes, head=head, done=True, notes=told)
 
     # -- records and proofs ---------------------------------------------------------------------------

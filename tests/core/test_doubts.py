@@ -1,9 +1,9 @@
 """Doubts: a sound record of an unknown division is taken, and whoever publishes it is told."""
 
-from node.core.doubts import compile_doubts, summed
+from node.core.doubts import Tally, compile_doubts
 from node.core.errors import CODES
 from node.core.identifiers import USCC_PLACEHOLDER, uscc_check_character
-from node.core.record import Row
+from node.core.record import Defect, Row
 from node.core.validation import compile_validator
 from node.ingest.batching import batches
 from scripts.xq_generate import RESIDENT_ID
@@ -60,7 +60,10 @@ def test_a_doubt_has_its_words_and_no_place_for_the_value() -> None:
 
 
 def test_the_doubts_of_a_file_are_told_once_for_each_column_with_the_number_of_rows() -> None:
-    told = summed({("DOUBT_USCC_DIVISION", "乙"): 2, ("DOUBT_DIVISION", "甲"): 1})
+    tally = Tally()
+    for code, title in (("DOUBT_USCC_DIVISION", "乙"), ("DOUBT_DIVISION", "甲"), ("DOUBT_USCC_DIVISION", "乙")):
+        tally.add([Defect(code, "X", {"title": title, "rows": 1})])
+    told = tally.notes()
     assert [(each.code, each.parameters) for each in told] == [
         ("DOUBT_DIVISION", {"title": "甲", "rows": "1"}),
         ("DOUBT_USCC_DIVISION", {"title": "乙", "rows": "2"}),

@@ -83,12 +83,18 @@ def test_every_provision_cites_an_article_and_no_unread_one_rejects() -> None:
         (lambda e: e["provisions"][2]["parameters"].update(words=[]), "is empty"),
         (lambda e: e["provisions"][2]["parameters"].update(words=["  "]), "no text"),
         (lambda e: e["provisions"][-1]["parameters"]["levels"].update({"公开": "Z"}), "is not one of"),
+        (lambda e: late(e).update(effect="reject"), "what rests on the calendar"),
         (lambda e: timer(e)["parameters"].update(working_days=5), "either working_days or months"),
         (lambda e: timer(e)["parameters"].update({"from": "rumour"}), "is not one of"),
     ],
 )
 def test_an_edition_that_is_not_what_it_should_be_is_refused_whole(change: Change, detail: str) -> None:
     assert detail in refusal(changed(change))
+
+
+def late(content: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in content["provisions"] if each["predicate"] == "late")
+    return found
 
 
 def timer(content: dict[str, Any]) -> dict[str, Any]:
