@@ -6,7 +6,7 @@ from node.core.catalogue import Item, authority_of, natural_key, strip_never_pub
 from node.core.doubts import compile_doubts, flagged
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.record import Batch, Candidate, Defect, Rejection, Row, build_record, content_hash
-from node.core.rules import VERSION_1, Law
+from node.core.rules import VERSION_1, Law, Verdict
 from node.core.rules_edition import Effect
 from node.core.validation import compile_validator
 
@@ -70,6 +70,7 @@ class _Judgement:
         self._validate = compile_validator(item, disclosure, as_of, bars)
         self._flags = law.judge(item, disclosure, as_of, Effect.FLAG)
         self._doubt = compile_doubts(item)
+        self._told: dict[int, Defect] = {}
 
     def __call__(self, row: Row) -> Candidate | Rejection:
         if row.defect is not None:
@@ -89,8 +90,15 @@ class _Judgement:
             content_hash=content_hash(record),
             subject=subject_of(item, values),
             authority=authority_of(item, values),
-            doubts=(*self._doubt(values), *map(flagged, self._flags(values))),
+            doubts=(*self._doubt(values), *map(self._flagged, self._flags(values))),
         )
+
+    def _flagged(self, verdict: Verdict) -> Defect:
+        """The doubt of a flag; verdicts are made when the rules are compiled, so there are few, and they stay."""
+        found = self._told.get(id(verdict))
+        if found is None:
+            found = self._told[id(verdict)] = flagged(verdict)
+        return found
 
     def _values(self, row: Row) -> Mapping[int, str]:
         """The values by field number, with what the publisher says of the whole file, without what is never public."""
