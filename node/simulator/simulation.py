@@ -44,6 +44,8 @@ IDLE_INTERVALS = 3
 # What is left to do is not seen by the comparison where it concerns a node with two histories: its logs still travel,
 # and it still fetches. So links may be busy for a while yet; what they may not do is to go on without end.
 IDLE_TRIES = 5
+# Among honest nodes one push may be under way of what its receiver has had from others since they compared.
+HONEST_IDLE_TRIES = 2
 # The part of settle_minutes after which the officers reopen who cannot get back what was lost.
 BY_THEMSELVES = 1 / 3
 REASONS_SHOWN = 3
@@ -207,13 +209,14 @@ class Simulation:
             raise Violation("CONVERGENCE", "-", "; ".join(reasons[:REASONS_SHOWN]))
 
     async def _stay_idle(self) -> None:
-        """Come to rest: at once where every node is honest, else after a while."""
-        for tried in range(1, IDLE_TRIES + 1):
+        """Come to rest: soon where every node is honest, else after a while."""
+        tries = IDLE_TRIES if self._oracle.has_dishonest else HONEST_IDLE_TRIES
+        for tried in range(1, tries + 1):
             pair, most = await self._busiest()
             self.figures["idle_bytes_max"] = most
             if most <= self._scenario.expect.idle_bytes:
                 return
-            if tried == IDLE_TRIES or not self._oracle.has_dishonest:
+            if tried == tries:
                 raise Violation("IDLE", pair[0], f"{most:.0f} bytes in an interval to {pair[1]} with nothing to do")
 
     async def _busiest(self) -> tuple[tuple[str, str], float]:

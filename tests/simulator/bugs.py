@@ -272,9 +272,9 @@ _DURABLE = (
             Change(
                 f"{_PUBLISHING}publish",
                 """
-                - await self._append_records(held.log, [candidate.record for candidate in fresh], held.manifest)
+                - await self._append_records(held.log, records, held.manifest, rules_version or VERSION_1.version)
                 + try:
-                +     await self._append_records(held.log, [candidate.record for candidate in fresh], held.manifest)
+                +     await self._append_records(held.log, records, held.manifest, rules_version or VERSION_1.version)
                 + except XinqiaoError as error:
                 +     if error.code not in ("DATABASE", "DISK_FULL"):
                 +         raise
