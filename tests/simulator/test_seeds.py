@@ -17,7 +17,7 @@ from node.simulator.swarm import swarm
 
 FIXED = (8, 9, 12, 14, 15, 16, 17, 24, 25, 26, 28, 29, 33, 35, 40)
 OPEN = ("CONVERGENCE", "IDLE")
-"""What one to three of a hundred new seeds still break (docs/SIMULATOR.md, figures): told, and no failure yet."""
+"""What new seeds may still break (docs/SIMULATOR.md, figures): told, and no failure yet."""
 TODAY = int(f"{datetime.now(UTC):%Y%m%d}")
 FRESH = tuple(TODAY * 10 + number for number in range(3))
 
