@@ -28,7 +28,7 @@ from rich.table import Table
 # Run as a script, the interpreter looks beside this file only.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scripts.xq_generate import Plan, write_file
+from scripts.xq_generate import Plan, generate, write_file
 from scripts.xq_places import BY_ID, OFFICERS, PLACES, SIGNING, TOPICS, Place, Topic
 from scripts.xq_stage import (
     WAIT_LIMIT_S,
@@ -72,6 +72,7 @@ class Demo:
         self.root_fingerprint = ""
         self.fingerprints: dict[str, str] = {}
         self.planted: dict[str, int] = {}
+        self.warnings: dict[str, int] = {}
         self.counts: dict[str, dict[str, int]] = {}
         self.rejected: dict[str, str] = {}
         self.summary: Document = {"rows": rows, "seed": seed}
@@ -240,9 +241,11 @@ class Demo:
             counts = self.counts[topic.channel]
             self.screen.good(
                 f"{topic.channel}: {counts['rows']} rows: {counts['accepted']} accepted, {counts['rejected']} rejected "
-                f"with their reasons ({self.planted[topic.channel]} mistakes were planted)"
+                f"with their reasons ({self.planted[topic.channel]} mistakes were planted, "
+                f"{self.warnings[topic.channel]} decisions only warn and may not be made public)"
             )
-            demand(counts["rejected"] == self.planted[topic.channel], f"{topic.channel}: rejected other rows", counts)
+            due = self.planted[topic.channel] + self.warnings[topic.channel]
+            demand(counts["rejected"] == due, f"{topic.channel}: rejected other rows", counts)
         self._show_a_rejection(TOPICS[0])
 
     def _create_channel(self, topic: Topic) -> None:
@@ -256,6 +259,9 @@ class Demo:
         place = BY_ID[topic.origin]
         plan = Plan(topic.item, self.rows, self.seed, place.division, place.authority, DEFECTS)
         self.planted[topic.channel] = write_file(plan, self.work / self._file(topic))
+        # R-INC-15: a decision that only warns is not published.
+        sound = (each.row for each in generate(plan) if not each.code and topic.disclosure == "A")
+        self.warnings[topic.channel] = sum(row.get("CF_CFLB") == "警告" for row in sound)
 
     def _file(self, topic: Topic) -> str:
         return f"nodes/{topic.origin}-{topic.name}.csv"
