@@ -67,13 +67,20 @@ class Convergence:
         return max((held.size for held in logs if held.left_at is None), default=0)
 
     def _reads(self, node: str, log: WrittenLog, size: int, members: Members, held: Holding | None) -> bool:
-        """Whether a node must have a log: by the manifest there, and by what it has above a cut."""
-        manifests = [log.manifest(size)]
-        if held is not None and held.manifests and held.size > size:
-            audience = held.manifests[-1].audience
-            manifests.append(channel_pb2.Manifest(audience=audience))
+        """Whether a node must have a log: by the manifest there, and by what it or the origin has above a cut.
+
+        A manifest above a cut is what the next epoch begins with; until then its origin gives nobody more than it says.
+        """
         origin = origin_of(log.key[0])
+        manifests = [log.manifest(size)]
+        for each in (held, self._held_by(origin, log)):
+            if each is not None and each.manifests and each.size > size:
+                manifests.append(channel_pb2.Manifest(audience=each.manifests[-1].audience))
         return all(each is not None and members.reads(node, origin, each.audience) for each in manifests)
+
+    def _held_by(self, node: str, log: WrittenLog) -> Holding | None:
+        holder = self._holders.get(node)
+        return holder.logs.get(log.key) if holder is not None else None
 
     def _unequal_logs(self, up: Mapping[str, Holder], members: Members) -> Iterator[str]:
         for log, size in self._logs(members):

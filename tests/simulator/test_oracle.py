@@ -39,7 +39,7 @@ def run(body: Body) -> None:
 @contextmanager
 def violated(guarantee: str, found: str = "") -> Iterator[None]:
     """The block breaks this guarantee, and no other."""
-    with pytest.raises(Violation, match=found) as raised:
+    with pytest.raises(Violation, match=found or None) as raised:
         yield
     assert raised.value.guarantee == guarantee, raised.value
 
@@ -115,73 +115,6 @@ def test_a_suspended_origin_is_cut_and_goes_on_in_a_new_epoch_without_a_violatio
         await network.settle(4)
         assert network.reasons() == []
         network.oracle.check_end(network.stores())
-
-    run(body())
-
-
-def test_a_record_that_was_erased_above_a_cut_stays_away_where_it_was_erased(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = Watched(tmp_path, A, B, C)
-        await network[A].publishing.create_channel("base", manifest("everyone"))
-        await network.publish(BASE, [row(1), row(2)])
-        await network.settle()
-        held = network[A].world.store.channel(BASE)
-        assert held is not None
-        network.down = {C}
-        await network.erase(BASE, 1)
-        await network.settle()
-        network.down = set()
-        leaf = head_leaf(BASE, 0, HeadAt(held.log.size, held.log.root))
-        await network.relist(A, standing=Standing.SUSPENDED, reason="测试", cut=Cut(frozenset({leaf})))
-        await network.settle()
-        assert [len(list(network[node].world.store.records(channel=BASE))) for node in (A, B, C)] == [1, 1, 2]
-        assert network.reasons() == []
-
-    run(body())
-
-
-def test_an_epoch_that_was_closed_before_anybody_held_it_stands_until_the_next_one_cites_its_cut(
-    tmp_path: Path,
-) -> None:
-    async def body() -> None:
-        network = Watched(tmp_path, A, B)
-        await network[A].publishing.create_channel("base", manifest("everyone"))
-        await network.publish(BASE, [row(1)])
-        await network.settle()
-        held = network[A].world.store.channel(BASE)
-        assert held is not None
-        cut = Cut(frozenset({head_leaf(BASE, 0, HeadAt(held.log.size, held.log.root))}))
-        await network.relist(A, standing=Standing.SUSPENDED, reason="测试", cut=cut)
-        await network.relist(A, standing=Standing.ACTIVE, open_epoch=1)
-        await network.publish(BASE, [row(2)])
-        await network.relist(A, standing=Standing.ACTIVE, open_epoch=2)
-        await network.settle()
-        assert [len(list(network[node].world.store.records(channel=BASE))) for node in (A, B)] == [2, 1]
-        assert network.reasons() == []
-
-    run(body())
-
-
-def test_who_a_later_epoch_has_dropped_need_not_learn_what_that_epoch_erases_of_an_earlier_one(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = Watched(tmp_path, A, B, C)
-        network.down = {C}
-        await network[A].publishing.create_channel("base", manifest("everyone"))
-        await network.publish(BASE, [row(1), row(2)])
-        await network.settle()
-        held = network[A].world.store.channel(BASE)
-        assert held is not None
-        await network.erase(BASE, 1)
-        leaf = head_leaf(BASE, 0, HeadAt(held.log.size, held.log.root))
-        await network.relist(A, standing=Standing.SUSPENDED, reason="测试", cut=Cut(frozenset({leaf})))
-        await network.relist(A, standing=Standing.ACTIVE, open_epoch=1)
-        await network.publish(BASE, [row(4)])
-        await network[A].publishing.set_audience(BASE, parse_audience(B))
-        # It comes when the epoch that says why the record is bare is not for it any more.
-        network.down = set()
-        await network.publish_registry()
-        await network.settle(4)
-        assert network.reasons() == []
 
     run(body())
 
@@ -585,20 +518,6 @@ def test_g12_too_much_leaves_in_one_message(tmp_path: Path) -> None:
             many.receipts.add()
         with violated("G12", "receipts leave"):
             network.cross(6, "PutReceipts", (A, B), many)
-
-    run(body())
-
-
-def test_a_reader_that_lacks_something_is_named_with_what_it_lacks(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = await published(tmp_path)
-        network.down.add(C)
-        await network.publish(BASE, [row(4)])
-        await network.settle()
-        assert network.reasons() == [f"{C} holds 2 of 3 entries of {BASE} 0"]
-        network.down.clear()
-        await network.settle()
-        assert network.reasons() == []
 
     run(body())
 
