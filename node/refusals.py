@@ -27,7 +27,8 @@ from node.pb import channel_pb2, registry_pb2
 from node.ports import Clock, HeldHeartbeat, Lane, Store, View
 
 ASK_AGAIN_MS = 600_000
-# Removals travel in the control lane: whatever was refused there waits no longer than this.
+# Removals travel in the control lane: whatever was refused there waits no longer than this, but where two histories
+# are known: nothing new is taken of these, removals included, before the registry says more.
 CONTROL_AGAIN_MS = 60_000
 
 
@@ -81,7 +82,8 @@ class Refusals:
             return Extent.ONE_FIRST if self.awaits_cut(key) else Extent.ALL
         if refused.standing != standing:
             return Extent.ONE_FIRST
-        cap_ms = CONTROL_AGAIN_MS if lane is Lane.CONTROL else ASK_AGAIN_MS
+        is_urgent = lane is Lane.CONTROL and not self._store.log(*key).quarantined
+        cap_ms = CONTROL_AGAIN_MS if is_urgent else ASK_AGAIN_MS
         wait_ms = min(self._first_ms << min(refused.times - 1, 20), cap_ms)
         return Extent.NOTHING if abs(self._clock.now_ms() - refused.at_ms) < wait_ms else Extent.ONE
 

@@ -72,10 +72,9 @@ class Convergence:
         A manifest above a cut is what the next epoch begins with; until then its origin gives nobody more than it says.
         """
         origin = origin_of(log.key[0])
-        manifests = [log.manifest(size)]
-        for each in (held, self._held_by(origin, log)):
-            if each is not None and each.manifests and each.size > size:
-                manifests.append(channel_pb2.Manifest(audience=each.manifests[-1].audience))
+        copies = [each for each in (held, self._held_by(origin, log)) if each is not None and each.size > size]
+        above = [channel_pb2.Manifest(audience=each.manifests[-1].audience) for each in copies if each.manifests]
+        manifests = [log.manifest(size), *above]
         return all(each is not None and members.reads(node, origin, each.audience) for each in manifests)
 
     def _held_by(self, node: str, log: WrittenLog) -> Holding | None:

@@ -16,7 +16,7 @@ from node.links import Link, Work
 from node.node import Node
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import Lane, PushAnswer
-from node.refusals import ASK_AGAIN_MS, CONTROL_AGAIN_MS
+from node.refusals import ASK_AGAIN_MS, CONTROL_AGAIN_MS, Extent, Refusals
 from tests.builders import NOW_MS, ChannelWriter, list_keys, make_heartbeat, make_node, signing_key
 from tests.duties.hostile import OnePeer, ScriptedPeer, base_of, refused, run_of, signed_of, write_row
 from tests.duties.rows import manifest, row
@@ -126,6 +126,26 @@ def test_g4_a_control_log_that_was_refused_never_waits_for_more_than_a_minute(ca
         network.clock.time_ms += 1
         await meet(network, caller)
         assert size_at(network, READER) == 5
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("is_quarantined", "extent"), [(False, Extent.ONE), (True, Extent.NOTHING)])
+def test_a_control_log_with_two_histories_waits_as_long_as_any_other(is_quarantined: bool, extent: Extent) -> None:
+    """Nothing new of it is taken, a removal neither, before the registry says more; and that moves it at once."""
+
+    async def scenario() -> None:
+        network = await network_with_rows()
+        world, link = network[ORIGIN].world, Link(READER)
+        await world.writer.run(Lane.CONTROL, lambda tx: tx.set_quarantined(ORIGIN, is_quarantined))
+        refusals = Refusals(view=network[ORIGIN].membership, store=world.store, clock=network.clock, first_ms=INTERVAL_MS)
+        standing = refusals.standing(link, (BASE, 0), Work(pulls=False, start=1))
+        for _ in range(5):
+            refusals.note(link, (BASE, 0), standing)
+        network.clock.time_ms += CONTROL_AGAIN_MS
+        assert refusals.extent(link, Lane.CONTROL, (BASE, 0), standing) is extent
+        network.clock.time_ms += ASK_AGAIN_MS
+        assert refusals.extent(link, Lane.CONTROL, (BASE, 0), standing) is Extent.ONE
 
     asyncio.run(scenario())
 
