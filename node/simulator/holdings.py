@@ -165,22 +165,17 @@ class Holder:
                 log.roots[-1] = header.prev_root
             log.add(header, entry.envelope.payload, b"", 0)
             previous = header
-            self._read_body(log, entry.index, entry.body, complete=entry.complete)
-            named = list(store.erasures(*held.key, entry.index))
+            named = set(store.erasures(*held.key, entry.index))
             if WHOLE_ENTRY in named:
-                named += range(header.record_count)
+                named |= set(range(header.record_count))
             for position in named:
                 place = Place(held.log.epoch, entry.index, position)
                 self.erased.setdefault(held.log.channel, {})[place] = 0
+            if entry.body is not None:
+                log.bodies.add(entry.index)
+            if not entry.complete:
+                log.missing[entry.index] = _bare(entry.body, named)
         log.roots[-1] = held.log.root
-
-    def _read_body(self, log: Holding, index: int, body: bytes | None, *, complete: bool) -> None:
-        if body is not None:
-            log.bodies.add(index)
-        if not complete:
-            slots = channel_pb2.EntryBody.FromString(body).slots if body is not None else None
-            bare = {at for at, slot in enumerate(slots) if slot.commitment} if slots is not None else None
-            log.missing[index] = bare
 
     # -- who may read, as this node sees it
 
@@ -274,3 +269,11 @@ def names(member: Member | None, origin: str, audience: channel_pb2.Audience) ->
 def is_active(member: Member | None) -> bool:
     """Whether a member is in good standing."""
     return member is not None and member.standing is Standing.ACTIVE
+
+
+def _bare(body: bytes | None, erased: set[int]) -> set[int] | None:
+    """The positions of a body whose content neither came nor is erased, None where no body is there."""
+    if body is None:
+        return None
+    slots = channel_pb2.EntryBody.FromString(body).slots
+    return {position for position, slot in enumerate(slots) if slot.commitment and position not in erased}

@@ -110,6 +110,24 @@ def test_a_manifest_above_a_cut_drops_who_has_nothing_of_the_channel_yet(tmp_pat
     run(body())
 
 
+def test_a_restored_reader_knows_which_of_the_records_that_came_bare_are_erased_already(tmp_path: Path) -> None:
+    async def body() -> None:
+        network = Watched(tmp_path, A, B)
+        network.down = {B}
+        await network[A].publishing.create_channel("base", manifest("everyone"))
+        await network.publish(BASE, [row(1), row(2)])
+        await network.erase(BASE, 1)
+        await network.erase(BASE, 1, 1)
+        # It has read why the first record is bare, and not yet why the second one is.
+        await network[B].receive(list(network[A].sharing.entries(B, BASE, 0, 0, 3)))
+        network.restore(B, network.backup(B))
+        network.down = set()
+        await network.settle(4)
+        assert network.reasons() == []
+
+    run(body())
+
+
 def base_held(network: Watched) -> HeldChannel:
     held = network[A].world.store.channel(BASE)
     assert held is not None
