@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from node.core import ageing
 from node.core import envelope as envelopes
-from node.core.catalogue import Edition, parse_edition
+from node.core.catalogue import Edition, in_force, parse_edition
 from node.core.channel import HeadAt, head_leaf
 from node.core.errors import XinqiaoError, from_refusal
 from node.core.membership import Member, Members, Standing, VerifiedDescriptor
@@ -103,8 +103,8 @@ class Membership:
 
     @property
     def edition_in_force(self) -> Edition | None:
-        """The edition with the latest date in force, then the highest version."""
-        return max(self._editions.values(), key=lambda edition: (edition.in_force_from, edition.version), default=None)
+        """The edition of the catalogue that has come into force last, then the highest version."""
+        return in_force(self._editions.values(), china_day(self._clock.now_ms()).isoformat())
 
     @property
     def rules(self) -> Mapping[str, RulesEdition]:

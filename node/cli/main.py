@@ -4,7 +4,7 @@ from importlib.metadata import entry_points
 
 import click
 
-from node.cli import channels, doctor, evidence, keys, lifecycle, publishing, reading, rules, simulate
+from node.cli import catalogue, channels, doctor, evidence, keys, lifecycle, publishing, reading, rules, simulate
 from node.cli.terminal import Group, options
 
 ELSEWHERE = "xinqiao.commands"
@@ -39,6 +39,7 @@ def main() -> None:
     Join a network:      xinqiao init ... ; xinqiao join ... ; xinqiao serve
     Publish records:     xinqiao channel create ... ; xinqiao publish CHANNEL FILE...
     Hand out a form:     xinqiao template ITEM -o FILE.xlsx
+    See what is asked:   xinqiao catalogue list | show ITEM | diff ; xinqiao rules list
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
     Find what is wrong:  xinqiao doctor
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX
@@ -49,6 +50,6 @@ def main() -> None:
     """
 
 
-for group in (lifecycle, channels, publishing, reading, doctor, rules, evidence, keys, simulate):
+for group in (lifecycle, channels, publishing, reading, doctor, rules, catalogue, evidence, keys, simulate):
     for command in group.COMMANDS:
         main.add_command(command)

@@ -21,7 +21,7 @@ people. long_term is the date that stands for 长期. Neither is part of a recor
 A field's number is permanent and its `name` is what code asks for: uscc, subject_category, decision_date ...
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -210,6 +210,24 @@ class Edition:
         return found
 
 
+def in_order(editions: Iterable[Edition]) -> list[str]:
+    """Return the versions of editions in the order in which they come into force, then of their versions."""
+    return [edition.version for edition in sorted(editions, key=_place)]
+
+
+def in_force(editions: Iterable[Edition], day: str) -> Edition | None:
+    """Return the edition that has come into force last by a day (YYYY-MM-DD), then the highest version.
+
+    Before the first one it is the first all the same, as a node publishes under none but those it has.
+    """
+    known = sorted(editions, key=_place)
+    return next((edition for edition in reversed(known) if edition.in_force_from <= day), next(iter(known), None))
+
+
+def _place(edition: Edition) -> tuple[str, str]:
+    return edition.in_force_from, edition.version
+
+
 CATALOGUE_BASIS = Basis("R-INC-6", "上海市社会信用条例 art. 11; 上海市公共信用信息归集和使用管理办法 art. 15")
 
 
@@ -260,6 +278,17 @@ def natural_key(item: Item, values: Mapping[int, str]) -> bytes:
     parts = (authority_of(item, values), document, subject_of(item, values), item.id)
     encoded = [part.encode() for part in parts]
     return sha256(b"".join(len(part).to_bytes(4, "big") + part for part in encoded)).digest()
+
+
+def key_parts(item: Item) -> Mapping[str, tuple[str, ...]]:
+    """Return the codes of the fields that tell records apart, by what they stand for; a subject has one of several."""
+    subject = (item.numbers[name] for name in ("uscc", "biz_reg_no", "person_id_no"))
+    parts = {
+        "authority": (item.key_authority,) if item.key_authority else (),
+        "document": (item.key_document,) if item.key_document else (),
+        "subject": tuple(item.by_number[number].code for number in subject if number),
+    }
+    return {role: codes for role, codes in parts.items() if codes}
 
 
 def strip_never_public(item: Item, values: Mapping[int, str]) -> dict[int, str]:

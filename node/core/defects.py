@@ -218,6 +218,7 @@ FILE_DEFECTS: dict[str, tuple[str, str]] = {
         "{name}: the sheet {sheet!r} has been passed over: {detail}",
         "if its rows belong here, show the sheet or give it a header, and publish the file again",
     ),
+    "CATALOGUE_UNKNOWN": ("the catalogue edition {version} is not among those known here", "name one of: {known}"),
     "RULES_UNKNOWN": ("the rules edition {version} is not known here", "name one of: {known}"),
     "RULE_UNKNOWN": ("the rules edition {version} has no rule {rule!r}", "name one of: {known}"),
     # -- files of the simulator

@@ -12,37 +12,16 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from node.core.catalogue import Field, Item, Value
+from node.core.catalogue import Field, Item
 from node.core.limits import DEFAULT_LIMITS
 from node.ingest.examples import example_of
+from node.ingest.field_texts import chosen, format_text, remarks_of, required_text, values_of
 from node.ingest.headings import NOTES_MARK, Headings, letters_of
 from node.ingest.sheet_writing import HEADING, MAX_ROWS, TEXT
-from node.texts import is_chinese, joined, term, words
+from node.texts import is_chinese, joined, words
 
 FIRST_ROW = 2
 """The first row to be filled in, from 0: names and codes stand above."""
-CONDITION_TEXTS = {
-    "subject_is_not_a_natural_person": "required unless the subject is a natural person",
-    "subject_is_a_natural_person": "required where the subject is a natural person",
-    "subject_is_an_organisation": "required where the subject is an organisation",
-    "uscc_is_the_placeholder": "required where the unified social credit code is 00000000000000000X",
-    "legal_rep_id_type_is_given": "required where the kind of the legal representative's document is given",
-    "legal_rep_id_no_is_given": "required where the number of the legal representative's document is given",
-    "penalty_includes_a_fine": "required where the penalty includes a fine",
-    "penalty_includes_a_confiscation": "required where the penalty includes a confiscation",
-    "penalty_includes_a_licence_action": "required where a licence is suspended or revoked",
-}
-FORMAT_TEXTS = {
-    "text": "text",
-    "date": "date, written YYYY-MM-DD",
-    "enum": "one of a list",
-    "amount_wan_yuan": "amount in units of 10,000 yuan",
-    "amount_yuan": "amount in yuan",
-    "uscc": "unified social credit code of 18 characters",
-    "division": "code of a division, 6 digits",
-    "org_code": "organisation code of 9 characters",
-    "digits": "digits",
-}
 _MAX_PROMPT, _MAX_PROMPT_TITLE, _MAX_SHEET_NAME = 255, 32, 31
 _NO_SHEET_NAME = str.maketrans("", "", "[]:*?/\\'")
 _WIDTHS = (7, 34, 18, 40, 34, 44, 44, 30, 3)
@@ -95,38 +74,9 @@ def _validation(field: Field, values: str) -> dict[str, Any]:
 
 def _told(field: Field) -> Iterator[str]:
     """Yield what a person should know before filling in a cell."""
-    yield _required(field)
-    yield _format(field)
-    yield from _remarks(field)
-
-
-def _required(field: Field) -> str:
-    if field.required == "conditional":
-        return term(CONDITION_TEXTS[field.condition])
-    return words("required") if field.required == "yes" else words("optional")
-
-
-def _format(field: Field) -> str:
-    form = term(FORMAT_TEXTS[field.type])
-    is_open = field.type in ("text", "digits")
-    return joined([form, words("at most {count} characters", count=field.max_chars)]) if is_open else form
-
-
-def _remarks(field: Field) -> Iterator[str]:
-    if field.never_public:
-        yield words("never public: left out of channels of class A")
-    if field.separators:
-        yield words("several values in one cell are joined by {mark}", mark=field.separators[0])
-    if any(value.prefix for value in field.values):
-        yield words("a value that ends in - is completed in your own words")
-    if field.not_future:
-        yield words("not after today")
-    if field.not_before:
-        yield words("not before {code}", code=field.not_before)
-    if field.long_term:
-        yield words("without an end: write 长期 or {date}", date=field.long_term)
-    if field.basis is not None:
-        yield words("basis: {article}", article=field.basis.article)
+    yield required_text(field)
+    yield format_text(field)
+    yield from remarks_of(field)
 
 
 # -- the sheet of explanations -------------------------------------------------------------------------------
@@ -146,8 +96,8 @@ def _write_notes(
     _write_row(sheet, _NOTES_HEAD_ROWS, heads, heading)
     example = example_of(item)
     for place, field in enumerate(item.fields):
-        cells = [letters_of(place), _name(field), field.code, _required(field), _format(field)]
-        cells += ["\n".join(_remarks(field)), joined(_values(field)), example.get(field.code, "")]
+        cells = [letters_of(place), _name(field), field.code, required_text(field), format_text(field)]
+        cells += ["\n".join(remarks_of(field)), joined(values_of(field)), example.get(field.code, "")]
         _write_row(sheet, _NOTES_HEAD_ROWS + 1 + place, cells, text)
     return _write_lists(sheet, name, item, heading)
 
@@ -170,15 +120,6 @@ def _name(field: Field) -> str:
     return field.title_zh if is_chinese() else f"{field.title_zh} {field.title_en}"
 
 
-def _values(field: Field) -> list[str]:
-    """Return the values of an enumeration, each with its code."""
-    return [f"{_chosen(value)} ({value.code})" if value.code else _chosen(value) for value in field.values]
-
-
-def _chosen(value: Value) -> str:
-    return f"{value.text}-" if value.prefix else value.text
-
-
 def _write_row(sheet: Worksheet, row: int, cells: Sequence[str], form: Format) -> None:
     for place, cell in enumerate(cells):
         sheet.write_string(row, place, cell, form)
@@ -192,7 +133,7 @@ def _write_lists(sheet: Worksheet, name: str, item: Item, heading: Format) -> di
     for place, field in enumerate(fields, start=len(_WIDTHS)):
         sheet.write_string(_NOTES_HEAD_ROWS, place, field.title_zh, heading)
         for row, value in enumerate(field.values, start=first):
-            sheet.write_string(row, place, _chosen(value))
+            sheet.write_string(row, place, chosen(value))
         letters = letters_of(place)
         found[field.code] = f"='{name}'!${letters}${first + 1}:${letters}${first + len(field.values)}"
     return found

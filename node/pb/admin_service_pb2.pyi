@@ -307,16 +307,22 @@ class PublishResponse(_message.Message):
     def __init__(self, counts: _Optional[_Union[PublishCounts, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[RowOutcome, _Mapping]]] = ..., read_bytes: _Optional[int] = ..., done: _Optional[bool] = ..., head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., columns: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ...) -> None: ...
 
 class GetCatalogueRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    def __init__(self, version: _Optional[str] = ...) -> None: ...
 
 class GetCatalogueResponse(_message.Message):
-    __slots__ = ("version", "edition")
+    __slots__ = ("version", "edition", "known_versions", "version_in_force")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     EDITION_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
     version: str
     edition: bytes
-    def __init__(self, version: _Optional[str] = ..., edition: _Optional[bytes] = ...) -> None: ...
+    known_versions: _containers.RepeatedScalarFieldContainer[str]
+    version_in_force: str
+    def __init__(self, version: _Optional[str] = ..., edition: _Optional[bytes] = ..., known_versions: _Optional[_Iterable[str]] = ..., version_in_force: _Optional[str] = ...) -> None: ...
 
 class ListRecordsRequest(_message.Message):
     __slots__ = ("subject", "channel", "limit")

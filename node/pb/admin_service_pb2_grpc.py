@@ -176,7 +176,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCatalogue(self, request, context):
-        """GetCatalogue gives the catalogue edition under which this node publishes.
+        """GetCatalogue gives a catalogue edition, that under which this node publishes unless another one is named.
+        INVALID_ARGUMENT for one that is not known.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

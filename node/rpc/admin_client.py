@@ -68,8 +68,12 @@ class AdminClient:
 
     def catalogue(self) -> Edition:
         """The catalogue edition under which the node publishes."""
-        found = self._call(pb.GetCatalogueResponse, self._stub.GetCatalogue, pb.GetCatalogueRequest())
-        return parse_edition(found.edition)
+        return parse_edition(self.edition().edition)
+
+    def edition(self, version: str = "") -> pb.GetCatalogueResponse:
+        """A catalogue edition as it was signed, that in force unless another one is named."""
+        request = pb.GetCatalogueRequest(version=version)
+        return self._call(pb.GetCatalogueResponse, self._stub.GetCatalogue, request)
 
     def records(self, request: pb.ListRecordsRequest) -> Iterator[pb.HeldRecord]:
         """Records in force."""

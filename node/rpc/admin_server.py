@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import grpc
 import grpc.aio
 
-from node.core.catalogue import Item
+from node.core.catalogue import Item, in_order
 from node.core.diagnosis import Finding
 from node.core.doubts import Tally
 from node.core.errors import XinqiaoError, from_refusal, to_refusal
@@ -214,17 +214,22 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             feeding.cancel()
 
     async def GetCatalogue(  # noqa: N802
-        self,
-        _: pb.GetCatalogueRequest,
-        context: Context,
+        self, request: pb.GetCatalogueRequest, context: Context
     ) -> pb.GetCatalogueResponse:
-        """The edition under which this node publishes, as the registry signed it."""
+        """An edition of the catalogue as the registry signed it, that in force unless another one is named."""
         membership = self._node.membership
-        edition = membership.edition_in_force
-        if edition is None:
+        in_force, known = membership.edition_in_force, in_order(membership.editions.values())
+        if in_force is None:
             await refuse(context, XinqiaoError("VERDICT_CATALOGUE", version="in force"))
-        content = membership.state.targets[catalogue_path(edition.version)]
-        return pb.GetCatalogueResponse(version=edition.version, edition=content)
+        version = request.version or in_force.version
+        if version not in known:
+            await refuse(context, XinqiaoError("CATALOGUE_UNKNOWN", version=version[:64], known=", ".join(known)))
+        return pb.GetCatalogueResponse(
+            version=version,
+            edition=membership.state.targets[catalogue_path(version)],
+            known_versions=known,
+            version_in_force=in_force.version,
+        )
 
     async def _publish(
         self, held: HeldChannel, first: pb.PublishRequest, pieces: "Pieces"

@@ -50,7 +50,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.storage": ("node.files", *PORTS),
     "node.ingest": PORTS,
     "node.evidence": PORTS,
-    "node.ingest.template": ("node.ingest", "node.texts", *PORTS),
+    "node.ingest.field_texts": ("node.texts", *CORE),
+    "node.ingest.template": ("node.ingest", "node.ingest.field_texts", "node.texts", *PORTS),
     "node.evidence.explanation": ("node.evidence", "node.texts", *PORTS),
     # what a process is fitted out with
     "node.files": CORE,
@@ -77,6 +78,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "node.joining",
         "node.rpc",
         "node.ingest",
+        "node.ingest.field_texts",
         "node.ingest.template",
         "node.evidence",
         "node.evidence.explanation",

@@ -14,10 +14,11 @@ from node.core.record import Row
 from node.core.validation import compile_validator
 from node.ingest.batching import batches
 from node.ingest.examples import example_of
+from node.ingest.field_texts import CONDITION_TEXTS, FORMAT_TEXTS
 from node.ingest.headings import NOTES_MARK
 from node.ingest.reading import read_rows
 from node.ingest.rejections import RejectionFile
-from node.ingest.template import CONDITION_TEXTS, FORMAT_TEXTS, write_template
+from node.ingest.template import write_template
 from node.texts import LANGUAGES, chinese, speaking
 from scripts.xq_generate import Plan, generate, load_edition
 from tests.ingest.returned import sheets_of, write
