@@ -119,13 +119,13 @@ class Publishing:
         if member.standing is not Standing.ACTIVE:
             return XinqiaoError(f"MEMBER_{member.standing.name}", node=member.id, reason=member.reason)
         if self._recovery is not None:
-            return XinqiaoError("RESTORED", detail=self._recovery.detail(self._own_heads(), self._active_others()))
+            return XinqiaoError("RESTORED", detail=self._recovery.detail(self._own_heads(), self._holders()))
         return None
 
     @property
     def unanswered(self) -> Sequence[str]:
         """The members whose answer a recovery waits for, ascending."""
-        return () if self._recovery is None else self._recovery.unanswered(self._active_others())
+        return () if self._recovery is None else self._recovery.unanswered(self._holders())
 
     def released(self, key: ChannelEpoch) -> int | None:
         """How much of a log of ours may leave this node: what the sidecar knows. None while it is recovered."""
@@ -169,13 +169,18 @@ class Publishing:
 
     def _end_recovery(self) -> None:
         assert self._recovery is not None
-        answered = not self._recovery.unanswered(self._active_others())
+        answered = not self._recovery.unanswered(self._holders())
         reopened = self._recovery.is_reopened(self._epoch_listed(), self._view.read_at_ms)
         if not self._is_behind(self._recovery.floor) and (answered or reopened):
             if reopened:
                 self._losses.excused = [node for node in self._active_others() if node not in self._recovery.answered]
             self._recovery = None
             self._trust(self._own_heads())
+
+    def _holders(self) -> list[str]:
+        """The members that may hold what this node has signed; a suspended one may be taken back, with all it holds."""
+        me, members = self._view.me, self._view.members.by_id.items()
+        return sorted(node for node, member in members if node != me and member.standing is not Standing.REMOVED)
 
     def _active_others(self) -> list[str]:
         members = self._view.members.by_id

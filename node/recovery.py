@@ -14,8 +14,9 @@ OFFICERS_MS = 600_000
 class Recovery:
     """What must be given back before this node appends again: the heads it has signed, as far as known.
 
-    Without a sidecar every active member must say what it holds of ours. Where members are gone for good, the
-    officers end it with a cut and a later epoch. An epoch that is listed soon after the start is no answer of theirs:
+    Without a sidecar every member that was not removed must say what it holds of ours; a suspended one can when it is
+    back, and would fork our history then if we had not waited. Where members are gone for good, the officers end it
+    with a cut and a later epoch. An epoch that is listed soon after the start is no answer of theirs:
     the database may be older than its opening, and this node may have written in it already.
     """
 
