@@ -138,7 +138,9 @@ def test_a_control_log_with_two_histories_waits_as_long_as_any_other(is_quaranti
         network = await network_with_rows()
         world, link = network[ORIGIN].world, Link(READER)
         await world.writer.run(Lane.CONTROL, lambda tx: tx.set_quarantined(ORIGIN, is_quarantined))
-        refusals = Refusals(view=network[ORIGIN].membership, store=world.store, clock=network.clock, first_ms=INTERVAL_MS)
+        refusals = Refusals(
+            view=network[ORIGIN].membership, store=world.store, clock=network.clock, first_ms=INTERVAL_MS
+        )
         standing = refusals.standing(link, (BASE, 0), Work(pulls=False, start=1))
         for _ in range(5):
             refusals.note(link, (BASE, 0), standing)
