@@ -26,11 +26,24 @@ class _Touch:
         self.before, self.since_ms = self.until(now_ms), None
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry under way: how long the two had been in touch when it was written, and what has to travel.
+
+    travels_bytes is its own size and that of all other control entries that the reader had to get from its origin then.
+    """
+
+    index: int
+    written: int
+    size_bytes: int
+    travels_bytes: int
+
+
 @dataclass(slots=True)
 class _Awaited:
-    """Entries of one log that a reader has not applied: (index, touch of the two when it was written), ascending."""
+    """Entries of one log that a reader has not applied, ascending by index."""
 
-    entries: deque[tuple[int, int]] = field(default_factory=deque)
+    entries: deque[_Entry] = field(default_factory=deque)
 
 
 class Deadlines:
@@ -39,13 +52,17 @@ class Deadlines:
     The time counts from the last fault between the two, and only while they are in touch: after a fault and after each
     call that failed, they rest as long as their failures have earned them, until they have compared what they hold.
     That call may have been one of the bulk: it stops the time, and does not set it back.
+
+    What the road itself needs for an entry, and for those that were before it in its lane, is granted beside the delay:
+    no software is faster. No bulk counts among them, so whatever lets control wait behind bulk is found all the same.
     """
 
     def __init__(self, truth: Truth, holders: Mapping[str, Holder], delay_s: float) -> None:
         self._truth = truth
         self._holders = holders
         self._delay_ms = int(delay_s * 1000)
-        self._awaited: dict[tuple[LogKey, str], _Awaited] = {}
+        # By origin and reader, then by log.
+        self._awaited: dict[tuple[str, str], dict[LogKey, _Awaited]] = {}
         self._touches: dict[tuple[str, str], _Touch] = {}
 
     def written(self, at: Holder, key: LogKey, index: int, now_ms: int) -> None:
@@ -56,8 +73,17 @@ class Deadlines:
         last = len(held.manifests) - 1
         for node in sorted(self._holders):
             if node != at.node and is_active(at.member(node)) and at.is_named(node, held, last):
-                touch = self._touches.setdefault((at.node, node), _Touch())
-                self._awaited.setdefault((key, node), _Awaited()).entries.append((index, touch.until(now_ms)))
+                self._await(key, index, at.node, node, now_ms)
+
+    def _await(self, key: LogKey, index: int, origin: str, reader: str, now_ms: int) -> None:
+        touch = self._touches.setdefault((origin, reader), _Touch())
+        owed = self._awaited.setdefault((origin, reader), {})
+        for other, awaited in owed.items():
+            self._drop_applied(other, reader, awaited)
+        ahead = sum(entry.size_bytes for awaited in owed.values() for entry in awaited.entries)
+        size = self._truth.log(key).entries[index].size_bytes
+        entry = _Entry(index, touch.until(now_ms), size, ahead + size)
+        owed.setdefault(key, _Awaited()).entries.append(entry)
 
     def compared(self, one: str, other: str, now_ms: int) -> None:
         """Note that one node has answered the Hello of another."""
@@ -72,27 +98,30 @@ class Deadlines:
     def _between(self, one: str, other: str) -> Iterator[_Touch]:
         return (self._touches[pair] for pair in ((one, other), (other, one)) if pair in self._touches)
 
-    def check(self, reaches: Callable[[str, str], bool], now_ms: int) -> None:
-        """Raise Violation for what takes too long."""
+    def check(
+        self, reaches: Callable[[str, str], bool], travel_s: Callable[[str, str, int], float], now_ms: int
+    ) -> None:
+        """Raise Violation for what takes too long; travel_s says how long a road needs for so many bytes at most."""
         for pair, touch in self._touches.items():
             if not (reaches(*pair) and reaches(pair[1], pair[0])):
                 touch.end(now_ms)
                 touch.faultless_from = touch.before
-        for (key, node), awaited in self._awaited.items():
-            self._drop_applied(key, node, awaited)
-            if not awaited.entries:
-                continue
-            touch = self._touches[origin_of(key[0]), node]
-            index, written = awaited.entries[0]
-            waited_ms = touch.until(now_ms) - max(written, touch.faultless_from)
-            if waited_ms > self._delay_ms:
-                found = f"{key[0]} {key[1]}/{index} is not applied after {waited_ms // 1000} s in which all was well"
-                raise Violation("G4", node, found)
+        for (origin, reader), owed in self._awaited.items():
+            for key, awaited in owed.items():
+                self._drop_applied(key, reader, awaited)
+                if not awaited.entries:
+                    continue
+                touch, entry = self._touches[origin, reader], awaited.entries[0]
+                waited_ms = touch.until(now_ms) - max(entry.written, touch.faultless_from)
+                if waited_ms > self._delay_ms + travel_s(origin, reader, entry.travels_bytes) * 1000:
+                    at = f"{key[0]} {key[1]}/{entry.index}"
+                    found = f"{at} is not applied after {waited_ms // 1000} s in which all was well"
+                    raise Violation("G4", reader, found)
 
     def _drop_applied(self, key: LogKey, node: str, awaited: _Awaited) -> None:
         held = self._holders[node].logs.get(key)
         applied = held.applied if held is not None else 0
-        while awaited.entries and awaited.entries[0][0] < applied:
+        while awaited.entries and awaited.entries[0].index < applied:
             awaited.entries.popleft()
         if awaited.entries and not self._is_owed(key, node):
             awaited.entries.clear()

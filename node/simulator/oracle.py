@@ -39,10 +39,11 @@ _WRITTEN = (OutcomeKind.ACCEPTED, OutcomeKind.REVISED)
 
 
 class Oracle:
-    """A Watcher that raises Violation at the very step; reaches is set by whoever runs the network."""
+    """A Watcher that raises Violation at the very step; reaches and travel_s are set by whoever runs the network."""
 
     def __init__(self, scenario: Scenario, start_ms: int, now_ms: Callable[[], int]) -> None:
         self.reaches: Callable[[str, str], bool] = _nobody
+        self.travel_s: Callable[[str, str, int], float] = _at_once
         self._start_ms = start_ms
         self._now_ms = now_ms
         self._truth = Truth()
@@ -142,7 +143,7 @@ class Oracle:
         """What must have happened by now; call it every virtual second or so."""
         for holder in self._holders.values():
             self._look(holder)
-        self._deadlines.check(self.reaches, now_ms)
+        self._deadlines.check(self.reaches, self.travel_s, now_ms)
 
     @property
     def has_dishonest(self) -> bool:
@@ -200,3 +201,7 @@ class Oracle:
 
 def _nobody(_one: str, _other: str) -> bool:
     return False
+
+
+def _at_once(_one: str, _other: str, _size: int) -> float:
+    return 0.0

@@ -130,6 +130,11 @@ class LinkOptions(Part):
     lost_answer: Share = Field(default=0.0, description="calls that take effect and whose answer never comes")
     duplicate: Share = Field(default=0.0, description="calls that arrive twice")
 
+    def travel_s(self, size: int) -> float:
+        """How long so many bytes of one direction and lane take, in seconds; what arrives twice travels twice."""
+        times = 2 if self.duplicate else 1
+        return times * size / self.bytes_per_s if self.bytes_per_s else 0.0
+
 
 class LinkRule(LinkOptions):
     """Other options for some links, in both directions; a key not given has its default, not what network says."""
@@ -314,7 +319,8 @@ class Expectations(Part):
     control_delay_s: float = Field(
         default=60.0,
         gt=0,
-        description="how long a control entry may take to a reader between which and its origin all is well",
+        description="how long a control entry may take, beside what bytes_per_s needs for it and for the control "
+        "entries before it, to a reader between which and its origin all is well",
     )
 
 

@@ -136,7 +136,7 @@ class Simulation:
         guard = Guard(self._oracle, self._stop, self._alarms)
         self.town = Town(self._scenario, self._seed, self._directory, self.trace, guard)
         self.acts = Acts(self.town)
-        self._oracle.reaches = self.town.reaches
+        self._oracle.reaches, self._oracle.travel_s = self.town.reaches, self.town.travel_s
         self._watching = loop.create_task(self._watch_deadlines())
         self.town.start()
 

@@ -179,6 +179,10 @@ class Town:
         options = self._link_options(one, other)
         return well and (self.network.quiet or not (options.reset or options.stall or options.lost_answer))
 
+    def travel_s(self, one: str, other: str, size: int) -> float:
+        """How long the road from one node to another needs for so many bytes of one lane, in seconds."""
+        return self._link_options(one, other).travel_s(size)
+
     def _link_options(self, one: str, other: str) -> LinkOptions:
         known = self._options.get((one, other))
         if known is None:

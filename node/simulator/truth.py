@@ -44,6 +44,11 @@ class WrittenEntry:
     said_at: Mapping[Place, int]
     rejected: Mapping[str, int] | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """How much it is, without signatures and frames."""
+        return len(self.payload) + sum(len(part) for slot in self.slots for part in slot.content or (slot.commitment,))
+
 
 @dataclass(slots=True)
 class WrittenLog:

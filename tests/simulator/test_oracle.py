@@ -18,7 +18,7 @@ from node.core.merkle import EMPTY_ROOT
 from node.core.record import Outcome, OutcomeKind
 from node.core.state import APPLIED, SUPERSEDED, Applied, Erasure, Place
 from node.pb import channel_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
-from node.ports import LinkState
+from node.ports import HeldEntry, LinkState
 from node.simulator.observing import Violation, Write
 from node.storage.sql_reading import SqlReader
 from tests.builders import ChannelWriter, as_signed, erasure_of, make_heartbeat, make_receipt
@@ -56,6 +56,12 @@ async def published(directory: Path, audience: str = "everyone", **options: Any)
 def commit(network: Watched, node: str, method: str, *arguments: Any, result: Any = None) -> None:
     """Let the oracle see a write that the node never made."""
     network.oracle.committed(node, [Write(method, arguments, result)])
+
+
+def size_of(entry: HeldEntry) -> int:
+    """What has to travel for an entry, without signatures and frames."""
+    slots = channel_pb2.EntryBody.FromString(entry.body or b"").slots
+    return len(entry.envelope.payload) + sum(len(slot.salt) + len(slot.record) for slot in slots)
 
 
 def forged(network: Watched, count: int = 2) -> ChannelWriter:
@@ -296,6 +302,43 @@ def test_g4_a_control_entry_comes_too_late_while_all_is_well(tmp_path: Path) -> 
             network.oracle.check(network.now_ms)
         await network.settle()
         network.oracle.check(network.now_ms)
+
+    run(body())
+
+
+def test_g4_a_control_entry_is_granted_what_its_road_needs_for_it_and_for_those_before_it(tmp_path: Path) -> None:
+    async def body() -> None:
+        network = Watched(tmp_path, A, B)
+        urgent = manifest()
+        urgent.priority = channel_pb2.PRIORITY_CONTROL
+        await network[A].publishing.create_channel("lists", urgent)
+        await network.settle()
+        asked: list[tuple[str, str, int]] = []
+
+        def travel_s(one: str, other: str, size: int) -> float:
+            asked.append((one, other, size))
+            return size / 10
+
+        network.oracle.travel_s = travel_s
+        await network.publish("310000/lists", [row(1)])
+        await network.publish("310000/lists", [row(2)])
+        network.later(60)
+        network.oracle.check(network.now_ms)
+        entries = [network[A].world.store.entry("310000/lists", 0, index) for index in (1, 2)]
+        first, second = (size_of(entry) for entry in entries if entry is not None)
+        assert asked == [(A, B, first)]
+        # (1) what the road needs for the first one is granted, and no more
+        network.later(first / 10)
+        network.oracle.check(network.now_ms)
+        network.later(1)
+        with violated("G4", "310000/lists 0/1 is not applied after"):
+            network.oracle.check(network.now_ms)
+        # (2) the second one was written while the first one was under way
+        assert entries[0] is not None
+        await network[B].receive([SignedEntry("310000/lists", 0, 1, entries[0].envelope, entries[0].body)])
+        asked.clear()
+        network.oracle.check(network.now_ms)
+        assert asked == [(A, B, first + second)]
 
     run(body())
 
