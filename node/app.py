@@ -40,12 +40,13 @@ from node.keys import KeyRing, Passphrase, build_descriptor
 from node.metrics import NodeCollector, serve_metrics
 from node.node import Node, Settings, World
 from node.pb import admin_service_pb2, envelope_pb2, registry_service_pb2
-from node.ports import RegistryFileRecord, RegistryState
+from node.ports import Lane, RegistryFileRecord, RegistryState
 from node.rpc import registry_client, registry_source
 from node.rpc.admin_server import AdminServicer, AdminTools
-from node.rpc.diagnosing import Diagnosing, space
+from node.rpc.diagnosing import Diagnosing
 from node.rpc.exchange_client import GrpcPeers
 from node.rpc.exchange_server import build_server
+from node.rpc.foreseeing import Foreseeing, space
 from node.rpc.health import Health
 from node.rpc.local_servers import start_admin_socket, start_registry_port
 from node.rpc.registry_port import RegistryPort
@@ -59,6 +60,7 @@ from node.storage.writer import ThreadWriter
 BATCH_BYTES = 2 * 1024 * 1024
 DRAIN_GRACE_S = 5.0
 HEALTH_INTERVAL_S = 2.0
+SIZE_CHECK_S = 3600.0
 
 log = structlog.get_logger("xinqiao")
 
@@ -375,11 +377,15 @@ class App:
             if ending is not None:
                 log.warning("the TLS certificate ends soon", key_id=ending.key_id, next="xinqiao keys rotate tls")
 
+        async def note_size() -> None:
+            await self._writer.run(Lane.CONTROL, self._foreseeing(node).keep_size)
+
         scheduler = Scheduler(self._clock)
         scheduler.every(self._config.heartbeat_interval_s, "heartbeat", _logged("heartbeat", node.beat))
         scheduler.every(self._config.registry_refresh_s, "registry", _logged("registry", refresh))
         scheduler.every(self._config.registry_refresh_s, "addresses", _logged("addresses", node.learn_addresses))
         scheduler.every(self._config.registry_refresh_s, "head report", _logged("head report", node.report_heads))
+        scheduler.every(SIZE_CHECK_S, "size", _logged("size", note_size))
         self._spawn(scheduler.run(), stack)
         self._spawn(node.run(), stack)
 
@@ -400,6 +406,9 @@ class App:
 
     # -- what the admin service uses ------------------------------------------------------------------
 
+    def _foreseeing(self, node: Node) -> Foreseeing:
+        return Foreseeing(node, self._home, self._ring)
+
     def _tools(self, node: Node, rotation: HomeRotation) -> AdminTools:
         def build_evidence(channel: str, place: Place) -> bytes:
             state = node.membership.state
@@ -410,6 +419,7 @@ class App:
             read_batches=self._read_batches,
             build_evidence=build_evidence,
             rotation=rotation,
+            foresee=self._foreseeing(node).within,
             diagnose=Diagnosing(node, self._home, self._config, self._ring, self._limits).findings,
             stop=self._stop.set,
             endpoint=lambda peer: self._endpoints(peer)[0],

@@ -77,6 +77,7 @@ class Node:
         self._endpoints: tuple[str, str] | None = None
         self.refused_refreshes: Counter[str] = Counter()
         self.called_at_ms: dict[str, int] = {}
+        self.behind_registry: dict[str, tuple[int, int]] = {}
         self.membership = Membership(
             me=settings.id,
             state=state,
@@ -250,7 +251,16 @@ class Node:
     async def _registry_seen(self, peer: str, versions: registry_pb2.RegistryVersions) -> None:
         if self.membership.is_behind(versions):
             self._refresh_wanted.set()
+        self._note_behind(peer, versions.timestamp_version)
         await self.membership.compare(peer, versions)
+
+    def _note_behind(self, peer: str, version: int) -> None:
+        """Remember which timestamp a peer shows that is older than ours, and since when it has shown none as new."""
+        if version >= self.membership.versions.timestamp_version:
+            self.behind_registry.pop(peer, None)
+            return
+        _, since_ms = self.behind_registry.get(peer, (0, self.world.clock.now_ms()))
+        self.behind_registry[peer] = (version, since_ms)
 
     async def _registry_changed(self) -> None:
         await self.receiving.resolve_cuts()

@@ -4,7 +4,19 @@ from importlib.metadata import entry_points
 
 import click
 
-from node.cli import catalogue, channels, doctor, evidence, keys, lifecycle, publishing, reading, rules, simulate
+from node.cli import (
+    catalogue,
+    channels,
+    doctor,
+    evidence,
+    forecast,
+    keys,
+    lifecycle,
+    publishing,
+    reading,
+    rules,
+    simulate,
+)
 from node.cli.terminal import Group, options
 
 ELSEWHERE = "xinqiao.commands"
@@ -41,7 +53,7 @@ def main() -> None:
     Hand out a form:     xinqiao template ITEM -o FILE.xlsx
     See what is asked:   xinqiao catalogue list | show ITEM | diff ; xinqiao rules list
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
-    Find what is wrong:  xinqiao doctor
+    Find what is wrong:  xinqiao doctor ; see what ends soon: xinqiao forecast
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX
     Run a registry:      xinqiao registry --help
     Simulate a network:  xinqiao simulate SCENARIO --runs COUNT
@@ -50,6 +62,6 @@ def main() -> None:
     """
 
 
-for group in (lifecycle, channels, publishing, reading, doctor, rules, catalogue, evidence, keys, simulate):
+for group in (lifecycle, channels, publishing, reading, doctor, forecast, rules, catalogue, evidence, keys, simulate):
     for command in group.COMMANDS:
         main.add_command(command)

@@ -7,17 +7,12 @@ FAILING   it does not work; the error says what, who must act and the next comma
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import Enum
 
 from node.core import ageing
 from node.core.errors import XinqiaoError
+from node.core.forecast import DAY_MS, Ending, Space, What, growth_per_day, time_of
 from node.core.limits import Limits
-
-DAY_MS = 86_400_000
-NEVER = "never"
-# A role that is signed again every few days by itself is no news before it expires.
-SIGNED_BY_ITSELF = ("timestamp", "snapshot")
 
 
 class Severity(Enum):
@@ -57,12 +52,13 @@ class Thresholds:
     free_warned_bytes: int = 1024 * 1024 * 1024
     free_failing_bytes: int = 64 * 1024 * 1024
     free_warned_days: int = 60
-    growth_measured_ms: int = DAY_MS
     stale_after_s: int = 86_400
     ends_warned_ms: int = 60 * DAY_MS
 
 
 DEFAULT_THRESHOLDS = Thresholds()
+FAILS_AT_ITS_END = frozenset({"KEY_ENDS", "REGISTRY_ENDS"})
+"""What works no longer for this node once it has ended; the rest is a loss for another, or counted as provisional."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +70,6 @@ class Finding:
     severity: Severity
     error: XinqiaoError | None = None
     figures: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """A disk and what the database takes of it; base is when it took how much earlier, None where nobody knows."""
-
-    free_bytes: int
-    database_bytes: int
-    base: tuple[int, int] | None = None
 
 
 def fine(check: Check, subject: str = "", /, **figures: object) -> Finding:
@@ -124,7 +111,7 @@ def registry(expiries_ms: Mapping[str, int], read_at_ms: int, now_ms: int, grace
 
 def disk(home: object, space: Space, write_ms: int, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:
     """Judge the space left under the home, and for how long it lasts at the growth seen."""
-    growth = growth_per_day(space, now_ms, given)
+    growth = growth_per_day(space, now_ms)
     figures = {
         "free_bytes": space.free_bytes,
         "database_bytes": space.database_bytes,
@@ -137,13 +124,6 @@ def disk(home: object, space: Space, write_ms: int, now_ms: int, given: Threshol
     if space.free_bytes < given.free_warned_bytes or lasts_days < given.free_warned_days:
         return doubtful(Check.DISK, "", _low(home, space, growth), **figures)
     return fine(Check.DISK, **figures)
-
-
-def growth_per_day(space: Space, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> int | None:
-    """Bytes a day since the base, None before it is old enough; a database that shrank does not grow."""
-    if space.base is None or now_ms - space.base[0] < given.growth_measured_ms:
-        return None
-    return max(0, space.database_bytes - space.base[1]) * DAY_MS // (now_ms - space.base[0])
 
 
 def _low(home: object, space: Space, growth: int | None) -> XinqiaoError:
@@ -186,24 +166,10 @@ def receipt(
     return doubtful(Check.RECEIPTS, channel, error, **figures)
 
 
-def key_end(kind: str, key_id: str, ends_ms: int, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:
-    """Judge when a key or certificate ends; 0 is an open end."""
-    error = XinqiaoError("KEY_ENDS", kind=kind, key=key_id[:16], day=time_of(ends_ms))
-    return _end(f"{kind} {key_id[:16]}", error, ends_ms, now_ms, given)
-
-
-def role_end(role: str, ends_ms: int, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:
-    """Judge when a role of the registry ends that only its officers can sign again."""
-    error = XinqiaoError("REGISTRY_ENDS", role=role, day=time_of(ends_ms))
-    return _end(f"registry {role}", error, ends_ms, now_ms, given)
-
-
-def _end(subject: str, error: XinqiaoError, ends_ms: int, now_ms: int, given: Thresholds) -> Finding:
-    if not ends_ms or ends_ms - now_ms > given.ends_warned_ms:
-        return fine(Check.VALIDITY, subject, ends_ms=ends_ms)
-    return (fault if ends_ms <= now_ms else doubtful)(Check.VALIDITY, subject, error, ends_ms=ends_ms)
-
-
-def time_of(unix_ms: int) -> str:
-    """A time as errors name it, in UTC."""
-    return datetime.fromtimestamp(unix_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M UTC") if unix_ms else NEVER
+def ending(found: Ending, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:
+    """Judge when something ends; what has ended fails, unless it is another's or an open end."""
+    check = Check.CALENDAR if found.what is What.CALENDAR else Check.VALIDITY
+    if not found.ends_ms or found.ends_ms - now_ms > given.ends_warned_ms:
+        return fine(check, found.subject, ends_ms=found.ends_ms)
+    has_ended = found.ends_ms <= now_ms and found.error.code in FAILS_AT_ITS_END
+    return (fault if has_ended else doubtful)(check, found.subject, found.error, ends_ms=found.ends_ms)

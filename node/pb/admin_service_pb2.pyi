@@ -605,6 +605,38 @@ class DiagnoseResponse(_message.Message):
     finding: Finding
     def __init__(self, finding: _Optional[_Union[Finding, _Mapping]] = ...) -> None: ...
 
+class ForecastRequest(_message.Message):
+    __slots__ = ("days",)
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    days: int
+    def __init__(self, days: _Optional[int] = ...) -> None: ...
+
+class Ending(_message.Message):
+    __slots__ = ("what", "node", "subject", "ends_unix_ms", "why", "is_estimate")
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    ENDS_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    IS_ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    what: str
+    node: str
+    subject: str
+    ends_unix_ms: int
+    why: _envelope_pb2.Refusal
+    is_estimate: bool
+    def __init__(self, what: _Optional[str] = ..., node: _Optional[str] = ..., subject: _Optional[str] = ..., ends_unix_ms: _Optional[int] = ..., why: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., is_estimate: _Optional[bool] = ...) -> None: ...
+
+class ForecastResponse(_message.Message):
+    __slots__ = ("endings", "time_unix_ms", "days")
+    ENDINGS_FIELD_NUMBER: _ClassVar[int]
+    TIME_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    endings: _containers.RepeatedCompositeFieldContainer[Ending]
+    time_unix_ms: int
+    days: int
+    def __init__(self, endings: _Optional[_Iterable[_Union[Ending, _Mapping]]] = ..., time_unix_ms: _Optional[int] = ..., days: _Optional[int] = ...) -> None: ...
+
 class ShutdownRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -115,6 +115,11 @@ class AdminServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseResponse.FromString,
                 _registered_method=True)
+        self.Forecast = channel.unary_unary(
+                '/xinqiao.v1.AdminService/Forecast',
+                request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ForecastRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ForecastResponse.FromString,
+                _registered_method=True)
         self.Shutdown = channel.unary_unary(
                 '/xinqiao.v1.AdminService/Shutdown',
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ShutdownRequest.SerializeToString,
@@ -240,6 +245,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Forecast(self, request, context):
+        """Forecast tells what ends or fills up at this node and, as far as the registry and their calls tell, at its peers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Shutdown(self, request, context):
         """Shutdown drains and stops the node.
         """
@@ -329,6 +341,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Diagnose,
                     request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseResponse.SerializeToString,
+            ),
+            'Forecast': grpc.unary_unary_rpc_method_handler(
+                    servicer.Forecast,
+                    request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ForecastRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ForecastResponse.SerializeToString,
             ),
             'Shutdown': grpc.unary_unary_rpc_method_handler(
                     servicer.Shutdown,
@@ -769,6 +786,33 @@ class AdminService:
             '/xinqiao.v1.AdminService/Diagnose',
             xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseRequest.SerializeToString,
             xinqiao_dot_v1_dot_admin__service__pb2.DiagnoseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Forecast(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.AdminService/Forecast',
+            xinqiao_dot_v1_dot_admin__service__pb2.ForecastRequest.SerializeToString,
+            xinqiao_dot_v1_dot_admin__service__pb2.ForecastResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -109,6 +109,10 @@ class AdminClient:
         for response in self._stream(pb.DiagnoseResponse, self._stub.Diagnose, pb.DiagnoseRequest(peer=peer)):
             yield response.finding
 
+    def forecast(self, days: int) -> pb.ForecastResponse:
+        """What ends or fills up within some days."""
+        return self._call(pb.ForecastResponse, self._stub.Forecast, pb.ForecastRequest(days=days))
+
     def shutdown(self) -> None:
         """Ask the node to drain and stop."""
         self._call(pb.ShutdownResponse, self._stub.Shutdown, pb.ShutdownRequest())

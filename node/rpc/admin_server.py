@@ -13,6 +13,7 @@ from node.core.catalogue import Item, in_order
 from node.core.diagnosis import Finding
 from node.core.doubts import Tally
 from node.core.errors import XinqiaoError, from_refusal, to_refusal
+from node.core.forecast import FORESEEN_DAYS, MAX_DAYS, Ending
 from node.core.membership import Standing
 from node.core.record import Batch, Outcome, Rejection, Sheet
 from node.core.registry_targets import catalogue_path
@@ -53,6 +54,7 @@ class AdminTools:
     read_batches: ReadBatches
     build_evidence: Callable[[str, Place], bytes]
     rotation: Rotation
+    foresee: Callable[[int], list[Ending]]
     diagnose: Callable[[str], AsyncIterator[Finding]]
     stop: Callable[[], None]
     endpoint: Callable[[str], str]
@@ -349,6 +351,18 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         except XinqiaoError as error:
             await refuse(context, error)
 
+    async def Forecast(self, request: pb.ForecastRequest, context: Context) -> pb.ForecastResponse:  # noqa: N802
+        """What ends or fills up."""
+        days = request.days or FORESEEN_DAYS
+        try:
+            if days > MAX_DAYS:
+                raise XinqiaoError("ARGUMENT_INVALID", argument="days", detail=f"1 to {MAX_DAYS} days")
+            found = self._tools.foresee(days)
+        except XinqiaoError as error:
+            await refuse(context, error)
+        now_ms = self._node.world.clock.now_ms()
+        return pb.ForecastResponse(endings=map(_ending, found), time_unix_ms=now_ms, days=days)
+
     async def Shutdown(self, _: pb.ShutdownRequest, context: Context) -> pb.ShutdownResponse:  # noqa: N802, ARG002
         """Begin to drain."""
         self._tools.stop()
@@ -423,6 +437,17 @@ def as_message(finding: Finding) -> pb.Finding:
         severity=f"FINDING_SEVERITY_{finding.severity.name}",
         what=to_refusal(finding.error) if finding.error is not None else None,
         figures={name: str(value) for name, value in finding.figures.items()},
+    )
+
+
+def _ending(found: Ending) -> pb.Ending:
+    return pb.Ending(
+        what=found.what,
+        node=found.node,
+        subject=found.subject,
+        ends_unix_ms=found.ends_ms,
+        why=to_refusal(found.error),
+        is_estimate=found.is_estimate,
     )
 
 

@@ -4,32 +4,29 @@ What comes first explains most of what comes after it: clocks, then keys, the re
 """
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from node import files
 from node.config import Config
 from node.core import diagnosis
-from node.core.diagnosis import Check, Finding, Space
+from node.core.diagnosis import Check, Finding, Severity
 from node.core.errors import XinqiaoError, from_refusal
+from node.core.forecast import REGISTRY, Ending, What
 from node.core.heartbeat import shared_digest
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing, VerifiedDescriptor, fingerprint_of
-from node.core.workdays import china_day
 from node.home import Home
-from node.keys import KeyRing, State
+from node.keys import KeyRing
 from node.node import Node
 from node.pb import envelope_pb2, exchange_service_pb2
-from node.ports import HeldAddress, HeldChannel, Lane, Peer, StoreTransaction
+from node.ports import HeldAddress, HeldChannel, Lane, Peer
 from node.rpc import registry_client
+from node.rpc.foreseeing import Foreseeing, limit_s, sizes, space
 from node.rpc.registry_chain import chain_of
 
 CALLS_AT_ONCE = 8
 COMMITS = 3
-SIZE_SETTING = "doctor.size"
-BASE_KEPT_MS = 7 * diagnosis.DAY_MS
 UNREACHABLE = ("WIRE_UNREACHABLE", "WIRE_IDLE")
 THE_REGISTRY = "the registry"
 
@@ -53,6 +50,7 @@ class Diagnosing:
         self._ring = ring
         self._limits = limits
         self._me = node.membership.me
+        self._foreseeing = Foreseeing(node, home, ring)
 
     async def findings(self, peer: str) -> AsyncIterator[Finding]:
         """Everything found, with peer only of that one; raises MEMBER_UNKNOWN, MEMBER_SUSPENDED, MEMBER_REMOVED."""
@@ -67,7 +65,7 @@ class Diagnosing:
             yield each.out
             if each.back is not None:
                 yield each.back
-        for finding in [*await self._storage(), *self._exchange(peer), *self._validity(), *self._alarms()]:
+        for finding in [*await self._storage(), *self._exchange(peer), *self._validity(peer), *self._alarms()]:
             yield finding
 
     # -- calls --------------------------------------------------------------------------------------------
@@ -229,17 +227,9 @@ class Diagnosing:
         home = self._home.path
         try:
             took_ms = files.timed_write(home, self._node.world.clock.monotonic_s)
-            return diagnosis.disk(home, space(self._home, self._base()), took_ms, self._now_ms())
+            return diagnosis.disk(home, space(self._home, sizes(self._node.world.store)), took_ms, self._now_ms())
         except XinqiaoError as error:
             return diagnosis.fault(Check.DISK, "", error)
-
-    def _base(self) -> tuple[int, int] | None:
-        """When this node's database was measured first within some days, and how large it was."""
-        kept = self._node.world.store.setting(SIZE_SETTING)
-        if kept is None:
-            return None
-        at_ms, size = kept.split()
-        return int(at_ms), int(size)
 
     async def _database(self) -> Finding:
         """Commit some transactions durably, the way everything is kept, and keep the slowest time."""
@@ -247,17 +237,11 @@ class Diagnosing:
         try:
             for _ in range(COMMITS):
                 began_s = clock.monotonic_s()
-                await self._node.world.writer.run(Lane.CONTROL, self._keep_size)
+                await self._node.world.writer.run(Lane.CONTROL, self._foreseeing.keep_size)
                 slowest_ms = max(slowest_ms, int((clock.monotonic_s() - began_s) * 1000))
         except XinqiaoError as error:
             return diagnosis.fault(Check.DATABASE, "", error)
         return diagnosis.database(self._home.path, slowest_ms)
-
-    def _keep_size(self, tx: StoreTransaction) -> None:
-        base, now_ms = self._base(), self._now_ms()
-        if base is None or not 0 <= now_ms - base[0] < BASE_KEPT_MS:
-            base = (now_ms, space(self._home).database_bytes)
-        tx.set_setting(SIZE_SETTING, f"{base[0]} {base[1]}")
 
     # -- the exchange -------------------------------------------------------------------------------------
 
@@ -271,13 +255,9 @@ class Diagnosing:
             if answering.is_own(held):
                 yield from self._receipts(held, peer)
             elif peer in ("", held.origin):
-                name, limit_s = held.log.channel, self._limit_s(held)
-                yield diagnosis.freshness(name, held.origin, held.fresh_at_ms, limit_s, self._now_ms())
+                name, at = held.log.channel, (held.fresh_at_ms, limit_s(held), self._now_ms())
+                yield diagnosis.freshness(name, held.origin, *at)
                 yield diagnosis.bodies(name, held.origin, held.incomplete_bodies)
-
-    @staticmethod
-    def _limit_s(held: HeldChannel) -> int:
-        return held.manifest.staleness_limit_s or diagnosis.DEFAULT_THRESHOLDS.stale_after_s
 
     def _receipts(self, held: HeldChannel, peer: str) -> Iterator[Finding]:
         total, (channel, epoch) = held.log.size, held.key
@@ -290,37 +270,28 @@ class Diagnosing:
             yield diagnosis.receipt(
                 *(channel, node, size, total),
                 waiting_since_ms=waiting.received_at_ms if waiting is not None else self._now_ms(),
-                limit_s=self._limit_s(held),
+                limit_s=limit_s(held),
                 now_ms=self._now_ms(),
             )
 
     # -- what ends soon -----------------------------------------------------------------------------------
 
-    def _validity(self) -> Iterator[Finding]:
-        now_ms, membership = self._now_ms(), self._node.membership
-        for record in self._ring.records:
-            if record.state is State.CURRENT:
-                yield diagnosis.key_end(record.use.value, record.key_id, record.not_after_ms, now_ms)
-        for role, ends_ms in chain_of(membership.state.files).expiries().items():
-            if role not in diagnosis.SIGNED_BY_ITSELF:
-                yield diagnosis.role_end(role, ends_ms, now_ms)
-        unknown = membership.calendar.unknown_within(china_day(now_ms))
-        if unknown is not None:
-            yield diagnosis.doubtful(Check.CALENDAR, "", XinqiaoError("CALENDAR_SHORT", day=unknown))
-        else:
-            yield diagnosis.fine(Check.CALENDAR, last_day=membership.calendar.last_day or "")
+    def _validity(self, peer: str) -> Iterator[Finding]:
+        """The forecast, but for what signs itself again; of members only what ends soon."""
+        known_days = True
+        for each in self._foreseeing.validity():
+            finding = diagnosis.ending(each, self._now_ms())
+            known_days &= each.what is not What.CALENDAR
+            if self._is_told(each, peer) and (finding.severity is not Severity.OK or each.node in (self._me, REGISTRY)):
+                yield finding
+        if known_days:
+            yield diagnosis.fine(Check.CALENDAR, last_day=self._node.membership.calendar.last_day or "")
+
+    def _is_told(self, ending: Ending, peer: str) -> bool:
+        return ending.error.code != "REGISTRY_RENEWS" and (not peer or ending.node in (self._me, REGISTRY, peer))
 
     def _alarms(self) -> Iterator[Finding]:
         for held in self._node.answering.alarms():
             what = envelope_pb2.Refusal(code=held.code, parameters=held.parameters)
             figures = {"last_seen_ms": held.last_seen_ms, "count": held.count}
             yield diagnosis.doubtful(Check.ALARM, held.subject, from_refusal(what), **figures)
-
-
-def space(home: Home, base: tuple[int, int] | None = None) -> Space:
-    """The space under a home, and what its database takes; raises FILE_ACCESS."""
-    try:
-        taken = sum(path.stat().st_size for path in home.path.glob(f"{Path(home.database).name}*"))
-        return Space(shutil.disk_usage(home.path).free, taken, base)
-    except OSError as error:
-        raise XinqiaoError("FILE_ACCESS", file=home.path, detail=error.strerror or error) from error

@@ -2,9 +2,10 @@
 
 import pytest
 
-from node.core import diagnosis
-from node.core.diagnosis import DAY_MS, Severity, Space
+from node.core import diagnosis, forecast
+from node.core.diagnosis import Severity
 from node.core.errors import XinqiaoError
+from node.core.forecast import DAY_MS, Space
 from node.core.limits import DEFAULT_LIMITS
 
 NOW_MS = 1_800_000_000_000
@@ -47,11 +48,11 @@ def test_the_registry_is_as_old_as_the_role_that_expires_first(left_ms: int, sta
         (Space(GIB - 1, 1000), WARNING),
         (Space((64 << 20) - 1, 1000), FAILING),
         # 10 GiB, and a GiB more a day: ten days
-        (Space(10 * GIB, 3 * GIB, (NOW_MS - 2 * DAY_MS, GIB)), WARNING),
-        (Space(10 * GIB, GIB + 1000, (NOW_MS - 2 * DAY_MS, GIB)), OK),
+        (Space(10 * GIB, 3 * GIB, ((NOW_MS - 2 * DAY_MS, GIB),)), WARNING),
+        (Space(10 * GIB, GIB + 1000, ((NOW_MS - 2 * DAY_MS, GIB),)), OK),
         # Half a day says nothing of a day; a database that shrank does not grow.
-        (Space(10 * GIB, 3 * GIB, (NOW_MS - DAY_MS // 2, GIB)), OK),
-        (Space(10 * GIB, GIB, (NOW_MS - 2 * DAY_MS, 3 * GIB)), OK),
+        (Space(10 * GIB, 3 * GIB, ((NOW_MS - DAY_MS // 2, GIB),)), OK),
+        (Space(10 * GIB, GIB, ((NOW_MS - 2 * DAY_MS, 3 * GIB),)), OK),
     ],
 )
 def test_space_is_judged_by_what_is_left_and_how_long_it_lasts(space: Space, severity: Severity) -> None:
@@ -95,15 +96,15 @@ def receipt(size: int, waited_ms: int) -> diagnosis.Finding:
     [(0, OK), (NOW_MS + 60 * DAY_MS + 1, OK), (NOW_MS + 60 * DAY_MS, WARNING), (NOW_MS, FAILING)],
 )
 def test_what_ends_is_told_sixty_days_before(ends_ms: int, severity: Severity) -> None:
-    key = diagnosis.key_end("tls", "ab" * 32, ends_ms, NOW_MS)
-    role = diagnosis.role_end("targets", ends_ms, NOW_MS)
+    key = diagnosis.ending(forecast.key_end("310000", "tls", "ab" * 32, ends_ms), NOW_MS)
+    role = diagnosis.ending(forecast.role_end("targets", ends_ms), NOW_MS)
     assert (key.severity, role.severity) == (severity, severity)
     if severity is not OK:
         assert (code(key), code(role)) == ("KEY_ENDS", "REGISTRY_ENDS")
 
 
 def test_no_error_of_an_examination_reads_with_a_gap() -> None:
-    space = Space(1, 1, (NOW_MS - 2 * DAY_MS, 0))
+    space = Space(1, 1, ((NOW_MS - 2 * DAY_MS, 0),))
     found = [
         diagnosis.clock("a", "b", 10**9, DEFAULT_LIMITS).error,
         diagnosis.registry({"root": 1}, 0, NOW_MS, GRACE_MS).error,
@@ -112,8 +113,8 @@ def test_no_error_of_an_examination_reads_with_a_gap() -> None:
         diagnosis.freshness("a/b", "a", 1, 1, NOW_MS).error,
         diagnosis.bodies("a/b", "a", 1).error,
         receipt(0, 10**9).error,
-        diagnosis.key_end("tls", "ab", 1, NOW_MS).error,
-        diagnosis.role_end("root", 1, NOW_MS).error,
+        diagnosis.ending(forecast.key_end("310000", "tls", "ab", 1), NOW_MS).error,
+        diagnosis.ending(forecast.role_end("root", 1), NOW_MS).error,
     ]
     for error in found:
         assert isinstance(error, XinqiaoError)
