@@ -179,6 +179,7 @@ class Node:
         await self.membership.refresh()
         await self.receiving.resolve_cuts()
         await self.receiving.fold_waiting()
+        self._go_on(self.publishing.registry_changed)
         await self._renew_address()
 
     async def report_heads(self) -> None:
@@ -269,8 +270,12 @@ class Node:
         self.delivery.relink()
 
     def _peer_answered(self, peer: str) -> None:
+        self._go_on(lambda: self.publishing.peer_answered(peer))
+
+    def _go_on(self, note: Callable[[], None]) -> None:
+        """Note what may end a recovery, and have the links move what it held back."""
         before = self.publishing.blocked
-        self.publishing.peer_answered(peer)
+        note()
         if before is not None and self.publishing.blocked is None:
             self.delivery.relink()
 

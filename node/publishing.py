@@ -169,7 +169,7 @@ class Publishing:
 
     def _end_recovery(self) -> None:
         assert self._recovery is not None
-        answered = not self._recovery.unanswered(self._holders())
+        answered = self._recovery.is_answered(self._holders(), self._view.read_at_ms)
         reopened = self._recovery.is_reopened(self._epoch_listed(), self._view.read_at_ms)
         if not self._is_behind(self._recovery.floor) and (answered or reopened):
             if reopened:

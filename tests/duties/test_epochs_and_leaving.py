@@ -59,6 +59,7 @@ def test_a_citation_of_nothing_does_not_lower_a_cut_that_the_officers_list() -> 
         # The origin lost its log and all it knows of the cut: it begins again from nothing.
         network.start("310000")
         network.sidecars["310000"].kept = None
+        await network["310000"].refresh_registry()
         await network.settle()
         await network["310000"].publishing.publish(BASE, [row(12)])
         await network.settle()

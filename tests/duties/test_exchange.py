@@ -371,6 +371,7 @@ def test_g7_without_its_sidecar_a_node_asks_every_member_before_it_appends() -> 
         store = network["310000"].world.store
         assert isinstance(store, MemoryStore)
         restored = network.start("310000", store, MemorySidecar(lost=True))
+        await restored.refresh_registry()
         for peer in ("310115", "330100"):
             with pytest.raises(XinqiaoError, match="RESTORED"):
                 await restored.publishing.publish(BASE, [row(5)])

@@ -340,6 +340,7 @@ def test_g7_a_peer_that_has_not_told_all_it_holds_again_does_not_end_a_recovery(
     async def scenario() -> None:
         network = await published()
         node = network.start("310000", memory_of(network["310000"]).copy(), MemorySidecar(lost=True))
+        await node.refresh_registry()
         for peer in ("310115", "330100"):
             await network.sync(peer, "310000")
         assert node.publishing.blocked is not None
@@ -366,6 +367,7 @@ def test_g7_a_lost_database_and_an_intact_sidecar_give_nothing_away() -> None:
     async def scenario() -> None:
         network = await published()
         node = network.start("310000", MemoryStore(), network.sidecars["310000"])
+        await node.refresh_registry()
         assert await refused(node.publishing.create_channel("base", manifest())) == "RESTORED"
         await network.sync("310115", "310000")
         blocked = node.publishing.blocked
@@ -387,6 +389,7 @@ def test_g7_a_home_that_lost_everything_but_its_keys_does_not_begin_its_channels
     async def scenario() -> None:
         network = await published()
         node = network.start("310000", MemoryStore(), MemorySidecar(lost=True))
+        await node.refresh_registry()
         assert await refused(node.publishing.create_channel("base", manifest())) == "RESTORED"
         for peer in ("310115", "330100"):
             await network.sync("310000", peer)
@@ -410,6 +413,7 @@ def test_g7_an_entry_of_ours_that_we_lack_stops_publishing_whoever_brings_it() -
         kept = MemorySidecar()
         kept.write(backup.incarnation(), {(BASE, 0): HeadAt(2, backup.log(BASE, 0).root)})
         node = network.start("310000", backup, kept)
+        await node.refresh_registry()
         assert node.publishing.blocked is None
         returned = list(network["310115"].sharing.entries("310000", BASE, 0, 2, None))
         await node.receive(returned)
@@ -441,6 +445,7 @@ def test_a_member_that_claims_entries_of_ours_and_gives_none_does_not_stop_a_rec
     async def scenario() -> None:
         network = await published()
         node = network.start("310000", memory_of(network["310000"]), MemorySidecar(lost=True))
+        await node.refresh_registry()
         liar = network["330100"]
         true_heads = liar.sharing.heads
 
@@ -497,6 +502,7 @@ def test_a_single_node_without_a_sidecar_waits_for_nobody() -> None:
         network = Network("310000")
         await network["310000"].publishing.create_channel("base", manifest())
         node = network.start("310000", memory_of(network["310000"]), MemorySidecar(lost=True))
+        await node.refresh_registry()
         await node.publishing.publish(BASE, [row(1)])
         assert size_of(node) == 2
 

@@ -11,6 +11,7 @@ from node.core.membership import Cut, Standing
 from node.node import Node
 from node.recovery import OFFICERS_MS
 from node.storage.memory import MemoryStore
+from tests.builders import make_node
 from tests.duties.hostile import BASE, assert_sound, refused
 from tests.duties.rows import manifest, row
 from tests.wire import MemorySidecar, Network
@@ -119,5 +120,35 @@ def test_officers_end_a_recovery_that_waits_for_a_suspended_member_and_its_copy_
         assert {each.answering.channel(BASE).log.size for each in network.nodes.values()} == {2}
         assert not any(each.world.store.equivocations_since(0) for each in network.nodes.values())
         assert_sound(node)
+
+    run(scenario())
+
+
+def test_g7_who_was_admitted_after_the_backup_is_waited_for() -> None:
+    async def scenario() -> None:
+        network = Network("310000", "310115")
+        await network["310000"].publishing.create_channel("base", manifest())
+        await network["310000"].publishing.publish(BASE, [row(1)])
+        await network.settle()
+        backup, before = memory_of(network["310000"]).copy(), network["310000"].membership.state
+        network.signing[HOLDER] = make_node(HOLDER)
+        network.start(HOLDER)
+        await network.publish_registry()
+        await network["310000"].publishing.publish(BASE, [row(20)])
+        await network.sync("310000", HOLDER)
+        # The database of the backup lists nobody but the one who answers first.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(network, "state", lambda: before)
+            node = network.start("310000", backup, MemorySidecar(lost=True))
+        network.registries["310000"].state = network.state()
+        await network.sync("310000", "310115")
+        assert await refused(node.publishing.publish(BASE, [row(30)])) == "RESTORED"
+        await node.refresh_registry()
+        assert node.publishing.unanswered == [HOLDER]
+        await network.settle()
+        await node.publishing.publish(BASE, [row(30)])
+        await network.settle()
+        assert {each.answering.channel(BASE).log.size for each in network.nodes.values()} == {4}
+        assert not any(each.world.store.equivocations_since(0) for each in network.nodes.values())
 
     run(scenario())
