@@ -326,7 +326,9 @@ class Demo:
         with path.open(encoding="utf-8-sig", newline="") as rows:
             row = next(csv.DictReader(rows))
         self.screen.say(f"the first of {path.relative_to(self.work)}:")
-        self.screen.quote(f"row {row['xq_row']}, {row['xq_code']}: {row['xq_reason']}", f"remedy: {row['xq_remedy']}")
+        # The first two columns, whose headings are in the language of the reader.
+        reason, remedy = list(row.values())[:2]
+        self.screen.quote(f"row {row['xq_row']}, {row['xq_code']}: {reason}", f"remedy: {remedy}")
 
     def show_holdings(self) -> None:
         """Compare every node with the origin: the same at its audience, nothing at the others."""

@@ -74,7 +74,7 @@ def _publish_file(
                 _show_notes(answer.notes)
                 for row in answer.rejected:
                     why, remedy = told_together(map(from_refusal, row.defects))
-                    rejected.write(row.row, row.reason.code, row.column, why, remedy, row.values, row.cell)
+                    rejected.write(row.row, row.reason.code, row.columns, why, remedy, row.values, row.cells)
                 last = answer
                 advance(answer.read_bytes, words("{rows} rows", rows=answer.counts.rows))
         except XinqiaoError as error:

@@ -113,12 +113,20 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a file: its number as a spreadsheet shows it, the text by column code, or why it is none."""
+    """One row of a file: its number as a spreadsheet shows it, the text by column code, and what reading found wrong.
+
+    A row that could not be told apart into columns has no values but its text.
+    """
 
     number: int
     values: Mapping[str, str]
-    defect: Defect | None = None
+    defects: tuple[Defect, ...] = ()
     sheet: Sheet | None = field(default=None, compare=False)
+
+    @property
+    def defect(self) -> Defect | None:
+        """The first defect, None where reading found none."""
+        return self.defects[0] if self.defects else None
 
 
 @dataclass(frozen=True, slots=True)

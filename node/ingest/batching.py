@@ -58,6 +58,10 @@ def _size(outcome: Candidate | Rejection) -> int:
     return sum(map(len, outcome.values.values()))
 
 
+def _no_verdict(_: Mapping[int, str]) -> tuple[Verdict, ...]:
+    return ()
+
+
 class _Judgement:
     """Turns rows into records or rejections, with everything about the item looked up once."""
 
@@ -68,13 +72,14 @@ class _Judgement:
         self._declared = law.declared_values(item)
         bars = law.judge(item, disclosure, as_of, Effect.REJECT, Effect.HOLD)
         self._validate = compile_validator(item, disclosure, as_of, bars)
+        self._check_content = compile_validator(item, disclosure, as_of, _no_verdict)
         self._flags = law.judge(item, disclosure, as_of, Effect.FLAG)
         self._doubt = compile_doubts(item)
         self._told: dict[int, Defect] = {}
 
     def __call__(self, row: Row) -> Candidate | Rejection:
-        if row.defect is not None:
-            return Rejection(row.number, (row.defect,), row.values)
+        if row.defects:
+            return Rejection(row.number, (*row.defects, *self._besides(row)), row.values)
         item, values = self._item, self._values(row)
         defects = self._validate(values)
         if defects:
@@ -92,6 +97,16 @@ class _Judgement:
             authority=authority_of(item, values),
             doubts=(*self._doubt(values), *map(self._flagged, self._flags(values))),
         )
+
+    def _besides(self, row: Row) -> Iterator[Defect]:
+        """Yield what is wrong with the cells of a row that could be read, so that it goes back once and not twice.
+
+        Rules are asked when the whole row can be read: what they say of one cell may rest on another one.
+        """
+        if row.values.keys() <= self._item.by_code.keys() and row.values:
+            unread = {defect.field_code for defect in row.defects}
+            found = self._check_content(self._values(row))
+            yield from (defect for defect in found if defect.field_code not in unread)
 
     def _flagged(self, verdict: Verdict) -> Defect:
         """The doubt of a flag; verdicts are made when the rules are compiled, so there are few, and they stay."""

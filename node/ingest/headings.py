@@ -7,7 +7,7 @@ unit in brackets behind the name of an amount is the unit of the column. Title r
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -127,7 +127,7 @@ class Header:
     def row(self, number: int, cells: Sequence[str]) -> Row:
         """Return the row of cells, as many as the header has at least; what stands beyond must be empty."""
         values: dict[str, str] = {}
-        defect: Defect | None = None
+        defects: list[Defect] = []
         for place, column, read in self._readings:
             cell = cells[place]
             if not cell and type(cell) is str:
@@ -137,24 +137,25 @@ class Header:
                 text = read(cell)
             except CellError as why:
                 text = str(cell)
-                defect = defect or Defect(why.code, code, {"title": column.field.title_zh} | why.params)
+                defects.append(Defect(why.code, code, {"title": column.field.title_zh} | why.params))
             if text:
                 values[code] = text if code not in values else f"{values[code]}{column.field.separators[0]}{text}"
         if self._bare or self._passed_over or len(cells) > self.width:
-            defect = defect or self._elsewhere(cells)
-        if defect is None and not values:
-            defect = Defect("ROW_EMPTY")
-        return Row(number, values, defect, self.sheet)
+            defects += self._elsewhere(cells)
+        if not values and not defects:
+            defects.append(Defect("ROW_EMPTY"))
+        return Row(number, values, tuple(defects), self.sheet)
 
-    def _elsewhere(self, cells: Sequence[str]) -> Defect | None:
-        """Return what is wrong with the cells that fill no field."""
+    def _elsewhere(self, cells: Sequence[str]) -> Iterator[Defect]:
+        """Yield what is wrong with the cells that fill no field."""
         for place, passed_over in self._passed_over:
             text = cells[place].strip(EDGES)
             if text and passed_over.only and text not in passed_over.only:
                 params = {"title": passed_over.heading, "values": ", ".join(passed_over.only)}
-                return Defect("CELL_PASSED_OVER", "", params)
+                yield Defect("CELL_PASSED_OVER", "", params)
         beyond = [*(cells[place] for place in self._bare), *cells[self.width :]]
-        return Defect("CELL_WITHOUT_HEADING") if any(cell.strip(EDGES) for cell in beyond) else None
+        if any(cell.strip(EDGES) for cell in beyond):
+            yield Defect("CELL_WITHOUT_HEADING")
 
     def stands_again(self, cells: Sequence[str], headings: Headings) -> bool:
         """Tell whether a row repeats the header, in the same or other names, as printed pages and templates do."""

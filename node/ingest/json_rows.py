@@ -42,7 +42,7 @@ class JsonRows:
 
     def _row(self, number: int, content: dict[str, str], text: str) -> Row:
         values: dict[str, str] = {}
-        defect: Defect | None = None
+        defects: list[Defect] = []
         for name, cell in content.items():
             found = self._find(name)
             if found is None:
@@ -51,7 +51,7 @@ class JsonRows:
             if isinstance(found, PassedOver):
                 if found.only and cell.strip(EDGES) not in found.only:
                     params = {"title": found.heading, "values": ", ".join(found.only)}
-                    defect = defect or Defect("CELL_PASSED_OVER", params=params)
+                    defects.append(Defect("CELL_PASSED_OVER", params=params))
                 continue
             column, read = found
             code = column.field.code
@@ -61,9 +61,11 @@ class JsonRows:
                 values[code] = read(cell)
             except CellError as why:
                 values[code] = str(cell)
-                defect = defect or Defect(why.code, code, {"title": column.field.title_zh} | why.params)
+                defects.append(Defect(why.code, code, {"title": column.field.title_zh} | why.params))
         values = {code: value for code, value in values.items() if value}
-        return Row(number, values, defect or (None if values else Defect("ROW_EMPTY")))
+        if not values and not defects:
+            defects.append(Defect("ROW_EMPTY"))
+        return Row(number, values, tuple(defects))
 
     def _find(self, name: str) -> "tuple[Column, Reading] | PassedOver | None":
         known = self._columns.get(name)

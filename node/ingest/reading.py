@@ -73,7 +73,7 @@ def read_rows(
 
 
 def _refused(number: int, text: str, defect: Defect, sheet: Sheet | None = None) -> Row:
-    return Row(number, {LINE_COLUMN: text.rstrip("\r\n")[:_SHOWN_CHARS]}, defect, sheet)
+    return Row(number, {LINE_COLUMN: text.rstrip("\r\n")[:_SHOWN_CHARS]}, (defect,), sheet)
 
 
 def _unreadable(number: int, text: str, fault: str, detail: str, limits: Limits) -> Row:
@@ -202,4 +202,4 @@ def _sheet_rows(
 
 
 def _too_long(number: int, sheet: Sheet, limits: Limits) -> Row:
-    return Row(number, {}, Defect("ROW_TOO_LONG", params={"limit": limits.max_row_bytes}), sheet)
+    return Row(number, {}, (Defect("ROW_TOO_LONG", params={"limit": limits.max_row_bytes}),), sheet)

@@ -1,13 +1,14 @@
 """The file of rejected rows: beside the input, with the reason and remedy of each, and itself an input.
 
-Our columns begin with xq_, which reading passes over: whoever corrects a cell publishes the same file again. What
-came as a workbook goes back as one, with 原因 and 怎么改 first and every cell a text; anything else goes back as CSV.
+原因 and 怎么改 stand first. They and our columns that begin with xq_ are passed over when the file is read: whoever
+corrects a cell publishes the same file again. What came as a workbook goes back as one, with every cell a text and
+those at fault marked; anything else goes back as CSV. Files of earlier versions have xq_reason and xq_remedy.
 A row that could not be told apart into columns stands as it was in xq_line.
 """
 
 import csv
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from io import TextIOWrapper
 from itertools import count
 from pathlib import Path
@@ -23,9 +24,9 @@ _REASON, _REMEDY = f"{OUR_PREFIX}reason", f"{OUR_PREFIX}remedy"
 
 
 class _Out(Protocol):
-    """Where rejected rows go; at_fault is the place of the cell that is wrong, -1 for the row as a whole."""
+    """Where rejected rows go; at_fault are the places of the cells that are wrong, none for the row as a whole."""
 
-    def write(self, cells: Sequence[str], at_fault: int) -> None: ...
+    def write(self, cells: Sequence[str], at_fault: Collection[int]) -> None: ...
     def close(self) -> None: ...
 
 
@@ -34,7 +35,7 @@ class RejectionFile:
 
     A file that is there already is never written over, for somebody may be correcting it: the next one is
     NAME.rejected-2.csv. Readable by its owner only, since rows may hold numbers of persons. title_of gives the
-    headings for people in a workbook by column code, asked only when it is needed; language that of 原因 and 怎么改.
+    headings for people in a workbook by column code, asked only when it is needed; language that of the two reasons.
     """
 
     def __init__(
@@ -50,24 +51,32 @@ class RejectionFile:
         self._title_of = title_of
         self._language = language
         self._is_workbook = is_workbook(source)
-        ours = [name for name in OUR_COLUMNS if not self._is_workbook or name not in (_REASON, _REMEDY)]
-        self._columns = [*columns, *ours]
-        if self._is_workbook:
-            self._columns[:0] = [_REASON, _REMEDY]
+        ours = [name for name in OUR_COLUMNS if name not in (_REASON, _REMEDY)]
+        self._columns = [_REASON, _REMEDY, *columns, *ours]
         self._out: _Out | None = None
 
     def write(
-        self, row: int, code: str, column: str, reason: str, remedy: str, values: Mapping[str, str], cell: str = ""
+        self,
+        row: int,
+        code: str,
+        columns: Sequence[str],
+        reason: str,
+        remedy: str,
+        values: Mapping[str, str],
+        cells: Sequence[str] = (),
     ) -> None:
         """Add a rejected row; values are its texts by column code, and the row itself under xq_line if need be.
 
-        cell is the address of what is at fault, which tells rows of several sheets apart.
+        columns are those at fault, the first of which xq_column names, and cells their addresses, which tell rows of
+        several sheets apart.
         """
         if self._out is None:
             self._out = self._open()
-        ours = dict(zip(OUR_COLUMNS, (str(row), cell, code, column, reason, remedy), strict=False))
-        cells = [ours.get(name) or values.get(name, "") for name in self._columns]
-        self._out.write(cells, self._columns.index(column) if column in self._columns else -1)
+        named = ", ".join(dict.fromkeys(filter(None, cells)))
+        column = next(iter(columns), "")
+        ours = dict(zip(OUR_COLUMNS, (str(row), named, code, column, reason, remedy), strict=False))
+        texts = [ours.get(name) or values.get(name, "") for name in self._columns]
+        self._out.write(texts, {self._columns.index(name) for name in columns if name in self._columns})
         self.count += 1
 
     def close(self) -> None:
@@ -84,9 +93,9 @@ class RejectionFile:
         self.close()
 
     def _open(self) -> _Out:
-        if not self._is_workbook:
-            return _Csv(self._create("csv"), self._columns)
         titles = dict(zip((_REASON, _REMEDY), REASON_TITLES[self._language], strict=True))
+        if not self._is_workbook:
+            return _Csv(self._create("csv"), [titles.get(name, name) for name in self._columns])
         headings = [
             titles.get(name) or (name if name in OUR_COLUMNS else self._title_of(name)) for name in self._columns
         ]
@@ -120,7 +129,7 @@ class _Csv:
         self._rows = csv.writer(self._file)
         self._rows.writerow(columns)
 
-    def write(self, cells: Sequence[str], _at_fault: int) -> None:
+    def write(self, cells: Sequence[str], _at_fault: Collection[int]) -> None:
         self._rows.writerow(cells)
 
     def close(self) -> None:
@@ -147,7 +156,7 @@ class _Sheets:
         for cells in (headings, columns):
             self._book.write(cells, is_heading=True)
 
-    def write(self, cells: Sequence[str], at_fault: int) -> None:
+    def write(self, cells: Sequence[str], at_fault: Collection[int]) -> None:
         if self._book.rows >= self._max_rows:
             self._begin()
         self._book.write(cells, at_fault=at_fault)

@@ -1,6 +1,6 @@
 """Workbooks of texts, row by row in constant memory: every cell is a text, so that no spreadsheet damages a code."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -37,14 +37,14 @@ class TextBook:
         self._sheet.freeze_panes(2, 0)
         self.rows = 0
 
-    def write(self, cells: Sequence[str], is_heading: bool = False, at_fault: int = -1) -> None:
-        """Add a row; at_fault is the place of a cell to be marked, even where it is empty."""
+    def write(self, cells: Sequence[str], is_heading: bool = False, at_fault: Collection[int] = ()) -> None:
+        """Add a row; at_fault are the places of cells to be marked, even where they are empty."""
         assert self._sheet is not None, "a row before begin()"
         for place, cell in enumerate(cells):
-            form = self._at_fault if place == at_fault else self._heading if is_heading else self._text
+            form = self._at_fault if place in at_fault else self._heading if is_heading else self._text
             if cell:
                 self._sheet.write_string(self.rows, place, written(cell), form)
-            elif place == at_fault:
+            elif place in at_fault:
                 self._sheet.write_blank(self.rows, place, None, form)
         self.rows += 1
 

@@ -248,7 +248,7 @@ class PublishRequest(_message.Message):
     def __init__(self, channel: _Optional[str] = ..., file_name: _Optional[str] = ..., data: _Optional[bytes] = ..., file_bytes: _Optional[int] = ..., declared: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RowOutcome(_message.Message):
-    __slots__ = ("row", "column", "reason", "message", "remedy", "values", "cell", "defects")
+    __slots__ = ("row", "column", "reason", "message", "remedy", "values", "cell", "defects", "columns", "cells")
     class ValuesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -264,6 +264,8 @@ class RowOutcome(_message.Message):
     VALUES_FIELD_NUMBER: _ClassVar[int]
     CELL_FIELD_NUMBER: _ClassVar[int]
     DEFECTS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    CELLS_FIELD_NUMBER: _ClassVar[int]
     row: int
     column: str
     reason: _envelope_pb2.Refusal
@@ -272,7 +274,9 @@ class RowOutcome(_message.Message):
     values: _containers.ScalarMap[str, str]
     cell: str
     defects: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Refusal]
-    def __init__(self, row: _Optional[int] = ..., column: _Optional[str] = ..., reason: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., values: _Optional[_Mapping[str, str]] = ..., cell: _Optional[str] = ..., defects: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ...) -> None: ...
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    cells: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, row: _Optional[int] = ..., column: _Optional[str] = ..., reason: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., values: _Optional[_Mapping[str, str]] = ..., cell: _Optional[str] = ..., defects: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ..., columns: _Optional[_Iterable[str]] = ..., cells: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PublishCounts(_message.Message):
     __slots__ = ("rows", "accepted", "revised", "duplicate", "rejected")

@@ -417,6 +417,8 @@ def _count(counts: pb.PublishCounts, outcomes: Sequence[Outcome], rejected: int)
 
 
 def _row(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:
+    columns = [defect.field_code for defect in rejection.defects]
+    cells = [sheet.cell(rejection.row, column) if sheet is not None else "" for column in columns]
     return pb.RowOutcome(
         row=rejection.row,
         column=rejection.column,
@@ -424,8 +426,10 @@ def _row(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:
         message=rejection.reason,
         remedy=rejection.remedy,
         values=rejection.values,
-        cell=sheet.cell(rejection.row, rejection.column) if sheet is not None else "",
+        cell=cells[0],
         defects=[to_refusal(defect.error) for defect in rejection.defects],
+        columns=columns,
+        cells=cells,
     )
 
 

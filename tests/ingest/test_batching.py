@@ -165,14 +165,15 @@ def test_the_longest_record_the_catalogue_allows_fits_the_limit_of_the_wire() ->
 # --- Memory -------------------------------------------------------------------------------------------------
 
 _MEASURE = """
-import resource, sys
+import sys
+from tests.ingest.memory import peak_kibibytes
 from tests.ingest.test_batching import PENALTY, TODAY, pieces_of_a_file
 from node.ingest.batching import batches
 from node.ingest.reading import read_rows
 count, defects = int(sys.argv[1]), float(sys.argv[2])
 rows = read_rows(pieces_of_a_file(count, defects), "in.csv", PENALTY)
 seen = sum(batch.rows for batch in batches(rows, PENALTY, "C", 1000, 4 << 20, TODAY))
-print(seen, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(seen, peak_kibibytes())
 """
 
 

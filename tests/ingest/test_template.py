@@ -53,7 +53,8 @@ def publish(path: Path, item: Item = PENALTY) -> tuple[list[Row], RejectionFile]
             for batch in batches(by_number.values(), item, "C", 100, 1 << 20, TODAY):
                 accepted += [by_number[candidate.row] for candidate in batch.candidates]
                 for one in batch.rejections:
-                    out.write(one.row, one.code, one.column, one.reason, one.remedy, one.values)
+                    columns = [defect.field_code for defect in one.defects]
+                    out.write(one.row, one.code, columns, one.reason, one.remedy, one.values)
     return accepted, out
 
 

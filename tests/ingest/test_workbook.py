@@ -185,14 +185,15 @@ def test_a_changed_byte_ends_in_rows_or_one_refusal(place: int, change: int) -> 
 # --- Memory -------------------------------------------------------------------------------------------------
 
 _MEASURE = """
-import resource, sys
+import sys
+from tests.ingest.memory import peak_kibibytes
 from tests.ingest.corpus.case import PENALTY, TODAY
 from node.ingest.batching import batches
 from node.ingest.reading import read_rows
 with open(sys.argv[1], "rb") as stream:
     rows = read_rows(stream, "in.xlsx", PENALTY)
     seen = sum(len(batch.candidates) for batch in batches(rows, PENALTY, "C", 1000, 4 << 20, TODAY))
-print(seen, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(seen, peak_kibibytes())
 """
 
 

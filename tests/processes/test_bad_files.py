@@ -41,7 +41,7 @@ def test_10000_wrong_rows_are_each_returned_with_code_column_and_remedy(node: To
     assert [int(row["xq_row"]) for row in returned] == list(range(2, 10_002))
     assert all(row["xq_code"].startswith("FIELD_USCC") for row in returned)
     assert all(row["xq_column"] == "uni_social_crd_cd" for row in returned)
-    assert all(row["xq_reason"] and row["xq_remedy"] for row in returned)
+    assert all(row["Reason"] and row["What to do"] for row in returned)
     assert size_of(node) == 1, "an entry without a record was published"
 
 
