@@ -17,22 +17,23 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
-from node.admission import Admission, header_of, is_own, lane_of, raise_cut, root_at
+from node.admission import Admission, is_own, lane_of, raise_cut, root_at
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core.audience import manifest_defect
 from node.core.catalogue import Edition, Item
 from node.core.channel import HeadAt, Log, advance, check_channel_name
-from node.core.entry import SALT_BYTES, SignedEntry, build_body, open_body
+from node.core.entry import SALT_BYTES, SignedEntry, build_body
 from node.core.errors import XinqiaoError
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
 from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection, parse_record
 from node.core.rules import VERSION_1
-from node.core.state import ERASING, HeldKey, Place, disclosure_letter
+from node.core.state import HeldKey, Place, disclosure_letter
 from node.dates import Dates
 from node.losses import REASON, Loss, Losses, tell_losses
+from node.orders import Orders
 from node.pb import channel_pb2, record_pb2
 from node.ports import (
     Clock,
@@ -47,8 +48,6 @@ from node.ports import (
     Writer,
 )
 from node.recovery import Recovery
-
-_Erasing = tuple[list[record_pb2.StatusOp], record_pb2.StatusParticulars]
 
 
 class Publishing:
@@ -83,6 +82,7 @@ class Publishing:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._recovery: Recovery | None = None
         self._losses = Losses(view, store, has_answered, limits)
+        self._orders = Orders(store, limits)
         self._signed: dict[ChannelEpoch, HeadAt] = {}
         self._looked_above: dict[ChannelEpoch, HeadAt] = {}
 
@@ -284,21 +284,9 @@ class Publishing:
         Who never had them is given the erased records without content, and could not tell whether they are withheld.
         """
         if held.log.size == 1 and held.manifest.HasField("resumes"):
-            for ops, particulars in self._erased_above(held.log.channel, held.manifest.resumes):
+            for ops, particulars in self._orders.above(held.log.channel, held.manifest.resumes):
                 held = await self._append_status(held.log, ops, particulars)
         return held
-
-    def _erased_above(self, channel: str, cut: channel_pb2.CutReference) -> list[_Erasing]:
-        found: list[_Erasing] = []
-        for entry in self._store.entries(channel, cut.epoch, cut.size):
-            if header_of(entry).kind == channel_pb2.ENTRY_KIND_STATUS:
-                body = channel_pb2.EntryBody.FromString(entry.body or b"")
-                slots = [record_pb2.StatusSlot.FromString(slot.record) for slot in body.slots]
-                ops = [slot.op for slot in slots if _erases_below(slot.op, cut)]
-                told = next((slot.particulars for slot in slots if slot.HasField("particulars")), None)
-                if ops and told is not None:
-                    found.append((ops, told))
-        return found
 
     async def _closed_at(self, held: HeldChannel) -> HeadAt:
         """The cut of a log of ours; size 0 where the officers list no head of it, as nobody had reported any."""
@@ -390,32 +378,12 @@ class Publishing:
         particulars = record_pb2.StatusParticulars(decision=decision, reason=reason)
         async with self._lock(channel):
             held = await self._open_channel(channel)
-            ops = self._erasing(channel, place)
+            ops = self._orders.erasing(channel, place)
             room = self._limits.max_records_per_entry - 1
             # The one in force goes with the last entry, so that nothing older is in force in between.
             for start in range(0, len(ops), room):
                 held = await self._append_status(held.log, ops[start : start + room], particulars)
             return held
-
-    def _erasing(self, channel: str, place: Place) -> list[record_pb2.StatusOp]:
-        """The operations that erase a record in force and every other one of its key, which comes last."""
-        if self._store.record(channel, place) is None:
-            ref = f"{channel} {place.epoch}/{place.index}/{place.position}"
-            raise XinqiaoError("RECORD_UNKNOWN", ref=ref, detail="no such record in force", channel=channel)
-        others = [other for other in self._store.revisions(channel, place) if other != place]
-        places = [*others, place]
-        commitments: dict[Place, bytes] = {}
-        for epoch, index in dict.fromkeys((each.epoch, each.index) for each in places):
-            commitments |= self._commitments_of(channel, epoch, index)
-        return [_erase_op(channel, each, commitments[each]) for each in places if each in commitments]
-
-    def _commitments_of(self, channel: str, epoch: int, index: int) -> dict[Place, bytes]:
-        entry = self._store.entry(channel, epoch, index)
-        if entry is None or entry.body is None:
-            return {}
-        header = envelopes.parse(channel_pb2.EntryHeader, entry.envelope.payload)
-        found = open_body(header, entry.body, self._limits).commitments
-        return {Place(epoch, index, position): commitment for position, commitment in enumerate(found)}
 
     async def _append_status(
         self, log: Log, ops: Sequence[record_pb2.StatusOp], particulars: record_pb2.StatusParticulars
@@ -448,7 +416,7 @@ class Publishing:
             return False
         self._looked_above[held.key] = cut
         reference = channel_pb2.CutReference(epoch=held.log.epoch, size=cut.size, root=cut.root)
-        return bool(self._erased_above(held.log.channel, reference))
+        return bool(self._orders.above(held.log.channel, reference))
 
     async def _give_up(self, channel: str, losses: Sequence[Loss]) -> None:
         if not losses:
@@ -553,14 +521,3 @@ def _not_for_us(node: str, item: Item, candidate: Candidate) -> Outcome:
     fields = item.by_number
     values = {fields[number].code: text for number, text in parse_record(candidate.record).values.items()}
     return Outcome(candidate.row, OutcomeKind.REJECTED, Rejection(candidate.row, (defect,), values))
-
-
-def _erases_below(op: record_pb2.StatusOp, cut: channel_pb2.CutReference) -> bool:
-    """Whether a status operation erases something that a cut has left in force."""
-    below = (op.target.epoch, op.target.index) < (cut.epoch, cut.size)
-    return op.kind in ERASING and below
-
-
-def _erase_op(channel: str, place: Place, commitment: bytes) -> record_pb2.StatusOp:
-    target = record_pb2.RecordRef(channel=channel, epoch=place.epoch, index=place.index, position=place.position)
-    return record_pb2.StatusOp(kind=record_pb2.STATUS_KIND_ERASE, target=target, commitment=commitment)

@@ -13,7 +13,7 @@ PORTS = ("node.ports", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering", "node.judging")
 SHARED = (
     *("node.admission", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing", "node.refusals"),
-    *("node.recovery", "node.sharing", "node.transfers", "node.visiting"),
+    *("node.orders", "node.recovery", "node.sharing", "node.transfers", "node.visiting"),
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
@@ -38,6 +38,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     # a part of publishing: what of our own entries is gone for good
     "node.losses": ("node.admission", *PORTS),
     "node.recovery": CORE,
+    # another: what an order of the operator comes to
+    "node.orders": ("node.admission", *PORTS),
     # the duties, which node.py joins: none knows another
     "node.publishing": (*SHARED, *PORTS),
     "node.receiving": (*SHARED, *PORTS),

@@ -17,9 +17,9 @@ from node.core.audience import parse_audience
 from node.core.channel import HeadAt
 from node.core.state import Place
 from node.node import Node
+from node.orders import erase_op
 from node.pb import record_pb2
 from node.ports import Store
-from node.publishing import _erase_op
 from node.storage import migrations
 from node.storage.sqlite import SqliteStore
 from tests.duties.rows import manifest, row
@@ -72,9 +72,9 @@ async def exchanged(upgraded: str, store: SqliteStore) -> Network:
 async def erase_one(node: Node, place: Place) -> None:
     """Erase one record without its revisions, as publishers did."""
     publishing = node.publishing
-    commitment = publishing._commitments_of(BASE, place.epoch, place.index)[place]
+    commitment = publishing._orders.commitments_of(BASE, place.epoch, place.index)[place]
     particulars = record_pb2.StatusParticulars(decision="沪更〔2026〕1号", reason="数据有误")
-    op = _erase_op(BASE, place, commitment)
+    op = erase_op(BASE, place, commitment)
     await publishing._append_status(node.answering.channel(BASE).log, [op], particulars)
 
 
