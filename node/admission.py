@@ -4,7 +4,7 @@ Publishing and receiving both end here, inside one transaction:
 
     (1) a node outside the audience keeps the header alone
     (2) the entry is appended (compare-and-swap on the head), without slots that are erased already
-    (3) what it erases is erased, in whatever order target and erasure arrived
+    (3) what it erases is erased, and what it does to records is kept, in whatever order it and its target arrived
     (4) a manifest that drops this node from the audience erases its copy
     (5) the fold goes on as far as complete entries reach, a step at a time
     (6) freshness follows what is applied
@@ -22,7 +22,7 @@ from node.core.envelope import parse
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Member
-from node.core.state import Unfolded, erasures_in, fold
+from node.core.state import Unfolded, acts_in, erasures_in, fold
 from node.pb import channel_pb2
 from node.ports import HeldChannel, HeldEntry, Lane, StoreReader, StoreTransaction, View
 
@@ -88,8 +88,9 @@ class Admission:
         held = tx.append(entry, now_ms, complete=is_outside or _is_complete(header, entry.body, erased))
         if header.issued_at_unix_ms > now_ms + self._limits.max_clock_skew_ms:
             _tell_of_future(tx, header, now_ms)
-        # (3) erasures
+        # (3) erasures and acts
         self._erase(tx, header, entry.body)
+        self._act(tx, header, entry.body)
         # (4) audience
         if entry.manifest is not None and not stays:
             self._follow_audience(tx, held, header.index)
@@ -109,6 +110,7 @@ class Admission:
                 body = fill_slots(open_body(header, entry.body, self._limits), body, sorted(erased_in(body, erased)))
             tx.put_body(channel, epoch, index, body, _is_complete(header, body, erased))
             self._erase(tx, header, body)
+            self._act(tx, header, body)
         return self.fold_on(tx, channel, epoch)
 
     def _erase(self, tx: StoreTransaction, header: channel_pb2.EntryHeader, body: VerifiedBody | None) -> None:
@@ -118,6 +120,14 @@ class Admission:
         for epoch in sorted({erasure.place.epoch for erasure in erasures} - {header.epoch}):
             if tx.channel(header.channel, epoch) is not None:
                 self.fold_on(tx, header.channel, epoch)
+
+    def _act(self, tx: StoreTransaction, header: channel_pb2.EntryHeader, body: VerifiedBody | None) -> None:
+        """Keep what a status entry does to records; without its decision it does nothing."""
+        if header.kind == channel_pb2.ENTRY_KIND_STATUS and body is not None:
+            gone = erased_in(body, tx.erasures(header.channel, header.epoch, header.index))
+            acts = acts_in(header, body, gone, self._limits)
+            if acts:
+                tx.put_acts(header.channel, acts)
 
     def fold_on(self, tx: StoreTransaction, channel: str, epoch: int) -> HeldChannel:
         """Apply entries in order until one is incomplete or waits for its catalogue edition, or a step is done.
@@ -139,6 +149,7 @@ class Admission:
             applied = fold(unfolded, lambda keys: tx.find_keys(channel, keys), self._limits)
             if applied is None:
                 break
+            self._act(tx, header, unfolded.body)
             held = tx.apply(applied)
             weight += FOLD_ENTRY_WEIGHT + header.record_count
         self._refresh(tx, held)

@@ -19,8 +19,9 @@ from node.core.membership import Members
 from node.core.merkle import HashReader
 from node.core.receipt import VerifiedReceipt
 from node.core.rules_edition import RulesEdition
-from node.core.state import Applied, Erasure, HeldKey, Place
+from node.core.state import Act, Applied, Erasure, HeldKey, Place
 from node.core.workdays import Calendar
+from node.held_acts import ActsReader
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
 
 T = TypeVar("T")
@@ -188,7 +189,7 @@ class RegistryFileRecord:
     content: bytes
 
 
-class StoreReader(Protocol):
+class StoreReader(ActsReader, Protocol):
     """Everything that can be read. Sequences are in ascending order and every limit is honoured."""
 
     def incarnation(self) -> str:
@@ -346,6 +347,10 @@ class StoreTransaction(StoreReader, Protocol):
 
         One whose commitment is not that of the slot is void. An entry erased as a whole is complete without a body.
         """
+        ...
+
+    def put_acts(self, channel: str, acts: Iterable[Act]) -> None:
+        """Remember verified acts, also before their target is here; one that is known changes nothing."""
         ...
 
     def erase_bodies(self, channel: str, epoch: int) -> None:

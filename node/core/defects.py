@@ -288,6 +288,11 @@ VERDICTS: dict[str, tuple[str, str, str]] = {
     ),
     "VERDICT_KIND": ("entries of this kind mean nothing to this version", "you", "install a newer version"),
     "VERDICT_MANIFEST": ("the manifest makes no sense", "its origin", "its origin must write another manifest"),
+    "VERDICT_REASON": (
+        "decision or reason hold the identity number of a person, and the channel is public",
+        "its origin",
+        "leave the number out: the decision is named by its own number",
+    ),
     "VERDICT_RECORD": ("the record cannot be read: {detail}", "its origin", "its origin must correct it"),
     "VERDICT_RULES": (
         "the rules edition {version} is not known here",

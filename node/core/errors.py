@@ -151,6 +151,20 @@ CODES: dict[str, ErrorSpec] = {
         "run `xinqiao join --registry HOST:PORT --root-fingerprint HEX`",
     ),
     "ARGUMENT_INVALID": ErrorSpec(_O, "INVALID_ARGUMENT", "{argument}: {detail}", "you", "see `xinqiao --help`"),
+    "RECORD_NOT_OURS": ErrorSpec(
+        _O,
+        "PERMISSION_DENIED",
+        "the record {ref} was published by {origin}: only its origin may act on it",
+        "{origin}",
+        "send the decision to {origin}",
+    ),
+    "RECORD_STATE": ErrorSpec(
+        _O,
+        "FAILED_PRECONDITION",
+        "the record {ref} is {standing} (decision {decision}): {action} may not follow",
+        "you",
+        "see `xinqiao records --all`; a new decision on the subject is a new record",
+    ),
     "RECORD_UNKNOWN": ErrorSpec(
         _O, "NOT_FOUND", "there is no record {ref} here: {detail}", "you", "see `xinqiao records --channel {channel}`"
     ),

@@ -78,6 +78,7 @@ class Limits:
     max_cut_leaves: int = 20_000
     max_open_proposals: int = 64
     max_reason_chars: int = 500
+    max_decision_chars: int = 128
     max_descriptor_bytes: int = 32 * 1024
     max_head_report_bytes: int = 1024 * 1024
 

@@ -6,7 +6,7 @@ that makes no sense has no effect and is counted rejected with the reason; it ne
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -18,6 +18,7 @@ from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.membership import Member
 from node.core.merkle import HASH_BYTES
+from node.core.particulars import are_complete, name_a_person
 from node.core.record import content_hash, parse_record
 from node.core.rules import BARRING_CODES, VERSION_1, compile_rules
 from node.core.rules_edition import Effect, RulesEdition
@@ -83,6 +84,22 @@ class Erasure:
     commitment: bytes
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Act:
+    """What a status operation does to a record without taking its content away; see node.core.acts.
+
+    place is that of the operation, particulars the position of decision and reason in the same entry. at_ms is its
+    date. replacement is the record that holds the right values; only a correction has one.
+    """
+
+    place: Place
+    kind: int
+    target: Place
+    at_ms: int
+    particulars: int
+    replacement: Place | None = None
+
+
 FindKeys = Callable[[Sequence[bytes]], Mapping[bytes, HeldKey]]
 OutcomeKey = tuple[int, str]
 
@@ -92,11 +109,19 @@ SUPERSEDED: int = channel_pb2.RECORD_OUTCOME_SUPERSEDED
 REJECTED: int = channel_pb2.RECORD_OUTCOME_REJECTED
 ERASED: int = channel_pb2.RECORD_OUTCOME_ERASED
 
-BARRED_CODES = BARRING_CODES | {"FIELD_NEVER_PUBLIC"}
+BARRED_CODES = BARRING_CODES | {"FIELD_NEVER_PUBLIC", "VERDICT_REASON"}
 """Defects whose content the law bars: a receiver keeps only the commitment and never relays the record."""
 
 ERASING = frozenset({record_pb2.STATUS_KIND_ERASE, record_pb2.STATUS_KIND_ERASE_ENTRY})
 """The status operations that take content away."""
+
+CORRECT: int = record_pb2.STATUS_KIND_CORRECT
+REPAIR: int = record_pb2.STATUS_KIND_REPAIR
+WITHDRAW: int = record_pb2.STATUS_KIND_WITHDRAW
+SUSPEND: int = record_pb2.STATUS_KIND_SUSPEND
+RESUME: int = record_pb2.STATUS_KIND_RESUME
+ACTING = frozenset({CORRECT, REPAIR, WITHDRAW, SUSPEND, RESUME})
+"""The status operations that change what is answered, and leave the content where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +150,7 @@ def fold(entry: Unfolded, find_keys: FindKeys, limits: Limits = DEFAULT_LIMITS) 
     if header.kind == channel_pb2.ENTRY_KIND_MANIFEST:
         return _without_effect(header, "VERDICT_MANIFEST")
     if header.kind == channel_pb2.ENTRY_KIND_STATUS:
-        return _fold_status(entry)
+        return _fold_status(entry, limits)
     if header.kind != channel_pb2.ENTRY_KIND_RECORDS:
         return _without_effect(header, "VERDICT_KIND")
     edition = entry.editions.get(header.catalogue_version)
@@ -283,21 +308,27 @@ def day_of(time_ms: int) -> str:
 # --- Status operations --------------------------------------------------------------------------------------
 
 
-def _fold_status(entry: Unfolded) -> Applied:
+def _fold_status(entry: Unfolded, limits: Limits) -> Applied:
     counts: Counter[OutcomeKey] = Counter()
     header = entry.header
-    for slot in _slots(entry):
-        counts[(ERASED, "") if slot is None else _status_outcome(header, slot[1])] += 1
-    return Applied(header.channel, header.epoch, header.index, counts=dict(counts))
+    acts = {act.place.position for act in acts_in(header, entry.body, limits=limits)}
+    is_public = entry.manifest.disclosure == channel_pb2.DISCLOSURE_CLASS_A
+    barred: list[int] = []
+    for position, slot in enumerate(_slots(entry)):
+        outcome = _status_outcome(header, slot[1], position in acts, is_public) if slot is not None else (ERASED, "")
+        counts[outcome] += 1
+        if outcome[1] in BARRED_CODES:
+            barred.append(position)
+    return Applied(header.channel, header.epoch, header.index, barred=barred, counts=dict(counts))
 
 
-def _status_outcome(header: channel_pb2.EntryHeader, content: bytes) -> OutcomeKey:
+def _status_outcome(header: channel_pb2.EntryHeader, content: bytes, acts: bool, is_public: bool) -> OutcomeKey:
     slot = _status_slot(content)
     if slot is None:
         return REJECTED, "VERDICT_STATUS"
-    if slot.HasField("particulars") or _erasure(header, slot.op) is not None:
-        return APPLIED, ""
-    return REJECTED, "VERDICT_STATUS"
+    if slot.HasField("particulars"):
+        return (REJECTED, "VERDICT_REASON") if is_public and name_a_person(slot.particulars) else (APPLIED, "")
+    return (APPLIED, "") if acts or _erasure(header, slot.op) is not None else (REJECTED, "VERDICT_STATUS")
 
 
 def erasures_in(header: channel_pb2.EntryHeader, body: VerifiedBody | None) -> list[Erasure]:
@@ -321,12 +352,52 @@ def _status_slot(content: bytes) -> record_pb2.StatusSlot | None:
 
 
 def _erasure(header: channel_pb2.EntryHeader, op: record_pb2.StatusOp) -> Erasure | None:
-    target = op.target
-    earlier = (target.epoch, target.index) < (header.epoch, header.index)
-    if op.kind not in ERASING or target.channel != header.channel or not earlier:
-        return None
-    if len(op.commitment) != HASH_BYTES or target.index >= NUMBERS_END:
+    target = _earlier(header, op.target)
+    if op.kind not in ERASING or target is None or len(op.commitment) != HASH_BYTES:
         return None
     if op.kind == record_pb2.STATUS_KIND_ERASE:
-        return Erasure(Place(target.epoch, target.index, target.position), op.commitment)
+        return Erasure(target, op.commitment)
     return Erasure(Place(target.epoch, target.index, WHOLE_ENTRY), op.commitment) if not target.position else None
+
+
+def acts_in(
+    header: channel_pb2.EntryHeader,
+    body: VerifiedBody | None,
+    gone: Collection[int] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> list[Act]:
+    """What an authentic status entry does to earlier records of its own channel, in the order of its slots.
+
+    Acts hold from the moment the entry is stored, as erasures do. gone are the positions whose content was taken away
+    by right, all that are bare where it is None: decision and reason may be erased, and must else be there.
+    """
+    is_status = header.kind == channel_pb2.ENTRY_KIND_STATUS and header.issued_at_unix_ms <= limits.max_time_unix_ms
+    if not is_status or body is None:
+        return []
+    slots = [_status_slot(slot[1]) if slot is not None else None for slot in body.records]
+    lawful = set(body.bare if gone is None else gone)
+    lawful |= {at for at, slot in enumerate(slots) if slot is not None and are_complete(slot.particulars, limits)}
+    ops = [(at, slot.op) for at, slot in enumerate(slots) if slot is not None and slot.HasField("op")]
+    acts = [_act(header, at, op, limits) for at, op in ops if op.particulars_slot - 1 in lawful]
+    return [act for act in acts if act is not None]
+
+
+def _act(header: channel_pb2.EntryHeader, position: int, op: record_pb2.StatusOp, limits: Limits) -> Act | None:
+    is_dated = 0 <= op.effective_at_unix_ms <= limits.max_time_unix_ms
+    target = _earlier(header, op.target)
+    replacement = _earlier(header, op.replacement) if op.HasField("replacement") else None
+    names_another = op.HasField("replacement") and replacement not in (None, target)
+    if op.kind not in ACTING or not is_dated or op.commitment or target is None:
+        return None
+    if names_another != (op.kind == CORRECT) or op.HasField("replacement") != names_another:
+        return None
+    at_ms = op.effective_at_unix_ms or header.issued_at_unix_ms
+    place = Place(header.epoch, header.index, position)
+    return Act(place, op.kind, target, at_ms, op.particulars_slot - 1, replacement)
+
+
+def _earlier(header: channel_pb2.EntryHeader, ref: record_pb2.RecordRef) -> Place | None:
+    """The place of a record of the same channel before an entry; None for any other."""
+    if ref.channel != header.channel or (ref.epoch, ref.index) >= (header.epoch, header.index):
+        return None
+    return Place(ref.epoch, ref.index, ref.position) if ref.index < NUMBERS_END else None

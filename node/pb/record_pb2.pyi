@@ -55,18 +55,20 @@ class RecordRef(_message.Message):
     def __init__(self, channel: _Optional[str] = ..., epoch: _Optional[int] = ..., index: _Optional[int] = ..., position: _Optional[int] = ...) -> None: ...
 
 class StatusOp(_message.Message):
-    __slots__ = ("kind", "target", "commitment", "effective_at_unix_ms", "particulars_slot")
+    __slots__ = ("kind", "target", "commitment", "effective_at_unix_ms", "particulars_slot", "replacement")
     KIND_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
     COMMITMENT_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     PARTICULARS_SLOT_FIELD_NUMBER: _ClassVar[int]
+    REPLACEMENT_FIELD_NUMBER: _ClassVar[int]
     kind: StatusKind
     target: RecordRef
     commitment: bytes
     effective_at_unix_ms: int
     particulars_slot: int
-    def __init__(self, kind: _Optional[_Union[StatusKind, str]] = ..., target: _Optional[_Union[RecordRef, _Mapping]] = ..., commitment: _Optional[bytes] = ..., effective_at_unix_ms: _Optional[int] = ..., particulars_slot: _Optional[int] = ...) -> None: ...
+    replacement: RecordRef
+    def __init__(self, kind: _Optional[_Union[StatusKind, str]] = ..., target: _Optional[_Union[RecordRef, _Mapping]] = ..., commitment: _Optional[bytes] = ..., effective_at_unix_ms: _Optional[int] = ..., particulars_slot: _Optional[int] = ..., replacement: _Optional[_Union[RecordRef, _Mapping]] = ...) -> None: ...
 
 class StatusParticulars(_message.Message):
     __slots__ = ("decision", "reason")

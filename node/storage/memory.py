@@ -17,7 +17,7 @@ from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.merkle import stored_hash_count
 from node.core.receipt import VerifiedReceipt
-from node.core.state import Applied, Erasure, Place
+from node.core.state import Act, Applied, Erasure, Place
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import (
     HeldAddress,
@@ -200,6 +200,10 @@ class MemoryTransaction(MemoryReader):
             del self._state.records.edit()[channel, place]
             if row.in_force:
                 self._settle(channel, [row.key])
+
+    def put_acts(self, channel: str, acts: Iterable[Act]) -> None:
+        for act in acts:
+            self._state.acts.edit().setdefault((channel, act.place), act)
 
     def erase_bodies(self, channel: str, epoch: int) -> None:
         self._drop_records(channel, epoch)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from node.core.channel import Log
 from node.core.entry import origin_of
 from node.core.merkle import HashReader
-from node.core.state import HeldKey, Place
+from node.core.state import Act, HeldKey, Place
 from node.pb import envelope_pb2
 from node.ports import (
     HeldAddress,
@@ -78,6 +78,7 @@ class State:
     records: Table[tuple[str, Place], Record] = field(default_factory=Table)
     keys: Table[tuple[str, bytes], Place] = field(default_factory=Table)
     erasures: Table[tuple[str, Place], bytes] = field(default_factory=Table)
+    acts: Table[tuple[str, Place], Act] = field(default_factory=Table)
     barred: Table[tuple[str, Place], None] = field(default_factory=Table)
     outcomes: Table[tuple[str, int, int, str], int] = field(default_factory=Table)
     heartbeats: Table[str, tuple[HeldHeartbeat, int]] = field(default_factory=Table)
@@ -167,6 +168,21 @@ class MemoryReader:
     def _places_of(self, channel: str, keys: Collection[bytes]) -> list[Place]:
         rows = self._state.records.rows.items()
         return sorted(at[1] for at, record in rows if at[0] == channel and record.key in keys)
+
+    def acts(self, channel: str, place: Place) -> Sequence[Act]:
+        revisions = {place, *self.revisions(channel, place)}
+        return sorted(act for at, act in self._state.acts.rows.items() if at[0] == channel and act.target in revisions)
+
+    def acts_in_force(self, channel: str) -> Mapping[Place, Sequence[Act]]:
+        records = self._state.records.rows
+        held = [act for at, act in sorted(self._state.acts.rows.items()) if at[0] == channel]
+        found: dict[Place, list[Act]] = {}
+        for act in held:
+            target = records.get((channel, act.target))
+            place = self._state.keys.rows.get((channel, target.key)) if target is not None else None
+            if place is not None:
+                found.setdefault(place, []).append(act)
+        return dict(sorted(found.items()))
 
     def records(
         self, subject: str | None = None, channel: str | None = None, limit: int | None = None

@@ -16,7 +16,7 @@ from node.core.channel import HeadAt, Log
 from node.core.entry import origin_of
 from node.core.merkle import EMPTY_ROOT, HASH_BYTES, HashReader
 from node.core.receipt import VerifiedReceipt
-from node.core.state import HeldKey, Place
+from node.core.state import Act, HeldKey, Place
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import (
     HeldAddress,
@@ -92,6 +92,26 @@ _REVISIONS = (
     "SELECT r.epoch, r.entry_index, r.position FROM records r WHERE r.channel_id = :id AND r.natural_key ="
     " (SELECT natural_key FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
     " AND position = :position) ORDER BY r.epoch, r.entry_index, r.position"
+)
+_ACTS = (
+    "SELECT a.epoch, a.entry_index, a.position, a.kind, a.target_epoch, a.target_index, a.target_position, a.at_ms,"
+    " a.particulars, a.new_epoch, a.new_index, a.new_position{0} FROM acts a "
+)
+_BY_PLACE = " ORDER BY a.epoch, a.entry_index, a.position"
+_AT_TARGET = (
+    "{0}.channel_id = a.channel_id AND {0}.epoch = a.target_epoch AND {0}.entry_index = a.target_index"
+    " AND {0}.position = a.target_position"
+)
+_ACTS_ON = (
+    _ACTS.format("") + f"LEFT JOIN records t ON {_AT_TARGET.format('t')} WHERE a.channel_id = :id AND (t.natural_key ="
+    " (SELECT natural_key FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
+    " AND position = :position) OR (a.target_epoch, a.target_index, a.target_position) = (:epoch, :index, :position))"
+    + _BY_PLACE
+)
+_ACTS_IN_FORCE = (
+    _ACTS.format(", r.epoch, r.entry_index, r.position")
+    + f"JOIN records t ON {_AT_TARGET.format('t')} JOIN records r ON r.channel_id = a.channel_id"
+    " AND r.natural_key = t.natural_key AND r.in_force = 1 WHERE a.channel_id = :id" + _BY_PLACE
 )
 _COUNT_ALL = "SELECT COALESCE(SUM(records), 0) FROM logs"
 _COUNT_ONE = "SELECT COALESCE(SUM(records), 0) FROM logs WHERE channel_id = :id"
@@ -287,6 +307,16 @@ class SqlReader:
         at = {"epoch": place.epoch, "index": place.index, "position": place.position}
         return [Place(*row) for row in self._rows(_REVISIONS, id=self._channel_id(channel), **at)]
 
+    def acts(self, channel: str, place: Place) -> Sequence[Act]:
+        at = {"epoch": place.epoch, "index": place.index, "position": place.position}
+        return [_act(row) for row in self._rows(_ACTS_ON, id=self._channel_id(channel), **at)]
+
+    def acts_in_force(self, channel: str) -> Mapping[Place, Sequence[Act]]:
+        found: dict[Place, list[Act]] = {}
+        for row in self._rows(_ACTS_IN_FORCE, id=self._channel_id(channel)):
+            found.setdefault(Place(*row[-3:]), []).append(_act(row))
+        return dict(sorted(found.items()))
+
     def records(
         self, subject: str | None = None, channel: str | None = None, limit: int | None = None
     ) -> Iterator[HeldRecord]:
@@ -465,6 +495,11 @@ def _held_channel(row: _LogRow) -> HeldChannel:
         records=row.records,
         incomplete_bodies=row.incomplete,
     )
+
+
+def _act(row: _Row) -> Act:
+    replacement = Place(*row[9:12]) if row[9] is not None else None
+    return Act(Place(*row[:3]), row[3], Place(*row[4:7]), row[7], row[8], replacement)
 
 
 def _held_entry(row: _Row) -> HeldEntry:

@@ -27,7 +27,7 @@ from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import Limits
 from node.core.merkle import EMPTY_ROOT, stored_hash_count
 from node.core.receipt import VerifiedReceipt
-from node.core.state import Applied, Erasure, RecordInForce
+from node.core.state import Act, Applied, Erasure, RecordInForce
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
 from node.storage.slots import open_held, root_of, settle
@@ -85,6 +85,11 @@ _BARRED = "SELECT position FROM barred" + _OF_ENTRY
 _PUT_ERASURE = (
     "INSERT INTO erasures (channel_id, epoch, entry_index, position, commitment) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (channel_id, epoch, entry_index, position) DO UPDATE SET commitment = excluded.commitment"
+)
+_PUT_ACT = (
+    "INSERT INTO acts (channel_id, epoch, entry_index, position, kind, target_epoch, target_index, target_position,"
+    " at_ms, particulars, new_epoch, new_index, new_position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
 )
 _DROP_ERASURE = "DELETE FROM erasures" + _OF_ENTRY + " AND position = :position"
 _VOID_WHOLE = _DROP_ERASURE.replace(":position", ":whole") + " AND commitment <> :named"
@@ -412,6 +417,12 @@ class SqlTransaction(SqlReader):
             self._change(_PUT_IN_FORCE, id=channel_id, epoch=epoch, index=index, position=position)
             self._count_records(channel_id, {epoch: 1})
 
+    # -- acts
+
+    def put_acts(self, channel: str, acts: Iterable[Act]) -> None:
+        channel_id = self._ensure_channel(channel)
+        self._change_many(_PUT_ACT, [_act_row(channel_id, act) for act in acts])
+
     def erase_bodies(self, channel: str, epoch: int) -> None:
         log = {"id": self._channel_id(channel), "epoch": epoch}
         for statement in (_DROP_BODIES, _DROP_RECORDS, _NO_RECORDS, _MISS_NOTHING):
@@ -518,6 +529,13 @@ class SqlTransaction(SqlReader):
                 self._change(_DROP_REGISTRY_FILE, name=file.name)
         for name, content in sorted(contents.items()):
             self._change(_PUT_REGISTRY_FILE, name=name, content=content)
+
+
+def _act_row(channel_id: int, act: Act) -> tuple[int | None, ...]:
+    at, target, new = act.place, act.target, act.replacement
+    replacement = (None, None, None) if new is None else (new.epoch, new.index, new.position)
+    place = (channel_id, at.epoch, at.index, at.position, act.kind, target.epoch, target.index, target.position)
+    return (*place, act.at_ms, act.particulars, *replacement)
 
 
 def _head_moved(channel: str, expected: int, found: int) -> XinqiaoError:

@@ -7,6 +7,7 @@ of its B-tree. Times are Unix milliseconds UTC. What is signed is stored as the 
     entries, bodies, hashes   the log itself; bodies apart, because they are rewritten when slots are erased
     records                   where a record stands and under which key; its bytes stay in the entry's body
     erasures, barred          which slots may not be kept; erasures also before their target arrives
+    acts                      what status operations do to records, also before their target arrives
 
 Every record that was judged good has a row until it is erased. In force (in_force = 1) is the last of a key at or
 below its cut; the others stand in the background (NULL): what a cut or an erasure is undone with, and what is erased
@@ -164,6 +165,33 @@ class ErasureRow(SQLModel, table=True):
     entry_index: int = Field(primary_key=True, sa_type=BigInteger)
     position: int = Field(primary_key=True, sa_type=BigInteger)
     commitment: bytes = Field(sa_type=LargeBinary)
+
+
+class ActRow(SQLModel, table=True):
+    """What a status operation, at its own place, does to the record at target_*; it may precede its target.
+
+    particulars is the position of decision and reason. Only corrections name a replacement.
+    """
+
+    __tablename__ = "acts"
+    __table_args__ = (
+        Index("acts_target", "channel_id", "target_epoch", "target_index", "target_position"),
+        _CLUSTERED,
+    )
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+    kind: int = Field(sa_type=BigInteger)
+    target_epoch: int = Field(sa_type=BigInteger)
+    target_index: int = Field(sa_type=BigInteger)
+    target_position: int = Field(sa_type=BigInteger)
+    at_ms: int = Field(sa_type=BigInteger)
+    particulars: int = Field(sa_type=BigInteger)
+    new_epoch: int | None = Field(sa_type=BigInteger)
+    new_index: int | None = Field(sa_type=BigInteger)
+    new_position: int | None = Field(sa_type=BigInteger)
 
 
 class BarredRow(SQLModel, table=True):

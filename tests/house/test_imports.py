@@ -9,11 +9,20 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 CORE = ("node.core", "node.pb")
-PORTS = ("node.ports", *CORE)
+PORTS = ("node.ports", "node.held_acts", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering", "node.judging")
 SHARED = (
-    *("node.admission", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing", "node.refusals"),
-    *("node.orders", "node.recovery", "node.sharing", "node.transfers", "node.visiting"),
+    *(
+        "node.admission",
+        "node.conditions",
+        "node.dates",
+        "node.hellos",
+        "node.links",
+        "node.losses",
+        "node.missing",
+        "node.refusals",
+    ),
+    *("node.orders", "node.recovery", "node.refusals", "node.sharing", "node.transfers", "node.visiting"),
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
@@ -22,7 +31,8 @@ OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
 LAYERS: dict[str, tuple[str, ...]] = {
     "node.pb": (),
     "node.core": ("node.pb",),
-    "node.ports": CORE,
+    "node.ports": ("node.held_acts", *CORE),
+    "node.held_acts": CORE,
     # what several duties share: how an entry gets in, which dates cannot be, and what may go out
     "node.admission": PORTS,
     "node.dates": ("node.admission", *PORTS),
@@ -39,7 +49,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.losses": ("node.admission", *PORTS),
     "node.recovery": CORE,
     # another: what an order of the operator comes to
-    "node.orders": ("node.admission", *PORTS),
+    "node.orders": ("node.admission", "node.conditions", *PORTS),
+    # how records stand by the acts on them
+    "node.conditions": PORTS,
     # the duties, which node.py joins: none knows another
     "node.publishing": (*SHARED, *PORTS),
     "node.receiving": (*SHARED, *PORTS),

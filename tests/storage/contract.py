@@ -16,7 +16,19 @@ from node.core.entry import WHOLE_ENTRY, VerifiedEntry, erase_slots, open_body
 from node.core.errors import XinqiaoError
 from node.core.limits import NUMBERS_END, Limits
 from node.core.record import content_hash
-from node.core.state import APPLIED, DUPLICATE, REJECTED, Applied, Erasure, HeldKey, Place
+from node.core.state import (
+    APPLIED,
+    CORRECT,
+    DUPLICATE,
+    REJECTED,
+    REPAIR,
+    SUSPEND,
+    Act,
+    Applied,
+    Erasure,
+    HeldKey,
+    Place,
+)
 from node.pb import channel_pb2
 from node.ports import HeldAlarm, HeldReceipt, HeldRecord, LinkState, RegistryFileRecord, Store
 from tests.builders import (
@@ -683,6 +695,67 @@ class ErasureContract:
         assert dict(store.find_keys(CHANNEL, [key_of("a")])) == {}
         apply(store, put_in_force(second, {0: "a"}))
         assert contents(store.records()) == [b"new"]
+
+
+class ActsContract:
+    """What status operations do to records: kept in whatever order they and their targets came."""
+
+    def test_acts_are_found_by_any_revision_of_their_record_in_order(self, store: Store, writer: ChannelWriter) -> None:
+        entries = [writer.records([b"a1", b"b"]), writer.records([b"a2"])]
+        later = Act(Place(0, 3, 0), REPAIR, Place(0, 1, 0), NOW_MS + 1, 1)
+        other = Act(Place(0, 4, 0), CORRECT, Place(0, 0, 1), NOW_MS, 1, replacement=Place(0, 1, 0))
+        earlier = Act(Place(0, 2, 1), SUSPEND, Place(0, 0, 0), NOW_MS, 0)
+        with store.transaction() as tx:
+            tx.put_acts(CHANNEL, [later, other])
+            tx.put_acts("310000/other", [replace(earlier, kind=REPAIR)])
+        assert list(store.acts(CHANNEL, Place(0, 1, 0))) == [later]
+        assert dict(store.acts_in_force(CHANNEL)) == {}
+        keep(store, *entries)
+        apply(store, put_in_force(entries[0], {0: "a", 1: "b"}))
+        apply(store, put_in_force(entries[1], {0: "a"}, replaces={0: Place(0, 0, 0)}))
+        with store.transaction() as tx:
+            tx.put_acts(CHANNEL, [earlier])
+            assert list(tx.acts(CHANNEL, Place(0, 0, 0))) == [earlier, later]
+        assert list(store.acts(CHANNEL, Place(0, 1, 0))) == [earlier, later]
+        assert list(store.acts(CHANNEL, Place(0, 0, 1))) == [other]
+        assert dict(store.acts_in_force(CHANNEL)) == {Place(0, 0, 1): [other], Place(0, 1, 0): [earlier, later]}
+        assert list(store.acts("310000/none", Place(0, 0, 0))) == []
+
+    def test_an_act_that_is_known_changes_nothing(self, store: Store, writer: ChannelWriter) -> None:
+        keep_and_apply(store, writer.records([b"a"]))
+        act = Act(Place(0, 1, 0), SUSPEND, Place(0, 0, 0), NOW_MS, 1)
+        for again in (act, replace(act, kind=REPAIR)):
+            with store.transaction() as tx:
+                tx.put_acts(CHANNEL, [again])
+        assert list(store.acts(CHANNEL, Place(0, 0, 0))) == [act]
+        assert contents(store.records()) == [b"a"]
+
+    def test_acts_stay_when_a_log_is_left_and_when_their_record_is_erased(
+        self, store: Store, writer: ChannelWriter
+    ) -> None:
+        entry = writer.records([b"a"])
+        keep_and_apply(store, entry)
+        act = Act(Place(0, 1, 0), REPAIR, Place(0, 0, 0), NOW_MS, 1)
+        with store.transaction() as tx:
+            tx.put_acts(CHANNEL, [act])
+            tx.put_erasures(CHANNEL, [erasure_of(entry, 0)])
+            tx.erase_bodies(CHANNEL, 0)
+        assert list(store.acts(CHANNEL, Place(0, 0, 0))) == [act]
+        assert dict(store.acts_in_force(CHANNEL)) == {}
+
+    def test_an_act_on_what_stands_above_a_cut_is_one_on_what_is_in_force_below(
+        self, store: Store, writer: ChannelWriter
+    ) -> None:
+        entries = [writer.records([b"old"]), writer.records([b"new"])]
+        keep(store, *entries)
+        apply(store, put_in_force(entries[0], {0: "a"}))
+        apply(store, put_in_force(entries[1], {0: "a"}, replaces={0: Place(0, 0, 0)}))
+        act = Act(Place(0, 2, 0), REPAIR, Place(0, 1, 0), NOW_MS, 1)
+        with store.transaction() as tx:
+            tx.put_acts(CHANNEL, [act])
+            tx.set_cut(CHANNEL, 0, HeadAt(1, entries[0].root))
+        assert contents(store.records()) == [b"old"]
+        assert dict(store.acts_in_force(CHANNEL)) == {Place(0, 0, 0): [act]}
 
 
 class StandingContract:

@@ -1,0 +1,39 @@
+"""Decision and reason of a status operation: what they must be, and what may not stand in them.
+
+They are the only words of a person that an operation carries, so they are the only ones that can say too much. A
+channel of class A is public: nobody's identity number may stand there, as in its records (FIELD_NEVER_PUBLIC).
+"""
+
+import re
+from unicodedata import normalize
+
+from node.core.identifiers import is_uscc, resident_id_fault
+from node.core.limits import DEFAULT_LIMITS, Limits
+from node.pb import record_pb2
+
+_ID_NUMBER = re.compile(r"(?<![0-9A-Za-z])[0-9]{17}[0-9Xx](?![0-9A-Za-z])")
+_IDEOGRAPHIC_SPACE = "\u3000"
+
+
+def fault_of(text: str, max_chars: int) -> str:
+    """What is wrong with a decision's number or a reason; empty where nothing is."""
+    if not text.strip():
+        return "it is missing"
+    if len(text) > max_chars:
+        return f"it has {len(text)} characters, at most {max_chars} are allowed"
+    if not all(each.isprintable() or each == _IDEOGRAPHIC_SPACE for each in text):
+        return "it holds a line break or another character that cannot be shown"
+    return ""
+
+
+def are_complete(particulars: record_pb2.StatusParticulars, limits: Limits = DEFAULT_LIMITS) -> bool:
+    """Whether decision and reason are both there, within the limits and readable."""
+    decision, reason = limits.max_decision_chars, limits.max_reason_chars
+    return not fault_of(particulars.decision, decision) and not fault_of(particulars.reason, reason)
+
+
+def name_a_person(particulars: record_pb2.StatusParticulars) -> bool:
+    """Whether decision or reason hold the identity number of a natural person, in whatever width it is written."""
+    text = normalize("NFKC", f"{particulars.decision} {particulars.reason}")
+    found = [number.upper() for number in _ID_NUMBER.findall(text)]
+    return any(resident_id_fault(number) is None and not is_uscc(number) for number in found)
