@@ -3,12 +3,14 @@
 Reading changes nothing. Every answer rests on entries that were verified before they were stored.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 
 from node.admission import is_own
+from node.conditions import Conditions
 from node.core import merkle
+from node.core.acts import Condition
 from node.core.catalogue import Item
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
@@ -20,12 +22,13 @@ from node.ports import Clock, HeldAlarm, HeldChannel, HeldReceipt, HeldRecord, S
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One record in force with its values by column code and the freshness of its channel."""
+    """One record with how it stands, its values by column code while it is in force, the freshness of its channel."""
 
     held: HeldRecord
     record: record_pb2.Record
     values: Mapping[str, str]
     fresh_at_ms: int
+    condition: Condition
 
 
 class Answering:
@@ -36,13 +39,15 @@ class Answering:
         self._store = store
         self._clock = clock
         self._limits = limits
+        self.conditions = Conditions(store, clock, limits)
 
     # -- records ------------------------------------------------------------------------------------
 
-    def records(self, subject: str, channel: str, limit: int) -> Iterator[Answer]:
+    def records(self, subject: str, channel: str, limit: int, *, everything: bool = False) -> Iterator[Answer]:
         """Records in force by subject, by channel or all; raises CHANNEL_UNKNOWN. limit 0 means all.
 
-        One that is dated in the future has no effect before its date.
+        One that is dated in the future has no effect before its date. everything: also those that are suspended,
+        repaired, withdrawn or corrected, without their values.
         """
         if channel and self._store.channel(channel) is None:
             raise XinqiaoError("CHANNEL_UNKNOWN", channel=channel)
@@ -51,15 +56,25 @@ class Answering:
         in_effect = (
             held for held in self._store.records(subject or None, channel or None) if held.issued_at_ms <= now_ms
         )
-        for held in islice(in_effect, limit or None):
-            yield self._answer(held, fresh.get(held.channel, 0))
+        standing = ((held, found) for held, found in self._standing(in_effect) if everything or found.is_answered)
+        for held, found in islice(standing, limit or None):
+            yield self._answer(held, fresh.get(held.channel, 0), found)
 
-    def _answer(self, held: HeldRecord, fresh_at_ms: int) -> Answer:
+    def _standing(self, records: Iterable[HeldRecord]) -> Iterator[tuple[HeldRecord, Condition]]:
+        """Each record with how it stands; they come channel by channel, so that the acts of one are read at a time."""
+        for channel, group in groupby(records, key=lambda held: held.channel):
+            found = self.conditions.in_force(channel)
+            for held in group:
+                yield held, found.get(held.place) or Condition()
+
+    def _answer(self, held: HeldRecord, fresh_at_ms: int, found: Condition) -> Answer:
+        if not found.is_answered:
+            return Answer(held, record_pb2.Record(), {}, fresh_at_ms, found)
         parsed = parse_record(held.record)
         item = self._item(parsed.item)
         codes = {field.number: field.code for field in item.fields} if item is not None else {}
         values = {codes.get(number, str(number)): text for number, text in parsed.values.items()}
-        return Answer(held, record_pb2.Record.FromString(held.record), values, fresh_at_ms)
+        return Answer(held, record_pb2.Record.FromString(held.record), values, fresh_at_ms, found)
 
     def _item(self, item: str) -> Item | None:
         editions = sorted(self._view.editions.values(), key=lambda edition: edition.version, reverse=True)
@@ -104,8 +119,9 @@ class Answering:
         return "awaiting cut" if closed else "open"
 
     def record_count(self, channel: str | None = None) -> int:
-        """Records in force."""
-        return self._store.record_count(channel)
+        """Records in force that are answered."""
+        held = {each.log.channel for each in self._store.channels()} if channel is None else {channel}
+        return self._store.record_count(channel) - sum(map(self.conditions.stopped_count, held))
 
     def alarms(self) -> Sequence[HeldAlarm]:
         """What a person should look at, newest first."""
@@ -118,7 +134,7 @@ class Answering:
             head=head,
             applied_size=held.applied_size,
             manifest=held.manifest,
-            records=self._store.record_count(held.log.channel),
+            records=self.record_count(held.log.channel),
             state=self.state_of(held),
             fresh_at_unix_ms=held.fresh_at_ms,
             audience_nodes=self.audience(held),

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from node.admission import Admission, is_own, lane_of, raise_cut, root_at
+from node.conditions import Conditions
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core.audience import manifest_defect
@@ -33,7 +34,7 @@ from node.core.rules import VERSION_1
 from node.core.state import HeldKey, Place, disclosure_letter
 from node.dates import Dates
 from node.losses import REASON, Loss, Losses, tell_losses
-from node.orders import Orders
+from node.orders import Orders, act_op
 from node.pb import channel_pb2, record_pb2
 from node.ports import (
     Clock,
@@ -82,7 +83,7 @@ class Publishing:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._recovery: Recovery | None = None
         self._losses = Losses(view, store, has_answered, limits)
-        self._orders = Orders(store, limits)
+        self._orders = Orders(view, store, Conditions(store, clock, limits), limits)
         self._signed: dict[ChannelEpoch, HeadAt] = {}
         self._looked_above: dict[ChannelEpoch, HeadAt] = {}
 
@@ -376,6 +377,7 @@ class Publishing:
         Who comes late gets none of them, cannot tell which record they were, and must not answer an older one.
         """
         particulars = record_pb2.StatusParticulars(decision=decision, reason=reason)
+        self._orders.check(channel, place, particulars)
         async with self._lock(channel):
             held = await self._open_channel(channel)
             ops = self._orders.erasing(channel, place)
@@ -384,6 +386,21 @@ class Publishing:
             for start in range(0, len(ops), room):
                 held = await self._append_status(held.log, ops[start : start + room], particulars)
             return held
+
+    async def act(self, channel: str, place: Place, kind: int, decision: str, reason: str) -> tuple[HeldChannel, bool]:
+        """Write the status entry that repairs, withdraws, suspends or resumes a record in force.
+
+        Returns the channel, and whether there is one entry more: the same decision again changes nothing. Raises
+        RECORD_UNKNOWN, RECORD_NOT_OURS, RECORD_STATE, ARGUMENT_INVALID, VERDICT_REASON.
+        """
+        particulars = record_pb2.StatusParticulars(decision=decision, reason=reason)
+        self._orders.check(channel, place, particulars)
+        async with self._lock(channel):
+            held = await self._open_channel(channel)
+            if self._orders.find(channel, place, kind, decision) is not None:
+                return held, False
+            op = act_op(channel, place, kind)
+            return await self._append_status(held.log, [op], particulars), True
 
     async def _append_status(
         self, log: Log, ops: Sequence[record_pb2.StatusOp], particulars: record_pb2.StatusParticulars

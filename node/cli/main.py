@@ -14,6 +14,7 @@ from node.cli import (
     lifecycle,
     publishing,
     reading,
+    record,
     rules,
     simulate,
 )
@@ -53,6 +54,7 @@ def main() -> None:
     Hand out a form:     xinqiao template ITEM -o FILE.xlsx
     See what is asked:   xinqiao catalogue list | show ITEM | diff ; xinqiao rules list
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
+    Act on a record:     xinqiao record repair|withdraw|suspend|resume REF --decision DOCNO --reason TEXT
     Find what is wrong:  xinqiao doctor ; see what ends soon: xinqiao forecast
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX
     Run a registry:      xinqiao registry --help
@@ -62,6 +64,10 @@ def main() -> None:
     """
 
 
-for group in (lifecycle, channels, publishing, reading, doctor, forecast, rules, catalogue, evidence, keys, simulate):
+GROUPS = (
+    *(lifecycle, channels, publishing, record, reading, doctor),
+    *(forecast, rules, catalogue, evidence, keys, simulate),
+)
+for group in GROUPS:
     for command in group.COMMANDS:
         main.add_command(command)

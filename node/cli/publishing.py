@@ -1,4 +1,4 @@
-"""`xinqiao publish` and `xinqiao record`: bring files into a channel, take records back."""
+"""`xinqiao publish` and `xinqiao template`: bring files into a channel."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -6,14 +6,13 @@ from pathlib import Path
 import click
 
 from node.cli.channels import CHANNEL_HELP
-from node.cli.evidence import EPOCH_HELP, INDEX_HELP, POSITION_HELP
-from node.cli.terminal import Command, Group, admin, as_document, options, plain, progress, result, say, show_error
+from node.cli.terminal import Command, admin, as_document, options, plain, progress, result, say, show_error
 from node.core.errors import XinqiaoError, from_refusal
 from node.core.limits import DEFAULT_LIMITS
 from node.ingest.headings import Headings
 from node.ingest.rejections import RejectionFile
 from node.pb import admin_service_pb2 as pb
-from node.pb import envelope_pb2, record_pb2
+from node.pb import envelope_pb2
 from node.rpc.admin_client import AdminClient
 from node.texts import language, told, told_together, words
 
@@ -155,33 +154,4 @@ def template(item: str, output: Path) -> None:
     result({"file": str(output), "item": item, "edition": edition.version})
 
 
-@click.group("record", cls=Group)
-@options
-def record() -> None:
-    """Act on single records of this node's channels."""
-
-
-@record.command("erase")
-@click.argument("channel", help=CHANNEL_HELP)
-@click.argument("index", type=int, help=INDEX_HELP)
-@click.argument("position", type=int, help=POSITION_HELP)
-@click.option("--epoch", default=0, help=EPOCH_HELP)
-@click.option("--decision", required=True, metavar="TEXT", help="Number of the deciding document.")
-@click.option("--reason", required=True, metavar="TEXT", help="Reason in the words of the decision.")
-@options
-def erase(channel: str, index: int, position: int, epoch: int, decision: str, reason: str) -> None:
-    """Erase a record of this node, with all of its revisions, at every holder; every other proof still holds.
-
-    `xinqiao records` names a record's place as EPOCH/INDEX/POSITION. What is erased does not come back by itself;
-    take it out of your source files, too: published again, the row is a new record.
-    """
-    if not decision.strip() or not reason.strip():
-        raise XinqiaoError("ARGUMENT_INVALID", argument="--decision, --reason", detail="both must be given")
-    ref = record_pb2.RecordRef(channel=channel, epoch=epoch, index=index, position=position)
-    with admin() as node:
-        head = node.erase(pb.EraseRecordRequest(ref=ref, decision=decision, reason=reason)).head
-    say(words("erased; entry {index} of {channel} tells every holder", index=head.size - 1, channel=head.channel))
-    result(plain(head))
-
-
-COMMANDS = (publish, record, template)
+COMMANDS = (publish, template)

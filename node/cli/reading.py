@@ -1,5 +1,7 @@
 """`xinqiao status | peers | records`: how the node stands and what it holds."""
 
+from collections import Counter
+
 import click
 
 from node.cli.terminal import (
@@ -18,7 +20,10 @@ from node.cli.terminal import (
 )
 from node.core.errors import from_refusal
 from node.pb import admin_service_pb2 as pb
+from node.pb import record_pb2
 from node.texts import phrase, term, told, words
+
+IN_FORCE = "in force"
 
 
 @click.command("status", cls=Command)
@@ -99,18 +104,27 @@ def _peer(peer: pb.Peer) -> list[object]:
     "--channel", "channel_name", default="", metavar="CHANNEL", help="Full name of the only channel to look in."
 )
 @click.option("--limit", default=0, metavar="COUNT", help="At most that many; 0 for all.")
+@click.option("--all", "everything", is_flag=True, help="Suspended, repaired, withdrawn and corrected ones, too.")
 @options
-def records(subject: str, channel_name: str, limit: int) -> None:
+def records(subject: str, channel_name: str, limit: int, everything: bool) -> None:
     """List records in force by subject, by channel, or both.
 
-    Each is headed by its place, CHANNEL EPOCH/INDEX/POSITION, which `prove` and `record erase` take.
+    Each is headed by its place, CHANNEL EPOCH/INDEX/POSITION, which `prove`, `rules explain`, `record repair` and
+    others take. Decisions that changed how it stands follow its values; a record that is not in force is shown without
+    them.
     """
     if not subject and not channel_name:
         raise click.UsageError(words("give --subject, --channel, or both"))
     with admin() as node:
-        answers = node.records(pb.ListRecordsRequest(subject=subject, channel=channel_name, limit=limit))
-        found = [_show(record) for record in answers]
-    say(words("records in force: {count}", count=len(found)))
+        request = pb.ListRecordsRequest(subject=subject, channel=channel_name, limit=limit, all=everything)
+        states: Counter[str] = Counter()
+        found = []
+        for record in node.records(request):
+            states[_state(record)] += 1
+            found.append(_show(record))
+    say(words("records in force: {count}", count=states.pop(IN_FORCE, 0)))
+    for state, count in sorted(states.items()):
+        say(words("  {state}: {count}", state=term(state), count=count))
     result({"records": found})
 
 
@@ -120,10 +134,37 @@ def _show(record: pb.HeldRecord) -> dict[str, object] | None:
         return shown | {"values": {value.column: value.text for value in record.values}}
     ref = record.ref
     place = f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}"
-    say(words("{place}  published {time} UTC", place=place, time=when(record.issued_at_unix_ms)))
+    published = {"place": place, "time": when(record.issued_at_unix_ms)}
+    state = _state(record)
+    if state == IN_FORCE:
+        say(words("{place}  published {time} UTC", **published))
+    else:
+        say(words("{place}  published {time} UTC: {state}", **published, state=term(state)))
     for value in record.values:
         say(f"    {value.column:<17} {value.text}")
+    for act in record.acts:
+        _show_act(act)
     return None
+
+
+def _state(record: pb.HeldRecord) -> str:
+    """How a record stands; a node that was started before an upgrade knows of no other way than in force."""
+    return record.state or IN_FORCE
+
+
+def _show_act(act: pb.RecordAct) -> None:
+    kind = record_pb2.StatusKind.Name(act.kind).removeprefix("STATUS_KIND_").lower()
+    named = {
+        "act": term(kind),
+        "time": when(act.at_unix_ms),
+        "decision": act.decision or "-",
+        "reason": act.reason or "-",
+    }
+    say(words("    {act} {time} UTC, decision {decision}: {reason}", **named))
+    if act.HasField("replacement"):
+        ref = act.replacement
+        place = f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}"
+        say(words("    replaced by {place}", place=place))
 
 
 COMMANDS = (status, peers, records)

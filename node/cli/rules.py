@@ -14,6 +14,7 @@ from node.texts import is_chinese, joined, term, told, words
 
 VERSION_HELP = "Edition of the rules; the one in force unless given."
 JUDGED_BY_HELP = "Edition to judge by; the one that the record's entry names unless given."
+REF_HELP = "Place of the record as `xinqiao records` heads it."
 _REF = re.compile(r"([0-9a-z-]+/[^\s]+?)[\s/]+(\d{1,18})/(\d{1,18})/(\d{1,9})")
 
 
@@ -91,7 +92,7 @@ def _value(value: object) -> str:
 
 
 @rules.command("explain", cls=Command)
-@click.argument("ref", nargs=-1, required=True, help="Place of the record as `xinqiao records` heads it.")
+@click.argument("ref", nargs=-1, required=True, help=REF_HELP)
 @click.option("--version", default="", metavar="VERSION", help=JUDGED_BY_HELP)
 @options
 def explain(ref: tuple[str, ...], version: str) -> None:

@@ -329,30 +329,52 @@ class GetCatalogueResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., edition: _Optional[bytes] = ..., known_versions: _Optional[_Iterable[str]] = ..., version_in_force: _Optional[str] = ...) -> None: ...
 
 class ListRecordsRequest(_message.Message):
-    __slots__ = ("subject", "channel", "limit")
+    __slots__ = ("subject", "channel", "limit", "all")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
     subject: str
     channel: str
     limit: int
-    def __init__(self, subject: _Optional[str] = ..., channel: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    all: bool
+    def __init__(self, subject: _Optional[str] = ..., channel: _Optional[str] = ..., limit: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class RecordAct(_message.Message):
+    __slots__ = ("kind", "decision", "reason", "at_unix_ms", "operation", "replacement")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    REPLACEMENT_FIELD_NUMBER: _ClassVar[int]
+    kind: _record_pb2.StatusKind
+    decision: str
+    reason: str
+    at_unix_ms: int
+    operation: _record_pb2.RecordRef
+    replacement: _record_pb2.RecordRef
+    def __init__(self, kind: _Optional[_Union[_record_pb2.StatusKind, str]] = ..., decision: _Optional[str] = ..., reason: _Optional[str] = ..., at_unix_ms: _Optional[int] = ..., operation: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., replacement: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ...) -> None: ...
 
 class HeldRecord(_message.Message):
-    __slots__ = ("ref", "record", "issued_at_unix_ms", "received_at_unix_ms", "fresh_at_unix_ms", "values")
+    __slots__ = ("ref", "record", "issued_at_unix_ms", "received_at_unix_ms", "fresh_at_unix_ms", "values", "state", "acts")
     REF_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     ISSUED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     FRESH_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ACTS_FIELD_NUMBER: _ClassVar[int]
     ref: _record_pb2.RecordRef
     record: _record_pb2.Record
     issued_at_unix_ms: int
     received_at_unix_ms: int
     fresh_at_unix_ms: int
     values: _containers.RepeatedCompositeFieldContainer[ColumnValue]
-    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., record: _Optional[_Union[_record_pb2.Record, _Mapping]] = ..., issued_at_unix_ms: _Optional[int] = ..., received_at_unix_ms: _Optional[int] = ..., fresh_at_unix_ms: _Optional[int] = ..., values: _Optional[_Iterable[_Union[ColumnValue, _Mapping]]] = ...) -> None: ...
+    state: str
+    acts: _containers.RepeatedCompositeFieldContainer[RecordAct]
+    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., record: _Optional[_Union[_record_pb2.Record, _Mapping]] = ..., issued_at_unix_ms: _Optional[int] = ..., received_at_unix_ms: _Optional[int] = ..., fresh_at_unix_ms: _Optional[int] = ..., values: _Optional[_Iterable[_Union[ColumnValue, _Mapping]]] = ..., state: _Optional[str] = ..., acts: _Optional[_Iterable[_Union[RecordAct, _Mapping]]] = ...) -> None: ...
 
 class ColumnValue(_message.Message):
     __slots__ = ("column", "text")
@@ -521,6 +543,26 @@ class EraseRecordResponse(_message.Message):
     HEAD_FIELD_NUMBER: _ClassVar[int]
     head: _channel_pb2.Head
     def __init__(self, head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ...) -> None: ...
+
+class ActOnRecordRequest(_message.Message):
+    __slots__ = ("ref", "kind", "decision", "reason")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ref: _record_pb2.RecordRef
+    kind: _record_pb2.StatusKind
+    decision: str
+    reason: str
+    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., kind: _Optional[_Union[_record_pb2.StatusKind, str]] = ..., decision: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ActOnRecordResponse(_message.Message):
+    __slots__ = ("head", "is_written")
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    IS_WRITTEN_FIELD_NUMBER: _ClassVar[int]
+    head: _channel_pb2.Head
+    is_written: bool
+    def __init__(self, head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., is_written: _Optional[bool] = ...) -> None: ...
 
 class ProveRequest(_message.Message):
     __slots__ = ("ref",)

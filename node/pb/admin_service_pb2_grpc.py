@@ -95,6 +95,11 @@ class AdminServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.EraseRecordRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.EraseRecordResponse.FromString,
                 _registered_method=True)
+        self.ActOnRecord = channel.unary_unary(
+                '/xinqiao.v1.AdminService/ActOnRecord',
+                request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ActOnRecordRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ActOnRecordResponse.FromString,
+                _registered_method=True)
         self.Prove = channel.unary_unary(
                 '/xinqiao.v1.AdminService/Prove',
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ProveRequest.SerializeToString,
@@ -216,6 +221,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ActOnRecord(self, request, context):
+        """ActOnRecord writes the status entry that repairs, withdraws, suspends or resumes a record of this node.
+        NOT_FOUND, PERMISSION_DENIED for a record of another node, FAILED_PRECONDITION for what may not follow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Prove(self, request, context):
         """Prove builds the evidence bundle of one record.
         """
@@ -321,6 +334,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.EraseRecord,
                     request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.EraseRecordRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.EraseRecordResponse.SerializeToString,
+            ),
+            'ActOnRecord': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActOnRecord,
+                    request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ActOnRecordRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ActOnRecordResponse.SerializeToString,
             ),
             'Prove': grpc.unary_unary_rpc_method_handler(
                     servicer.Prove,
@@ -678,6 +696,33 @@ class AdminService:
             '/xinqiao.v1.AdminService/EraseRecord',
             xinqiao_dot_v1_dot_admin__service__pb2.EraseRecordRequest.SerializeToString,
             xinqiao_dot_v1_dot_admin__service__pb2.EraseRecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActOnRecord(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.AdminService/ActOnRecord',
+            xinqiao_dot_v1_dot_admin__service__pb2.ActOnRecordRequest.SerializeToString,
+            xinqiao_dot_v1_dot_admin__service__pb2.ActOnRecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -92,6 +92,10 @@ class AdminClient:
         """Erase one record everywhere."""
         return self._call(pb.EraseRecordResponse, self._stub.EraseRecord, request)
 
+    def act(self, request: pb.ActOnRecordRequest) -> pb.ActOnRecordResponse:
+        """Change how one record stands."""
+        return self._call(pb.ActOnRecordResponse, self._stub.ActOnRecord, request)
+
     def prove(self, request: pb.ProveRequest) -> bytes:
         """The evidence bundle of a record."""
         return self._call(pb.ProveResponse, self._stub.Prove, request).bundle

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import grpc
 import grpc.aio
 
+from node.answering import Answer
 from node.core.catalogue import Item, in_order
 from node.core.diagnosis import Finding
 from node.core.doubts import Tally
@@ -18,7 +19,7 @@ from node.core.membership import Standing
 from node.core.record import Batch, Outcome, Rejection, Sheet
 from node.core.registry_targets import catalogue_path
 from node.core.rules import Law
-from node.core.state import Place, day_of, disclosure_letter
+from node.core.state import ACTING, CORRECT, Act, Place, day_of, disclosure_letter
 from node.core.workdays import china_day
 from node.node import Node
 from node.pb import admin_service_pb2 as pb
@@ -270,25 +271,41 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     ) -> AsyncIterator[pb.ListRecordsResponse]:
         """Records in force, some hundred a message."""
         try:
-            answers = self._node.answering.records(request.subject, request.channel, request.limit)
+            answering = self._node.answering
+            answers = answering.records(request.subject, request.channel, request.limit, everything=request.all)
             piece = pb.ListRecordsResponse()
             for answer in answers:
-                piece.records.append(
-                    pb.HeldRecord(
-                        ref=_ref(answer.held.channel, answer.held.place),
-                        record=answer.record,
-                        issued_at_unix_ms=answer.held.issued_at_ms,
-                        received_at_unix_ms=answer.held.received_at_ms,
-                        fresh_at_unix_ms=answer.fresh_at_ms,
-                        values=[pb.ColumnValue(column=code, text=text) for code, text in answer.values.items()],
-                    )
-                )
+                piece.records.append(self._held_record(answer))
                 if len(piece.records) >= RECORDS_PER_MESSAGE:
                     yield piece
                     piece = pb.ListRecordsResponse()
             yield piece
         except XinqiaoError as error:
             await refuse(context, error)
+
+    def _held_record(self, answer: Answer) -> pb.HeldRecord:
+        channel = answer.held.channel
+        return pb.HeldRecord(
+            ref=_ref(channel, answer.held.place),
+            record=answer.record if answer.condition.is_answered else None,
+            issued_at_unix_ms=answer.held.issued_at_ms,
+            received_at_unix_ms=answer.held.received_at_ms,
+            fresh_at_unix_ms=answer.fresh_at_ms,
+            values=[pb.ColumnValue(column=code, text=text) for code, text in answer.values.items()],
+            state=answer.condition.state.value,
+            acts=[self._record_act(channel, act) for act in answer.condition.acts],
+        )
+
+    def _record_act(self, channel: str, act: Act) -> pb.RecordAct:
+        told = self._node.answering.conditions.particulars(channel, act)
+        return pb.RecordAct(
+            kind=record_pb2.StatusKind.Name(act.kind),
+            decision=told.decision,
+            reason=told.reason,
+            at_unix_ms=act.at_ms,
+            operation=_ref(channel, act.place),
+            replacement=_ref(channel, act.replacement) if act.replacement is not None else None,
+        )
 
     async def ListRules(self, request: pb.ListRulesRequest, context: Context) -> pb.ListRulesResponse:  # noqa: N802
         """The rules of an edition."""
@@ -317,6 +334,21 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         except XinqiaoError as error:
             await refuse(context, error)
         return pb.EraseRecordResponse(head=self._node.answering.summary(held).head)
+
+    async def ActOnRecord(  # noqa: N802
+        self, request: pb.ActOnRecordRequest, context: Context
+    ) -> pb.ActOnRecordResponse:
+        """Write the status entry that changes how one record stands."""
+        ref = request.ref
+        place = Place(ref.epoch, ref.index, ref.position)
+        order = (request.kind, request.decision, request.reason)
+        try:
+            if request.kind not in ACTING - {CORRECT}:
+                raise XinqiaoError("ARGUMENT_INVALID", argument="kind", detail="it is none that can be ordered")
+            held, is_written = await self._node.publishing.act(ref.channel, place, *order)
+        except XinqiaoError as error:
+            await refuse(context, error)
+        return pb.ActOnRecordResponse(head=self._node.answering.summary(held).head, is_written=is_written)
 
     async def Prove(self, request: pb.ProveRequest, context: Context) -> pb.ProveResponse:  # noqa: N802
         """The evidence bundle of one record."""

@@ -76,10 +76,10 @@ def test_what_cannot_be_published_is_refused_by_name_and_changes_nothing() -> No
         assert await refused(publishing.publish("310000/none", [row(1)])) == "CHANNEL_UNKNOWN"
         assert await refused(publishing.set_audience("310000/none", parse_audience("everyone"))) == "CHANNEL_UNKNOWN"
         assert await refused(network["310115"].publishing.publish(BASE, [row(1)])) == "CHANNEL_NOT_OURS"
-        assert await refused(network["310115"].publishing.erase(BASE, Place(0, 1, 0), "x", "y")) == "CHANNEL_NOT_OURS"
+        assert await refused(network["310115"].publishing.erase(BASE, Place(0, 1, 0), "x", "y")) == "RECORD_NOT_OURS"
         for place in (Place(0, 1, 9), Place(0, 9, 0), Place(1, 0, 0), Place(0, 0, 0)):
             assert await refused(publishing.erase(BASE, place, "x", "y")) == "RECORD_UNKNOWN"
-        assert await refused(publishing.erase(BASE, Place(0, 1, 0), "x", "因" * 70_000)) == "ENTRY_SIZE"
+        assert await refused(publishing.erase(BASE, Place(0, 1, 0), "x", "因" * 70_000)) == "ARGUMENT_INVALID"
         too_many = [row(1, f"名{number}") for number in range(DEFAULT_LIMITS.max_records_per_entry + 1)]
         assert await refused(publishing.publish(BASE, too_many)) == "ENTRY_HEADER"
         assert store.channels() == before
