@@ -53,6 +53,7 @@ from node.rpc.registry_port import RegistryPort
 from node.rpc.rotation import HomeRotation
 from node.scheduler import Scheduler, Tick
 from node.storage.examining import examine
+from node.storage.passed_rows import TemporaryPassedRows
 from node.storage.sidecar import FileSidecar
 from node.storage.sqlite import SqliteStore
 from node.storage.writer import ThreadWriter
@@ -417,6 +418,7 @@ class App:
 
         return AdminTools(
             read_batches=self._read_batches,
+            new_passed_rows=TemporaryPassedRows,
             build_evidence=build_evidence,
             rotation=rotation,
             foresee=self._foreseeing(node).within,

@@ -14,7 +14,7 @@ restored from a backup: nothing is appended until our peers have given our own h
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from node.admission import Admission, is_own, lane_of, raise_cut, root_at
@@ -22,18 +22,19 @@ from node.conditions import Conditions
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core.audience import manifest_defect
-from node.core.catalogue import Edition, Item
+from node.core.catalogue import Edition
 from node.core.channel import HeadAt, Log, advance, check_channel_name
 from node.core.entry import SALT_BYTES, SignedEntry, build_body
 from node.core.errors import XinqiaoError
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
-from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection, parse_record
+from node.core.record import Candidate, Outcome
 from node.core.rules import VERSION_1
-from node.core.state import HeldKey, Place, disclosure_letter
+from node.core.state import Place, disclosure_letter
 from node.dates import Dates
 from node.losses import REASON, Loss, Losses, tell_losses
+from node.novelty import Novelty, PassedRows, Revision
 from node.orders import Orders, act_op
 from node.pb import channel_pb2, record_pb2
 from node.ports import (
@@ -82,6 +83,7 @@ class Publishing:
         self._dates = dates
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._recovery: Recovery | None = None
+        self._novelty = Novelty(view, store, clock, limits)
         self._losses = Losses(view, store, has_answered, limits)
         self._orders = Orders(view, store, Conditions(store, clock, limits), limits)
         self._signed: dict[ChannelEpoch, HeadAt] = {}
@@ -317,51 +319,24 @@ class Publishing:
         """
         async with self._lock(channel):
             held = await self._open_channel(channel)
-            now_ms = self._clock.now_ms()
             item = self._edition().item(held.manifest.item)
-            allowed, outcomes = self._split_by_authority(item, candidates, now_ms)
-            fresh, known = self._split_by_novelty(channel, allowed)
+            fresh, outcomes = self._novelty.sort(channel, item, candidates)
             if fresh:
                 records = [candidate.record for candidate in fresh]
                 await self._append_records(held.log, records, held.manifest, rules_version or VERSION_1.version)
-            return sorted([*outcomes, *known], key=lambda outcome: outcome.row)
+            return outcomes
 
-    def _split_by_authority(
-        self, item: Item, candidates: Sequence[Candidate], now_ms: int
-    ) -> tuple[list[Candidate], list[Outcome]]:
-        member = self._view.members.active(self._view.me)
-        allowed, refused = [], []
-        for candidate in candidates:
-            if not candidate.authority or member.may_speak_for(candidate.authority, now_ms):
-                allowed.append(candidate)
-            else:
-                refused.append(_not_for_us(self._view.me, item, candidate))
-        return allowed, refused
+    def check(
+        self, channel: str, candidates: Sequence[Candidate], passed: PassedRows
+    ) -> tuple[list[Outcome], Iterator[Revision]]:
+        """What `publish` would answer after the rows that a dry run has passed, and what it would revise.
 
-    def _split_by_novelty(self, channel: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Outcome]]:
-        held = self._store.find_keys(channel, [candidate.key for candidate in candidates])
-        dormant = {candidate.key for candidate in candidates if self._is_dormant(channel, candidate, held)}
-        current = {key: record.content_hash for key, record in held.items()}
-        fresh, outcomes = [], []
-        for candidate in candidates:
-            before = current.get(candidate.key)
-            if before == candidate.content_hash and candidate.key not in dormant:
-                outcomes.append(Outcome(candidate.row, OutcomeKind.DUPLICATE))
-                continue
-            kind = OutcomeKind.ACCEPTED if before is None else OutcomeKind.REVISED
-            outcomes.append(Outcome(candidate.row, kind))
-            current[candidate.key] = candidate.content_hash
-            dormant.discard(candidate.key)
-            fresh.append(candidate)
-        return fresh, outcomes
-
-    def _is_dormant(self, channel: str, candidate: Candidate, held: Mapping[bytes, HeldKey]) -> bool:
-        """Whether a record was published by a clock that was ahead: the same one with its true date takes its place."""
-        known = held.get(candidate.key)
-        is_same = known is not None and known.content_hash == candidate.content_hash
-        record = self._store.record(channel, known.place) if known is not None and is_same else None
-        latest_ms = self._clock.now_ms() + self._limits.max_clock_skew_ms
-        return record is not None and record.issued_at_ms > latest_ms
+        Writes nothing. The revisions are looked up as they are asked for.
+        """
+        item = self._edition().item(self.channel_to_publish(channel).manifest.item)
+        fresh, outcomes = self._novelty.sort(channel, item, candidates, passed)
+        passed.add(fresh)
+        return outcomes, self._novelty.revisions(channel, item, candidates, outcomes)
 
     async def _append_records(
         self, log: Log, records: Sequence[bytes], manifest: channel_pb2.Manifest, rules_version: str
@@ -530,11 +505,3 @@ class Publishing:
         if edition is None:
             raise XinqiaoError("VERDICT_CATALOGUE", version="in force")
         return edition
-
-
-def _not_for_us(node: str, item: Item, candidate: Candidate) -> Outcome:
-    """The outcome of a record of an authority that this node's descriptor does not list."""
-    defect = Defect("VERDICT_AUTHORITY", item.key_authority, {"origin": node, "authority": candidate.authority})
-    fields = item.by_number
-    values = {fields[number].code: text for number, text in parse_record(candidate.record).values.items()}
-    return Outcome(candidate.row, OutcomeKind.REJECTED, Rejection(candidate.row, (defect,), values))

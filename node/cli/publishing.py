@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import click
 
@@ -14,9 +15,14 @@ from node.ingest.rejections import RejectionFile
 from node.pb import admin_service_pb2 as pb
 from node.pb import envelope_pb2
 from node.rpc.admin_client import AdminClient
-from node.texts import language, told, told_together, words
+from node.texts import joined, language, told, told_together, words
 
 COUNTED = "{file}: {rows} rows: {accepted} accepted, {revised} revised, {duplicate} duplicate, {rejected} rejected"
+TRIED = (
+    "{file}: of {rows} rows would be: {accepted} accepted, {revised} revised, {duplicate} duplicate,"
+    " {rejected} rejected"
+)
+REVISIONS_SHOWN = 20
 
 
 @click.command("publish", cls=Command)
@@ -28,10 +34,11 @@ COUNTED = "{file}: {rows} rows: {accepted} accepted, {revised} revised, {duplica
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Workbooks (xlsx), CSV or JSON lines; one after the other.",
 )
+@click.option("--check", is_flag=True, help="Judge every row and write nothing: tell what publishing would do.")
 @click.option("--ordinary-procedure", is_flag=True, help="Every penalty was imposed by the ordinary procedure.")
 @click.option("--final", is_flag=True, help="Every decision is final: the time to appeal lapsed, or it was upheld.")
 @options
-def publish(channel: str, files: Sequence[Path], ordinary_procedure: bool, final: bool) -> None:
+def publish(channel: str, files: Sequence[Path], check: bool, ordinary_procedure: bool, final: bool) -> None:
     """Publish the rows of files into a channel of this node.
 
     Workbooks (xlsx, all sheets with a header), CSV (UTF-8 with or without BOM, GB18030) or JSON lines. The header,
@@ -40,14 +47,19 @@ def publish(channel: str, files: Sequence[Path], ordinary_procedure: bool, final
     Rejected rows are written beside the file with the cell, the reason and what to do; corrected, they are themselves
     valid input. A row published before is a duplicate, so an interrupted command is simply run again. What a rule
     only flags is published, and told once for the whole file.
+
+    With --check nothing is published. Every judgement is made all the same, by the rules and by what the channel holds,
+    and rejected rows are written for correction; the rows that would revise a record are named with their columns.
     """
     said = {"ordinary_procedure": ordinary_procedure, "final": final}
     declared = [name for name, is_said in said.items() if is_said]
     documents: list[dict[str, object]] = []
     failed: XinqiaoError | None = None
+    name = uuid4().hex if check else ""
     with admin() as node:
-        for file in files:
-            document, error = _publish_file(node, channel, file, declared)
+        for place, file in enumerate(files, start=1):
+            first = pb.PublishRequest(channel=channel, declared=declared, check=name, files_left=len(files) - place)
+            document, error = _publish_file(node, first, file)
             documents.append(document)
             failed = failed or error
             # What is wrong with one file is no reason to leave the next one; anything else would meet it too.
@@ -59,21 +71,23 @@ def publish(channel: str, files: Sequence[Path], ordinary_procedure: bool, final
 
 
 def _publish_file(
-    node: AdminClient, channel: str, file: Path, declared: Sequence[str]
+    node: AdminClient, first: pb.PublishRequest, file: Path
 ) -> tuple[dict[str, object], XinqiaoError | None]:
     last = pb.PublishResponse()
     rejected: RejectionFile | None = None
     failed: XinqiaoError | None = None
-    titles = _Titles(node, channel)
+    revisions: list[pb.Revision] = []
+    titles = _Titles(node, first.channel)
     with progress(file.name, file.stat().st_size) as advance:
         try:
-            for answer in node.publish(channel, file, declared):
+            for answer in node.publish(first, file):
                 if rejected is None:
                     rejected = RejectionFile(file, answer.columns, titles, language())
                 _show_notes(answer.notes)
                 for row in answer.rejected:
                     why, remedy = told_together(map(from_refusal, row.defects))
                     rejected.write(row.row, row.reason.code, row.columns, why, remedy, row.values, row.cells)
+                revisions += answer.revisions
                 last = answer
                 advance(answer.read_bytes, words("{rows} rows", rows=answer.counts.rows))
         except XinqiaoError as error:
@@ -81,7 +95,11 @@ def _publish_file(
         finally:
             if rejected is not None:
                 rejected.close()
-    return _report(file, last, rejected, failed), failed
+    document = _report(file, last, rejected, failed, is_check=bool(first.check))
+    if first.check:
+        _show_revisions(revisions, last.counts.revised)
+        document |= {"check": True, "revisions": list(map(plain, revisions))}
+    return document, failed
 
 
 class _Titles:
@@ -107,17 +125,24 @@ def _show_notes(notes: Iterable[envelope_pb2.Refusal]) -> None:
 
 
 def _report(
-    file: Path, last: pb.PublishResponse, rejected: RejectionFile | None, failed: XinqiaoError | None
+    file: Path,
+    last: pb.PublishResponse,
+    rejected: RejectionFile | None,
+    failed: XinqiaoError | None,
+    *,
+    is_check: bool,
 ) -> dict[str, object]:
     counts = last.counts
     if failed is None or counts.rows:
-        say(words(COUNTED, file=file.name, **plain(counts)))
+        say(words(TRIED if is_check else COUNTED, file=file.name, **plain(counts)))
     path = str(rejected.path) if rejected is not None and rejected.path is not None else None
     if path is not None:
         say(words("  rejected rows with reasons: {file}", file=path))
         say(words("  next: correct them there and publish that file"))
-    if failed is None:
-        head = {"channel": last.head.channel, "size": last.head.size, "root": last.head.root.hex()}
+    head = {"channel": last.head.channel, "size": last.head.size, "root": last.head.root.hex()}
+    if failed is None and is_check:
+        say(words("  nothing was published: {channel} still has {size} entries, root {root}", **head))
+    elif failed is None:
         say(words("  {channel} now has {size} entries, root {root}", **head))
     else:
         say(words("{file} broke off:" if counts.rows else "{file} was not published:", file=file.name))
@@ -129,6 +154,15 @@ def _report(
         "head": plain(last.head),
     }
     return found | {"error": as_document(failed) if failed is not None else None}
+
+
+def _show_revisions(revisions: Sequence[pb.Revision], count: int) -> None:
+    """Name the rows that would revise a record, as many as a person reads."""
+    for each in revisions[:REVISIONS_SHOWN]:
+        columns = joined(each.columns) or words("an earlier row of these files")
+        say(words("  row {row} would revise: {columns}", row=each.cell or each.row, columns=columns))
+    if count > REVISIONS_SHOWN:
+        say(words("  and {count} more rows would revise a record", count=count - REVISIONS_SHOWN))
 
 
 @click.command("template", cls=Command)

@@ -234,18 +234,32 @@ class GetChannelResponse(_message.Message):
     def __init__(self, channel: _Optional[_Union[ChannelSummary, _Mapping]] = ..., deliveries: _Optional[_Iterable[_Union[DeliveryLine, _Mapping]]] = ...) -> None: ...
 
 class PublishRequest(_message.Message):
-    __slots__ = ("channel", "file_name", "data", "file_bytes", "declared")
+    __slots__ = ("channel", "file_name", "data", "file_bytes", "declared", "check", "files_left")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     FILE_NAME_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     FILE_BYTES_FIELD_NUMBER: _ClassVar[int]
     DECLARED_FIELD_NUMBER: _ClassVar[int]
+    CHECK_FIELD_NUMBER: _ClassVar[int]
+    FILES_LEFT_FIELD_NUMBER: _ClassVar[int]
     channel: str
     file_name: str
     data: bytes
     file_bytes: int
     declared: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, channel: _Optional[str] = ..., file_name: _Optional[str] = ..., data: _Optional[bytes] = ..., file_bytes: _Optional[int] = ..., declared: _Optional[_Iterable[str]] = ...) -> None: ...
+    check: str
+    files_left: int
+    def __init__(self, channel: _Optional[str] = ..., file_name: _Optional[str] = ..., data: _Optional[bytes] = ..., file_bytes: _Optional[int] = ..., declared: _Optional[_Iterable[str]] = ..., check: _Optional[str] = ..., files_left: _Optional[int] = ...) -> None: ...
+
+class Revision(_message.Message):
+    __slots__ = ("row", "cell", "columns")
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    CELL_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    row: int
+    cell: str
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, row: _Optional[int] = ..., cell: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RowOutcome(_message.Message):
     __slots__ = ("row", "column", "reason", "message", "remedy", "values", "cell", "defects", "columns", "cells")
@@ -293,7 +307,7 @@ class PublishCounts(_message.Message):
     def __init__(self, rows: _Optional[int] = ..., accepted: _Optional[int] = ..., revised: _Optional[int] = ..., duplicate: _Optional[int] = ..., rejected: _Optional[int] = ...) -> None: ...
 
 class PublishResponse(_message.Message):
-    __slots__ = ("counts", "rejected", "read_bytes", "done", "head", "columns", "notes")
+    __slots__ = ("counts", "rejected", "read_bytes", "done", "head", "columns", "notes", "revisions")
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     READ_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -301,6 +315,7 @@ class PublishResponse(_message.Message):
     HEAD_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    REVISIONS_FIELD_NUMBER: _ClassVar[int]
     counts: PublishCounts
     rejected: _containers.RepeatedCompositeFieldContainer[RowOutcome]
     read_bytes: int
@@ -308,7 +323,8 @@ class PublishResponse(_message.Message):
     head: _channel_pb2.Head
     columns: _containers.RepeatedScalarFieldContainer[str]
     notes: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Refusal]
-    def __init__(self, counts: _Optional[_Union[PublishCounts, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[RowOutcome, _Mapping]]] = ..., read_bytes: _Optional[int] = ..., done: _Optional[bool] = ..., head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., columns: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ...) -> None: ...
+    revisions: _containers.RepeatedCompositeFieldContainer[Revision]
+    def __init__(self, counts: _Optional[_Union[PublishCounts, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[RowOutcome, _Mapping]]] = ..., read_bytes: _Optional[int] = ..., done: _Optional[bool] = ..., head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., columns: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ..., revisions: _Optional[_Iterable[_Union[Revision, _Mapping]]] = ...) -> None: ...
 
 class GetCatalogueRequest(_message.Message):
     __slots__ = ("version",)

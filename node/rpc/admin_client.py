@@ -1,6 +1,6 @@
 """How the command line reaches the node it serves: the admin service on its unix socket."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -62,9 +62,9 @@ class AdminClient:
         """One channel with its deliveries."""
         return self._call(pb.GetChannelResponse, self._stub.GetChannel, pb.GetChannelRequest(channel=name))
 
-    def publish(self, channel: str, file: Path, declared: Sequence[str] = ()) -> Iterator[pb.PublishResponse]:
-        """Publish a file piece by piece; declared is what holds for every row that does not say it."""
-        yield from self._stream(pb.PublishResponse, self._stub.Publish, _pieces(channel, file, declared))
+    def publish(self, first: pb.PublishRequest, file: Path) -> Iterator[pb.PublishResponse]:
+        """Publish a file piece by piece, or try it, as the first message says."""
+        yield from self._stream(pb.PublishResponse, self._stub.Publish, _pieces(first, file))
 
     def catalogue(self) -> Edition:
         """The catalogue edition under which the node publishes."""
@@ -138,14 +138,10 @@ class AdminClient:
         return XinqiaoError("ADMIN_UNREACHABLE", home=self._home) if found.code == "WIRE_UNREACHABLE" else found
 
 
-def _pieces(channel: str, file: Path, declared: Sequence[str]) -> Iterator[pb.PublishRequest]:
+def _pieces(first: pb.PublishRequest, file: Path) -> Iterator[pb.PublishRequest]:
     with file.open("rb") as opened:
-        yield pb.PublishRequest(
-            channel=channel,
-            file_name=file.name,
-            file_bytes=file.stat().st_size,
-            declared=declared,
-            data=opened.read(PIECE_BYTES),
-        )
+        named = pb.PublishRequest(file_name=file.name, file_bytes=file.stat().st_size, data=opened.read(PIECE_BYTES))
+        named.MergeFrom(first)
+        yield named
         while piece := opened.read(PIECE_BYTES):
             yield pb.PublishRequest(data=piece)

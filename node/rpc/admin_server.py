@@ -1,8 +1,8 @@
 """The admin service: what the operator's own commands call, on a unix socket that only its owner can open."""
 
 import asyncio
-import queue
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,35 +10,25 @@ import grpc
 import grpc.aio
 
 from node.answering import Answer
-from node.core.catalogue import Item, in_order
+from node.core.catalogue import in_order
 from node.core.diagnosis import Finding
-from node.core.doubts import Tally
 from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.core.forecast import FORESEEN_DAYS, MAX_DAYS, Ending
 from node.core.membership import Standing
-from node.core.record import Batch, Outcome, Rejection, Sheet
 from node.core.registry_targets import catalogue_path
-from node.core.rules import Law
-from node.core.state import ACTING, CORRECT, Act, Place, day_of, disclosure_letter
+from node.core.state import ACTING, CORRECT, Act, Place
 from node.core.workdays import china_day
 from node.node import Node
+from node.novelty import PassedRows
 from node.pb import admin_service_pb2 as pb
 from node.pb import admin_service_pb2_grpc, channel_pb2, envelope_pb2, record_pb2
-from node.ports import HeldAlarm, HeldChannel, HeldReceipt, Stage
+from node.ports import HeldAlarm, HeldReceipt, Stage
+from node.rpc.publication import Publication, ReadBatches
 from node.rpc.refusals import refuse
 
 Context = grpc.aio.ServicerContext[Any, Any]
-QUEUED_PIECES = 4
 RECORDS_PER_MESSAGE = 200
 STATUS_DUTIES = ("publishing", "receiving", "delivery", "membership", "answering")
-
-
-class ReadBatches(Protocol):
-    """How a file becomes batches: the columns of its header, notes on it, then its rows judged and built."""
-
-    def __call__(
-        self, pieces: Iterable[bytes], name: str, item: Item, disclosure: str, as_of: str, law: Law
-    ) -> tuple[Sequence[str], Sequence[XinqiaoError], Iterator[Batch]]: ...
 
 
 class Rotation(Protocol):
@@ -53,6 +43,7 @@ class AdminTools:
     """What the admin service needs beside the node."""
 
     read_batches: ReadBatches
+    new_passed_rows: Callable[[], PassedRows]
     build_evidence: Callable[[str, Place], bytes]
     rotation: Rotation
     foresee: Callable[[int], list[Ending]]
@@ -68,6 +59,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     def __init__(self, node: Node, tools: AdminTools) -> None:
         self._node = node
         self._tools = tools
+        self._publication = Publication(node, tools.read_batches, tools.new_passed_rows)
 
     # -- state ----------------------------------------------------------------------------------------
 
@@ -204,17 +196,13 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         first = await anext(requests, None)
         if first is None:
             await refuse(context, XinqiaoError("ARGUMENT_INVALID", argument="file", detail="nothing was sent"))
-        pieces = Pieces(first.data)
-        feeding = asyncio.create_task(pieces.feed(requests))
         try:
-            held = self._node.publishing.channel_to_publish(first.channel)
-            async for response in self._publish(held, first, pieces):
-                yield response
+            # Closed at once where the caller goes away, so that nothing waits for the rest of its file.
+            async with aclosing(self._publication.run(first, requests)) as responses:
+                async for response in responses:
+                    yield response
         except XinqiaoError as error:
             await refuse(context, error)
-        finally:
-            pieces.close()
-            feeding.cancel()
 
     async def GetCatalogue(  # noqa: N802
         self, request: pb.GetCatalogueRequest, context: Context
@@ -233,36 +221,6 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             known_versions=known,
             version_in_force=in_force.version,
         )
-
-    async def _publish(
-        self, held: HeldChannel, first: pb.PublishRequest, pieces: "Pieces"
-    ) -> AsyncIterator[pb.PublishResponse]:
-        edition = self._node.membership.edition_in_force
-        if edition is None:
-            raise XinqiaoError("VERDICT_CATALOGUE", version="in force")
-        item = edition.item(held.manifest.item)
-        letter = disclosure_letter(held.manifest.disclosure)
-        as_of = day_of(self._node.world.clock.now_ms())
-        law = self._node.judging.law(first.declared)
-        columns, notes, batches = await asyncio.to_thread(
-            self._tools.read_batches, pieces, first.file_name, item, letter, as_of, law
-        )
-        counts, doubts = pb.PublishCounts(), Tally()
-        yield pb.PublishResponse(columns=columns, notes=[to_refusal(note) for note in notes])
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            outcomes = await self._node.publishing.publish(held.log.channel, batch.candidates, law.edition.version)
-            rejected = [*batch.rejections, *(o.rejection for o in outcomes if o.rejection is not None)]
-            _count(counts, outcomes, len(batch.rejections))
-            for candidate in batch.candidates:
-                doubts.add(candidate.doubts)
-            yield pb.PublishResponse(
-                counts=counts,
-                rejected=[_row(rejection, batch.sheet) for rejection in rejected],
-                read_bytes=pieces.read_bytes,
-            )
-        head = self._node.answering.summary(self._node.answering.channel(held.log.channel)).head
-        told = [to_refusal(note) for note in doubts.notes()]
-        yield pb.PublishResponse(counts=counts, read_bytes=pieces.read_bytes, head=head, done=True, notes=told)
 
     # -- records and proofs ---------------------------------------------------------------------------
 
@@ -399,70 +357,6 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         """Begin to drain."""
         self._tools.stop()
         return pb.ShutdownResponse()
-
-
-class Pieces:
-    """The pieces of a file on their way from the stream to the thread that reads rows, a bounded few at a time."""
-
-    def __init__(self, first: bytes) -> None:
-        self._queue: queue.Queue[bytes | None] = queue.Queue(QUEUED_PIECES)
-        self._queue.put(first)
-        self._closed = False
-        self.read_bytes = 0
-
-    async def feed(self, requests: AsyncIterator[pb.PublishRequest]) -> None:
-        """Hand every piece over, then the end."""
-        async for request in requests:
-            await self._put(request.data)
-        await self._put(None)
-
-    async def _put(self, piece: bytes | None) -> None:
-        while not self._closed:
-            try:
-                self._queue.put_nowait(piece)
-                return
-            except queue.Full:
-                await asyncio.sleep(0.005)
-
-    def close(self) -> None:
-        """Release a reader that still waits."""
-        self._closed = True
-        while True:
-            try:
-                self._queue.put_nowait(None)
-                return
-            except queue.Full:
-                self._queue.get_nowait()
-
-    def __iter__(self) -> Iterator[bytes]:
-        while (piece := self._queue.get()) is not None:
-            self.read_bytes += len(piece)
-            yield piece
-
-
-def _count(counts: pb.PublishCounts, outcomes: Sequence[Outcome], rejected: int) -> None:
-    for outcome in outcomes:
-        name = outcome.kind.value
-        setattr(counts, name, getattr(counts, name) + 1)
-    counts.rejected += rejected
-    counts.rows += len(outcomes) + rejected
-
-
-def _row(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:
-    columns = [defect.field_code for defect in rejection.defects]
-    cells = [sheet.cell(rejection.row, column) if sheet is not None else "" for column in columns]
-    return pb.RowOutcome(
-        row=rejection.row,
-        column=rejection.column,
-        reason=to_refusal(rejection.defects[0].error),
-        message=rejection.reason,
-        remedy=rejection.remedy,
-        values=rejection.values,
-        cell=cells[0],
-        defects=[to_refusal(defect.error) for defect in rejection.defects],
-        columns=columns,
-        cells=cells,
-    )
 
 
 def as_message(finding: Finding) -> pb.Finding:

@@ -284,7 +284,7 @@ def test_no_refusal_of_a_peer_breaks_the_status_of_this_node() -> None:
         _, node, peer = meeting()
         names = {"code": "x", "self": "y", "{0}": "z", "retry_s": "1" * 100_000}
         peer.failure = from_refusal(envelope_pb2.Refusal(code="RATE_LIMITED", parameters=names))
-        servicer = AdminServicer(node, AdminTools(*[None] * 8))  # type: ignore[arg-type]
+        servicer = AdminServicer(node, AdminTools(*[None] * 9))  # type: ignore[arg-type]
         async with running(node):
             await eventually(lambda: bool(node.world.store.link("330100").failure))
             delivery = next(duty for duty in servicer.duties() if duty.name == "delivery")

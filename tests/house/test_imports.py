@@ -12,17 +12,9 @@ CORE = ("node.core", "node.pb")
 PORTS = ("node.ports", "node.held_acts", *CORE)
 DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering", "node.judging")
 SHARED = (
-    *(
-        "node.admission",
-        "node.conditions",
-        "node.dates",
-        "node.hellos",
-        "node.links",
-        "node.losses",
-        "node.missing",
-        "node.refusals",
-    ),
-    *("node.orders", "node.recovery", "node.refusals", "node.sharing", "node.transfers", "node.visiting"),
+    *("node.admission", "node.conditions", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing"),
+    *("node.novelty", "node.orders", "node.recovery", "node.refusals", "node.sharing", "node.transfers"),
+    "node.visiting",
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
@@ -47,6 +39,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.visiting": ("node.links", *PORTS),
     # a part of publishing: what of our own entries is gone for good
     "node.losses": ("node.admission", *PORTS),
+    # another one: what becomes of a row, by what is held
+    "node.novelty": PORTS,
     "node.recovery": CORE,
     # another: what an order of the operator comes to
     "node.orders": ("node.admission", "node.conditions", *PORTS),

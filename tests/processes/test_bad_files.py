@@ -1,7 +1,9 @@
 """Files that are wrong in part or as a whole: outcomes and exit statuses of `xinqiao publish`."""
 
 import csv
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -208,3 +210,51 @@ def test_a_file_that_is_missing_is_a_usage_error(node: Town, tmp_path: Path) -> 
     assert publishing.wait() == 2
     assert node.start(SHANGHAI.id, "publish", CHANNEL).wait() == 2
     assert node.refused(SHANGHAI.id, "publish", "310000/unknown", __file__)["code"] == "CHANNEL_UNKNOWN"
+
+
+# -- dry runs ------------------------------------------------------------------------------------------------
+
+
+def kept_by(node: Town) -> list[str]:
+    """Every row of every table of the node that serves, as its database has them."""
+    with closing(sqlite3.connect(node.home(SHANGHAI.id) / "xinqiao.db")) as database:
+        return list(database.iterdump())
+
+
+def test_a_dry_run_over_several_files_tells_what_publishing_them_does_and_writes_nothing(
+    node: Town, tmp_path: Path
+) -> None:
+    node.publish(CHANNEL, registrations(tmp_path / "before.csv", range(1, 11)))
+    first = registrations(tmp_path / "first.csv", range(6, 16))  # 5 duplicates, 5 new ones
+    second = registrations(tmp_path / "second.csv", range(9, 21), state="注销")  # 2 held, 5 of the first file, 5 new
+    spoiled = second.read_text("utf-8").replace("91310115MA", "91310115M0", 1)
+    second.write_text(spoiled.replace("示例登记机关", "", 1), encoding="utf-8")
+    home, before = node.home(SHANGHAI.id), kept_by(node)
+    names = {path.name for path in home.iterdir()}
+    trying = node.start(SHANGHAI.id, "publish", CHANNEL, first, second, "--check", "--lang", "zh")
+    tried = done(trying)["files"]
+    assert kept_by(node) == before
+    assert {path.name for path in home.iterdir()} == names
+    assert "试运行，共 10 行：将接受 5 行，更新 0 行，重复 5 行，拒收 0 行" in trying.stderr
+    assert "未发布任何内容：310000/base 仍为 2 个条目" in trying.stderr
+    # Where a row would revise a record, its columns are named; a row of the first file is not held yet.
+    assert [each["columns"] for each in tried[1]["revisions"]] == [["reg_state"], *([[]] * 5)]
+    assert "第 B3 行" not in trying.stderr
+    returned = Path(tried[1]["rejected_file"])
+    assert returned.read_bytes().startswith("\ufeff原因,怎么改,".encode())
+    published = done(node.start(SHANGHAI.id, "publish", CHANNEL, first, second))["files"]
+    assert [each["counts"] for each in tried] == [each["counts"] for each in published]
+    assert published[1]["counts"] == outcomes(accepted=5, revised=6, rejected=1)
+    assert tried[0]["head"] == tried[1]["head"] != published[1]["head"]
+
+
+def test_a_dry_run_is_refused_where_publishing_is_and_one_file_holds_up_no_other(node: Town, tmp_path: Path) -> None:
+    good = registrations(tmp_path / "good.csv", range(1, 11))
+    (tmp_path / "empty.csv").write_bytes(b"")
+    assert node.refused(SHANGHAI.id, "publish", "310000/unknown", good, "--check")["code"] == "CHANNEL_UNKNOWN"
+    trying = node.start(SHANGHAI.id, "publish", CHANNEL, good, tmp_path / "empty.csv", good, "--check")
+    assert trying.wait() == 1
+    (document,) = trying.documents()
+    assert [each["counts"]["accepted"] for each in document["files"]] == [10, 0, 0]
+    assert [each["counts"]["duplicate"] for each in document["files"]] == [0, 0, 10]
+    assert size_of(node) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from node.core.errors import XinqiaoError
+from node.pb.admin_service_pb2 import PublishRequest
 from node.rpc.admin_client import AdminClient
 from tests.processes.commands import wait_until
 from tests.processes.files import registrations
@@ -50,7 +51,7 @@ class Publication:
     def _run(self, client: AdminClient, file: Path) -> None:
         try:
             with client as node:
-                for answer in node.publish(CHANNEL, file):
+                for answer in node.publish(PublishRequest(channel=CHANNEL), file):
                     self.acknowledged = answer.counts.accepted
                 self.completed = True
         except XinqiaoError as error:

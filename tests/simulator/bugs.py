@@ -325,7 +325,7 @@ _EFFECTS = (
         "workload.repeated",
         (
             Change(
-                f"{_PUBLISHING}_split_by_novelty",
+                "node.novelty:Novelty._split_by_novelty",
                 """
                 - outcomes.append(Outcome(candidate.row, OutcomeKind.DUPLICATE))
                 + outcomes.append(Outcome(candidate.row, OutcomeKind.ACCEPTED))

@@ -1,0 +1,122 @@
+"""What a channel of ours would make of rows: not this node's to publish, there already, a revision, or new.
+
+Publishing asks it before it writes an entry, and a dry run asks the same and writes nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from node.core.catalogue import Item
+from node.core.limits import Limits
+from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection, parse_record
+from node.core.state import HeldKey
+from node.ports import Clock, Store, View
+
+Sorted = tuple[list[Candidate], list[Outcome]]
+
+
+class PassedRows(Protocol):
+    """The rows that a dry run has come past, which the channel would hold by now."""
+
+    def find(self, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """The content hashes of those that stand under natural keys."""
+        ...
+
+    def add(self, candidates: Sequence[Candidate]) -> None:
+        """Note rows that would be published; a later one takes the place of an earlier one of its key."""
+        ...
+
+    def close(self) -> None:
+        """Forget them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A row that would revise a record: the columns that differ, none where it revises an earlier row of its files."""
+
+    row: int
+    columns: tuple[str, ...]
+
+
+class Novelty:
+    """Tells what becomes of rows, by what this node holds."""
+
+    def __init__(self, view: View, store: Store, clock: Clock, limits: Limits) -> None:
+        self._view = view
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+
+    def sort(
+        self, channel: str, item: Item, candidates: Sequence[Candidate], passed: PassedRows | None = None
+    ) -> Sorted:
+        """The rows to publish, and one outcome for each row, in order; passed are those of a dry run before them."""
+        allowed, refused = self._split_by_authority(item, candidates)
+        fresh, known = self._split_by_novelty(channel, allowed, passed)
+        return fresh, sorted([*refused, *known], key=lambda outcome: outcome.row)
+
+    def _split_by_authority(self, item: Item, candidates: Sequence[Candidate]) -> Sorted:
+        member, now_ms = self._view.members.active(self._view.me), self._clock.now_ms()
+        allowed, refused = [], []
+        for candidate in candidates:
+            if not candidate.authority or member.may_speak_for(candidate.authority, now_ms):
+                allowed.append(candidate)
+            else:
+                refused.append(_not_for_us(self._view.me, item, candidate))
+        return allowed, refused
+
+    def _split_by_novelty(self, channel: str, candidates: Sequence[Candidate], passed: PassedRows | None) -> Sorted:
+        keys = [candidate.key for candidate in candidates]
+        held = self._store.find_keys(channel, keys)
+        earlier = passed.find(keys) if passed is not None else {}
+        dormant = {candidate.key for candidate in candidates if self._is_dormant(channel, candidate, held)}
+        dormant -= earlier.keys()
+        current = {key: record.content_hash for key, record in held.items()} | dict(earlier)
+        fresh, outcomes = [], []
+        for candidate in candidates:
+            before = current.get(candidate.key)
+            if before == candidate.content_hash and candidate.key not in dormant:
+                outcomes.append(Outcome(candidate.row, OutcomeKind.DUPLICATE))
+                continue
+            kind = OutcomeKind.ACCEPTED if before is None else OutcomeKind.REVISED
+            outcomes.append(Outcome(candidate.row, kind))
+            current[candidate.key] = candidate.content_hash
+            dormant.discard(candidate.key)
+            fresh.append(candidate)
+        return fresh, outcomes
+
+    def _is_dormant(self, channel: str, candidate: Candidate, held: Mapping[bytes, HeldKey]) -> bool:
+        """Whether a record was published by a clock that was ahead: the same one with its true date takes its place."""
+        known = held.get(candidate.key)
+        is_same = known is not None and known.content_hash == candidate.content_hash
+        record = self._store.record(channel, known.place) if known is not None and is_same else None
+        latest_ms = self._clock.now_ms() + self._limits.max_clock_skew_ms
+        return record is not None and record.issued_at_ms > latest_ms
+
+    def revisions(
+        self, channel: str, item: Item, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]
+    ) -> Iterator[Revision]:
+        """Yield what rows would change of the records that they would revise."""
+        rows = {outcome.row for outcome in outcomes if outcome.kind is OutcomeKind.REVISED}
+        revising = [candidate for candidate in candidates if candidate.row in rows]
+        held = self._store.find_keys(channel, [candidate.key for candidate in revising])
+        for candidate in revising:
+            known = held.get(candidate.key)
+            record = self._store.record(channel, known.place) if known is not None else None
+            yield Revision(candidate.row, _differences(item, record.record, candidate.record) if record else ())
+
+
+def _differences(item: Item, before: bytes, after: bytes) -> tuple[str, ...]:
+    """The columns of an item in which two records differ, in its order."""
+    old, new = parse_record(before).values, parse_record(after).values
+    return tuple(field.code for field in item.fields if old.get(field.number) != new.get(field.number))
+
+
+def _not_for_us(node: str, item: Item, candidate: Candidate) -> Outcome:
+    """The outcome of a record of an authority that this node's descriptor does not list."""
+    defect = Defect("VERDICT_AUTHORITY", item.key_authority, {"origin": node, "authority": candidate.authority})
+    fields = item.by_number
+    values = {fields[number].code: text for number, text in parse_record(candidate.record).values.items()}
+    return Outcome(candidate.row, OutcomeKind.REJECTED, Rejection(candidate.row, (defect,), values))

@@ -1,0 +1,183 @@
+"""One file on its way into a channel: its pieces, the outcome of every row, what a person should know of it.
+
+A dry run takes the same way up to the entry that it does not write.
+"""
+
+import asyncio
+import queue
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol
+
+from node.core.catalogue import Item
+from node.core.doubts import Tally
+from node.core.errors import XinqiaoError, to_refusal
+from node.core.record import Batch, Outcome, Rejection, Sheet
+from node.core.rules import Law
+from node.core.state import day_of, disclosure_letter
+from node.node import Node
+from node.novelty import PassedRows, Revision
+from node.pb import admin_service_pb2 as pb
+
+QUEUED_PIECES = 4
+REVISIONS_TOLD = 200
+"""How many revisions of a file a dry run tells one by one; all are counted."""
+
+
+class ReadBatches(Protocol):
+    """How a file becomes batches: the columns of its header, notes on it, then its rows judged and built."""
+
+    def __call__(
+        self, pieces: Iterable[bytes], name: str, item: Item, disclosure: str, as_of: str, law: Law
+    ) -> tuple[Sequence[str], Sequence[XinqiaoError], Iterator[Batch]]: ...
+
+
+class Publication:
+    """Publishes files, or tries what publishing them would do."""
+
+    def __init__(self, node: Node, read_batches: ReadBatches, new_passed_rows: Callable[[], PassedRows]) -> None:
+        self._node = node
+        self._read_batches = read_batches
+        self._new_passed_rows = new_passed_rows
+        # What the files of the last unfinished dry run have come past; one at a time is kept.
+        self._check = ""
+        self._passed: PassedRows | None = None
+
+    async def run(
+        self, first: pb.PublishRequest, requests: AsyncIterator[pb.PublishRequest]
+    ) -> AsyncGenerator[pb.PublishResponse, None]:
+        """Take a file, piece by piece, and yield what becomes of its rows."""
+        pieces = Pieces(first.data)
+        feeding = asyncio.create_task(pieces.feed(requests))
+        passed = self._take(first.check) if first.check else None
+        try:
+            async for response in self._responses(first, pieces, passed):
+                yield response
+        finally:
+            pieces.close()
+            feeding.cancel()
+            if passed is not None:
+                self._leave(first, passed)
+
+    def _take(self, check: str) -> PassedRows:
+        """What the earlier files of a dry run have come past; nobody else uses it until it is left again."""
+        kept, self._passed = self._passed, None
+        if kept is not None and self._check == check:
+            return kept
+        if kept is not None:
+            kept.close()
+        return self._new_passed_rows()
+
+    def _leave(self, first: pb.PublishRequest, passed: PassedRows) -> None:
+        if not first.files_left:
+            passed.close()
+            return
+        if self._passed is not None:
+            self._passed.close()
+        self._check, self._passed = first.check, passed
+
+    async def _responses(
+        self, first: pb.PublishRequest, pieces: "Pieces", passed: PassedRows | None
+    ) -> AsyncIterator[pb.PublishResponse]:
+        publishing = self._node.publishing
+        held = publishing.channel_to_publish(first.channel)
+        edition = self._node.membership.edition_in_force
+        if edition is None:
+            raise XinqiaoError("VERDICT_CATALOGUE", version="in force")
+        item = edition.item(held.manifest.item)
+        letter = disclosure_letter(held.manifest.disclosure)
+        as_of = day_of(self._node.world.clock.now_ms())
+        law = self._node.judging.law(first.declared)
+        columns, notes, batches = await asyncio.to_thread(
+            self._read_batches, pieces, first.file_name, item, letter, as_of, law
+        )
+        counts, doubts, told = pb.PublishCounts(), Tally(), 0
+        yield pb.PublishResponse(columns=columns, notes=[to_refusal(note) for note in notes])
+        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            response = pb.PublishResponse(read_bytes=pieces.read_bytes)
+            if passed is None:
+                outcomes = await publishing.publish(held.log.channel, batch.candidates, law.edition.version)
+            else:
+                outcomes, revisions = publishing.check(held.log.channel, batch.candidates, passed)
+                some = [_revision(each, batch.sheet) for each in islice(revisions, REVISIONS_TOLD - told)]
+                told += len(some)
+                response.revisions.extend(some)
+            rejected = [*batch.rejections, *(o.rejection for o in outcomes if o.rejection is not None)]
+            _count(counts, outcomes, len(batch.rejections))
+            for candidate in batch.candidates:
+                doubts.add(candidate.doubts)
+            response.counts.CopyFrom(counts)
+            response.rejected.extend(_row(rejection, batch.sheet) for rejection in rejected)
+            yield response
+        head = self._node.answering.summary(self._node.answering.channel(held.log.channel)).head
+        doubted = [to_refusal(note) for note in doubts.notes()]
+        yield pb.PublishResponse(counts=counts, read_bytes=pieces.read_bytes, head=head, done=True, notes=doubted)
+
+
+class Pieces:
+    """The pieces of a file on their way from the stream to the thread that reads rows, a bounded few at a time."""
+
+    def __init__(self, first: bytes) -> None:
+        self._queue: queue.Queue[bytes | None] = queue.Queue(QUEUED_PIECES)
+        self._queue.put(first)
+        self._closed = False
+        self.read_bytes = 0
+
+    async def feed(self, requests: AsyncIterator[pb.PublishRequest]) -> None:
+        """Hand every piece over, then the end."""
+        async for request in requests:
+            await self._put(request.data)
+        await self._put(None)
+
+    async def _put(self, piece: bytes | None) -> None:
+        while not self._closed:
+            try:
+                self._queue.put_nowait(piece)
+                return
+            except queue.Full:
+                await asyncio.sleep(0.005)
+
+    def close(self) -> None:
+        """Release a reader that still waits."""
+        self._closed = True
+        while True:
+            try:
+                self._queue.put_nowait(None)
+                return
+            except queue.Full:
+                self._queue.get_nowait()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (piece := self._queue.get()) is not None:
+            self.read_bytes += len(piece)
+            yield piece
+
+
+def _count(counts: pb.PublishCounts, outcomes: Sequence[Outcome], rejected: int) -> None:
+    for outcome in outcomes:
+        name = outcome.kind.value
+        setattr(counts, name, getattr(counts, name) + 1)
+    counts.rejected += rejected
+    counts.rows += len(outcomes) + rejected
+
+
+def _row(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:
+    columns = [defect.field_code for defect in rejection.defects]
+    cells = [sheet.cell(rejection.row, column) if sheet is not None else "" for column in columns]
+    return pb.RowOutcome(
+        row=rejection.row,
+        column=rejection.column,
+        reason=to_refusal(rejection.defects[0].error),
+        message=rejection.reason,
+        remedy=rejection.remedy,
+        values=rejection.values,
+        cell=cells[0],
+        defects=[to_refusal(defect.error) for defect in rejection.defects],
+        columns=columns,
+        cells=cells,
+    )
+
+
+def _revision(revision: Revision, sheet: Sheet | None) -> pb.Revision:
+    cell = sheet.cell(revision.row, "") if sheet is not None else ""
+    return pb.Revision(row=revision.row, cell=cell, columns=revision.columns)
