@@ -29,6 +29,7 @@ class NodeCollector(Collector):
         yield self._duty_states()
         yield from self._channels()
         yield self._outcomes()
+        yield self._quality()
         yield from self._links()
         yield from self._registry()
         alarms = len(self._node.answering.alarms())
@@ -65,6 +66,17 @@ class NodeCollector(Collector):
             for (outcome, code), count in sorted(self._node.answering.outcomes(held).items()):
                 name = channel_pb2.RecordOutcome.Name(outcome).removeprefix("RECORD_OUTCOME_").lower()
                 family.add_metric([held.log.channel, str(held.log.epoch), name, code], count)
+        return family
+
+    def _quality(self) -> Metric:
+        """What was counted last: a scrape counts nothing."""
+        labels = ["channel", "figure", "period"]
+        family = GaugeMetricFamily("xinqiao_channel_quality", "Quality figures, 0 to 1.", labels=labels)
+        for channel, taken in sorted(self._node.measuring.latest.items()):
+            for period, quality in zip(("all", "month"), taken, strict=True):
+                for figure in quality.figures:
+                    if figure.ratio is not None:
+                        family.add_metric([channel, figure.name, period], figure.ratio)
         return family
 
     def _links(self) -> Iterator[Metric]:

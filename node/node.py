@@ -33,6 +33,7 @@ from node.ports import (
     Writer,
 )
 from node.publishing import Publishing
+from node.quality import Measuring
 from node.receiving import Receiving, Taken
 from node.sharing import Sharing
 from node.transfers import proofs_brought
@@ -119,6 +120,7 @@ class Node:
         self.delivery = self._delivery(settings, world)
         self.answering = Answering(view, world.store, world.clock, limits)
         self.judging = Judging(view, world.store, world.clock)
+        self.measuring = Measuring(view, world.store, world.writer, world.clock, limits)
         self.publishing.start()
 
     def _delivery(self, settings: Settings, world: World) -> Delivery:

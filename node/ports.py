@@ -22,6 +22,7 @@ from node.core.rules_edition import RulesEdition
 from node.core.state import Act, Applied, Erasure, HeldKey, Place
 from node.core.workdays import Calendar
 from node.held_acts import ActsReader
+from node.held_corrections import CorrectionsReader
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
 
 T = TypeVar("T")
@@ -189,7 +190,7 @@ class RegistryFileRecord:
     content: bytes
 
 
-class StoreReader(ActsReader, Protocol):
+class StoreReader(ActsReader, CorrectionsReader, Protocol):
     """Everything that can be read. Sequences are in ascending order and every limit is honoured."""
 
     def incarnation(self) -> str:

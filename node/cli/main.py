@@ -13,6 +13,7 @@ from node.cli import (
     keys,
     lifecycle,
     publishing,
+    quality,
     reading,
     record,
     rules,
@@ -55,6 +56,7 @@ def main() -> None:
     See what is asked:   xinqiao catalogue list | show ITEM | diff ; xinqiao rules list
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
     Act on a record:     xinqiao record repair|withdraw|suspend|resume REF --decision DOCNO --reason TEXT
+    How good it is:      xinqiao quality CHANNEL
     Find what is wrong:  xinqiao doctor ; see what ends soon: xinqiao forecast
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX
     Run a registry:      xinqiao registry --help
@@ -65,7 +67,7 @@ def main() -> None:
 
 
 GROUPS = (
-    *(lifecycle, channels, publishing, record, reading, doctor),
+    *(lifecycle, channels, publishing, record, reading, quality, doctor),
     *(forecast, rules, catalogue, evidence, keys, simulate),
 )
 for group in GROUPS:

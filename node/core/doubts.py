@@ -16,6 +16,9 @@ Values = Mapping[int, str]
 Doubt = Callable[[str], str | None]
 Doubts = Callable[[Values], tuple[Defect, ...]]
 
+RULE_DOUBT = "DOUBT_RULE"
+"""The doubt that a rule has by its flag."""
+
 _BY_TYPE: dict[str, Doubt] = {"uscc": uscc_doubt, "division": division_doubt}
 _IDENTITIES = (("person_id_type", "person_id_no"), ("legal_rep_id_type", "legal_rep_id_no"))
 
@@ -67,7 +70,7 @@ def flagged(verdict: Verdict) -> Defect:
     """A rule that flags a row, as a doubt that is told once for the whole file."""
     error = verdict.defect.error
     params = {"title": f"{verdict.field_code} {verdict.code}", "rows": 1, "said": error.text, "what": error.next}
-    return Defect("DOUBT_RULE", verdict.field_code, params)
+    return Defect(RULE_DOUBT, verdict.field_code, params)
 
 
 def _defect(field: Field, code: str) -> Defect:

@@ -406,6 +406,98 @@ class ListRecordsResponse(_message.Message):
     records: _containers.RepeatedCompositeFieldContainer[HeldRecord]
     def __init__(self, records: _Optional[_Iterable[_Union[HeldRecord, _Mapping]]] = ...) -> None: ...
 
+class GetQualityRequest(_message.Message):
+    __slots__ = ("channel", "month")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    MONTH_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    month: str
+    def __init__(self, channel: _Optional[str] = ..., month: _Optional[str] = ...) -> None: ...
+
+class QualityFigure(_message.Message):
+    __slots__ = ("name", "good", "total")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    GOOD_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    good: int
+    total: int
+    def __init__(self, name: _Optional[str] = ..., good: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
+
+class FieldFill(_message.Message):
+    __slots__ = ("code", "title_zh", "title_en", "filled", "applicable")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    TITLE_ZH_FIELD_NUMBER: _ClassVar[int]
+    TITLE_EN_FIELD_NUMBER: _ClassVar[int]
+    FILLED_FIELD_NUMBER: _ClassVar[int]
+    APPLICABLE_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    title_zh: str
+    title_en: str
+    filled: int
+    applicable: int
+    def __init__(self, code: _Optional[str] = ..., title_zh: _Optional[str] = ..., title_en: _Optional[str] = ..., filled: _Optional[int] = ..., applicable: _Optional[int] = ...) -> None: ...
+
+class CodeCount(_message.Message):
+    __slots__ = ("code", "count")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    count: int
+    def __init__(self, code: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class DayCount(_message.Message):
+    __slots__ = ("days", "count")
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    days: int
+    count: int
+    def __init__(self, days: _Optional[int] = ..., count: _Optional[int] = ...) -> None: ...
+
+class GetQualityResponse(_message.Message):
+    __slots__ = ("channel", "month", "item", "months", "figures", "records", "unreadable", "fields", "defects", "days", "duty_days", "late", "provisional", "rows_offered", "rows_rejected", "rows_flagged", "revised", "erased", "counted", "entries")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    MONTH_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    MONTHS_FIELD_NUMBER: _ClassVar[int]
+    FIGURES_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    UNREADABLE_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    DEFECTS_FIELD_NUMBER: _ClassVar[int]
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    DUTY_DAYS_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
+    PROVISIONAL_FIELD_NUMBER: _ClassVar[int]
+    ROWS_OFFERED_FIELD_NUMBER: _ClassVar[int]
+    ROWS_REJECTED_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FLAGGED_FIELD_NUMBER: _ClassVar[int]
+    REVISED_FIELD_NUMBER: _ClassVar[int]
+    ERASED_FIELD_NUMBER: _ClassVar[int]
+    COUNTED_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    month: str
+    item: str
+    months: _containers.RepeatedScalarFieldContainer[str]
+    figures: _containers.RepeatedCompositeFieldContainer[QualityFigure]
+    records: int
+    unreadable: int
+    fields: _containers.RepeatedCompositeFieldContainer[FieldFill]
+    defects: _containers.RepeatedCompositeFieldContainer[CodeCount]
+    days: _containers.RepeatedCompositeFieldContainer[DayCount]
+    duty_days: int
+    late: int
+    provisional: int
+    rows_offered: int
+    rows_rejected: int
+    rows_flagged: int
+    revised: int
+    erased: int
+    counted: int
+    entries: int
+    def __init__(self, channel: _Optional[str] = ..., month: _Optional[str] = ..., item: _Optional[str] = ..., months: _Optional[_Iterable[str]] = ..., figures: _Optional[_Iterable[_Union[QualityFigure, _Mapping]]] = ..., records: _Optional[int] = ..., unreadable: _Optional[int] = ..., fields: _Optional[_Iterable[_Union[FieldFill, _Mapping]]] = ..., defects: _Optional[_Iterable[_Union[CodeCount, _Mapping]]] = ..., days: _Optional[_Iterable[_Union[DayCount, _Mapping]]] = ..., duty_days: _Optional[int] = ..., late: _Optional[int] = ..., provisional: _Optional[int] = ..., rows_offered: _Optional[int] = ..., rows_rejected: _Optional[int] = ..., rows_flagged: _Optional[int] = ..., revised: _Optional[int] = ..., erased: _Optional[int] = ..., counted: _Optional[int] = ..., entries: _Optional[int] = ...) -> None: ...
+
 class ListRulesRequest(_message.Message):
     __slots__ = ("rule", "version")
     RULE_FIELD_NUMBER: _ClassVar[int]

@@ -80,6 +80,11 @@ class AdminServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsResponse.FromString,
                 _registered_method=True)
+        self.GetQuality = channel.unary_unary(
+                '/xinqiao.v1.AdminService/GetQuality',
+                request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.GetQualityRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.GetQualityResponse.FromString,
+                _registered_method=True)
         self.ListRules = channel.unary_unary(
                 '/xinqiao.v1.AdminService/ListRules',
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRulesRequest.SerializeToString,
@@ -195,6 +200,14 @@ class AdminServiceServicer:
 
     def ListRecords(self, request, context):
         """ListRecords streams records in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQuality(self, request, context):
+        """GetQuality counts what is new of a channel, for some seconds at most, and tells its quality figures. NOT_FOUND when
+        there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -319,6 +332,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListRecords,
                     request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsResponse.SerializeToString,
+            ),
+            'GetQuality': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuality,
+                    request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.GetQualityRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.GetQualityResponse.SerializeToString,
             ),
             'ListRules': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRules,
@@ -615,6 +633,33 @@ class AdminService:
             '/xinqiao.v1.AdminService/ListRecords',
             xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsRequest.SerializeToString,
             xinqiao_dot_v1_dot_admin__service__pb2.ListRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuality(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.AdminService/GetQuality',
+            xinqiao_dot_v1_dot_admin__service__pb2.GetQualityRequest.SerializeToString,
+            xinqiao_dot_v1_dot_admin__service__pb2.GetQualityResponse.FromString,
             options,
             channel_credentials,
             insecure,

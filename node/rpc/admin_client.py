@@ -80,6 +80,11 @@ class AdminClient:
         for response in self._stream(pb.ListRecordsResponse, self._stub.ListRecords, request):
             yield from response.records
 
+    def quality(self, channel: str, month: str) -> pb.GetQualityResponse:
+        """The quality figures of a channel."""
+        request = pb.GetQualityRequest(channel=channel, month=month)
+        return self._call(pb.GetQualityResponse, self._stub.GetQuality, request)
+
     def rules(self, request: pb.ListRulesRequest) -> pb.ListRulesResponse:
         """The rules of an edition."""
         return self._call(pb.ListRulesResponse, self._stub.ListRules, request)

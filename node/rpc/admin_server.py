@@ -24,10 +24,12 @@ from node.pb import admin_service_pb2 as pb
 from node.pb import admin_service_pb2_grpc, channel_pb2, envelope_pb2, record_pb2
 from node.ports import HeldAlarm, HeldReceipt, Stage
 from node.rpc.publication import Publication, ReadBatches
+from node.rpc.quality_message import quality_message
 from node.rpc.refusals import refuse
 
 Context = grpc.aio.ServicerContext[Any, Any]
 RECORDS_PER_MESSAGE = 200
+QUALITY_PATIENCE_S = 5.0
 STATUS_DUTIES = ("publishing", "receiving", "delivery", "membership", "answering")
 
 
@@ -264,6 +266,16 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             operation=_ref(channel, act.place),
             replacement=_ref(channel, act.replacement) if act.replacement is not None else None,
         )
+
+    async def GetQuality(self, request: pb.GetQualityRequest, context: Context) -> pb.GetQualityResponse:  # noqa: N802
+        """The quality figures of a channel."""
+        try:
+            found = await self._node.measuring.counted(request.channel, request.month, QUALITY_PATIENCE_S)
+            item_id = self._node.answering.channel(request.channel).manifest.item
+        except XinqiaoError as error:
+            await refuse(context, error)
+        edition = self._node.membership.edition_in_force
+        return quality_message(found, item_id, edition.items.get(item_id) if edition is not None else None)
 
     async def ListRules(self, request: pb.ListRulesRequest, context: Context) -> pb.ListRulesResponse:  # noqa: N802
         """The rules of an edition."""

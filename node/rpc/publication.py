@@ -10,9 +10,10 @@ from itertools import islice
 from typing import Protocol
 
 from node.core.catalogue import Item
-from node.core.doubts import Tally
+from node.core.doubts import RULE_DOUBT, Tally
 from node.core.errors import XinqiaoError, to_refusal
-from node.core.record import Batch, Outcome, Rejection, Sheet
+from node.core.quality import LATE_CODE, Rows
+from node.core.record import Batch, Candidate, Outcome, Rejection, Sheet
 from node.core.rules import Law
 from node.core.state import day_of, disclosure_letter
 from node.node import Node
@@ -91,24 +92,29 @@ class Publication:
         columns, notes, batches = await asyncio.to_thread(
             self._read_batches, pieces, first.file_name, item, letter, as_of, law
         )
-        counts, doubts, told = pb.PublishCounts(), Tally(), 0
+        counts, doubts, told, flagged = pb.PublishCounts(), Tally(), 0, 0
         yield pb.PublishResponse(columns=columns, notes=[to_refusal(note) for note in notes])
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-            response = pb.PublishResponse(read_bytes=pieces.read_bytes)
+        try:
+            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                response = pb.PublishResponse(read_bytes=pieces.read_bytes)
+                if passed is None:
+                    outcomes = await publishing.publish(held.log.channel, batch.candidates, law.edition.version)
+                else:
+                    outcomes, revisions = publishing.check(held.log.channel, batch.candidates, passed)
+                    some = [_revision(each, batch.sheet) for each in islice(revisions, REVISIONS_TOLD - told)]
+                    told += len(some)
+                    response.revisions.extend(some)
+                rejected = [*batch.rejections, *(o.rejection for o in outcomes if o.rejection is not None)]
+                _count(counts, outcomes, len(batch.rejections))
+                flagged += _flagged(batch, len(rejected))
+                for candidate in batch.candidates:
+                    doubts.add(candidate.doubts)
+                response.counts.CopyFrom(counts)
+                response.rejected.extend(_row(rejection, batch.sheet) for rejection in rejected)
+                yield response
+        finally:
             if passed is None:
-                outcomes = await publishing.publish(held.log.channel, batch.candidates, law.edition.version)
-            else:
-                outcomes, revisions = publishing.check(held.log.channel, batch.candidates, passed)
-                some = [_revision(each, batch.sheet) for each in islice(revisions, REVISIONS_TOLD - told)]
-                told += len(some)
-                response.revisions.extend(some)
-            rejected = [*batch.rejections, *(o.rejection for o in outcomes if o.rejection is not None)]
-            _count(counts, outcomes, len(batch.rejections))
-            for candidate in batch.candidates:
-                doubts.add(candidate.doubts)
-            response.counts.CopyFrom(counts)
-            response.rejected.extend(_row(rejection, batch.sheet) for rejection in rejected)
-            yield response
+                await self._node.measuring.offered(held.log.channel, Rows(counts.rows, counts.rejected, flagged))
         head = self._node.answering.summary(self._node.answering.channel(held.log.channel)).head
         doubted = [to_refusal(note) for note in doubts.notes()]
         yield pb.PublishResponse(counts=counts, read_bytes=pieces.read_bytes, head=head, done=True, notes=doubted)
@@ -159,6 +165,18 @@ def _count(counts: pb.PublishCounts, outcomes: Sequence[Outcome], rejected: int)
         setattr(counts, name, getattr(counts, name) + 1)
     counts.rejected += rejected
     counts.rows += len(outcomes) + rejected
+
+
+def _flagged(batch: Batch, rejected: int) -> int:
+    """The rows of a batch that a rule flags; one that is refused as well may be among those refused."""
+    flagged = sum(map(_is_flagged, batch.candidates))
+    return min(flagged, len(batch.candidates) - (rejected - len(batch.rejections)))
+
+
+def _is_flagged(candidate: Candidate) -> bool:
+    """Whether a rule flags a row, but for being late; a division that this version does not know is no fault of it."""
+    rules = (str(each.params["title"]) for each in candidate.doubts if each.code == RULE_DOUBT)
+    return any(not title.endswith(LATE_CODE) for title in rules)
 
 
 def _row(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:

@@ -1,14 +1,15 @@
 """The tables of the store in memory, and reading them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import groupby, islice
 from typing import Any, Generic, TypeVar
 
 from node.core.channel import Log
-from node.core.entry import origin_of
+from node.core.entry import WHOLE_ENTRY, origin_of
 from node.core.merkle import HashReader
-from node.core.state import Act, HeldKey, Place
+from node.core.quality import Corrections
+from node.core.state import CORRECT, Act, HeldKey, Place
 from node.pb import envelope_pb2
 from node.ports import (
     HeldAddress,
@@ -183,6 +184,43 @@ class MemoryReader:
             if place is not None:
                 found.setdefault(place, []).append(act)
         return dict(sorted(found.items()))
+
+    def revisions_in(self, channel: str, epoch: int, index: int) -> Collection[int]:
+        rows = self._state.records.rows
+        own = {at[1]: record.key for at, record in rows.items() if at[:1] == (channel,)}
+        here = {place: key for place, key in own.items() if (place.epoch, place.index) == (epoch, index)}
+        return {
+            place.position
+            for place, key in here.items()
+            if any(earlier < place and other == key for earlier, other in own.items())
+        }
+
+    def corrections(self, channel: str, epoch: int, start: int, end: int) -> Corrections:
+        state = self._state
+
+        def is_within(at: tuple[str, Place]) -> bool:
+            return at[0] == channel and at[1].epoch == epoch and start <= at[1].index < end
+
+        behind = (record for at, record in state.records.rows.items() if is_within(at) and not record.in_force)
+        revised = sum(self._reads_otherwise(channel, record) for record in behind)
+        erased = [at[1] for at in state.erasures.rows if is_within(at)]
+        entries = {key: entry.record_count for key, entry in state.entries.rows.items()}
+        named = [(place.position, (channel, epoch, place.index)) for place in erased]
+        counts = (entries[key] if position == WHOLE_ENTRY else 1 for position, key in named if key in entries)
+        return Corrections(revised + len(self._named_wrong(channel, is_within)), sum(counts))
+
+    def _named_wrong(self, channel: str, is_within: Callable[[tuple[str, Place]], bool]) -> set[Place]:
+        """The records in force that a correction names: their right values stand under another key."""
+        acts = (act for at, act in self._state.acts.rows.items() if at[0] == channel and act.kind == CORRECT)
+        targets = {act.target for act in acts if is_within((channel, act.target))}
+        held = {place: self._state.records.rows.get((channel, place)) for place in targets}
+        return {place for place, record in held.items() if record is not None and record.in_force}
+
+    def _reads_otherwise(self, channel: str, record: Record) -> bool:
+        """Whether the record in force under the key of one behind it has another content."""
+        place = self._state.keys.rows.get((channel, record.key))
+        current = self._state.records.rows.get((channel, place)) if place is not None else None
+        return current is not None and current.content_hash != record.content_hash
 
     def records(
         self, subject: str | None = None, channel: str | None = None, limit: int | None = None

@@ -6,17 +6,18 @@ while their reader works. A row that changes between two pages is seen in one of
 # ruff: noqa: S608 - statements are put together from constants of this module and parameter marks
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 from node.core import envelope as envelopes
 from node.core.channel import HeadAt, Log
-from node.core.entry import origin_of
+from node.core.entry import WHOLE_ENTRY, origin_of
 from node.core.merkle import EMPTY_ROOT, HASH_BYTES, HashReader
+from node.core.quality import Corrections
 from node.core.receipt import VerifiedReceipt
-from node.core.state import Act, HeldKey, Place
+from node.core.state import CORRECT, Act, HeldKey, Place
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import (
     HeldAddress,
@@ -112,6 +113,27 @@ _ACTS_IN_FORCE = (
     _ACTS.format(", r.epoch, r.entry_index, r.position")
     + f"JOIN records t ON {_AT_TARGET.format('t')} JOIN records r ON r.channel_id = a.channel_id"
     " AND r.natural_key = t.natural_key AND r.in_force = 1 WHERE a.channel_id = :id" + _BY_PLACE
+)
+_REVISIONS_IN = (
+    "SELECT r.position FROM records r WHERE r.channel_id = :id AND r.epoch = :epoch AND r.entry_index = :index"
+    " AND EXISTS (SELECT 1 FROM records p WHERE p.channel_id = r.channel_id AND p.natural_key = r.natural_key"
+    " AND (p.epoch, p.entry_index, p.position) < (r.epoch, r.entry_index, r.position))"
+)
+_REVISED_WITHIN = (
+    "SELECT COUNT(*) FROM records r JOIN records f ON f.channel_id = r.channel_id AND f.natural_key = r.natural_key"
+    " AND f.in_force = 1 AND f.content_hash <> r.content_hash WHERE r.in_force IS NULL"
+    " AND r.channel_id = :id AND r.epoch = :epoch AND r.entry_index >= :start AND r.entry_index < :end"
+)
+_NAMED_WITHIN = (
+    "SELECT COUNT(*) FROM (SELECT DISTINCT r.entry_index, r.position FROM acts a"
+    f" JOIN records r ON {_AT_TARGET.format('r')} AND r.in_force = 1"
+    " WHERE a.channel_id = :id AND a.kind = :correct AND a.target_epoch = :epoch"
+    " AND a.target_index >= :start AND a.target_index < :end) AS named"
+)
+_ERASED_WITHIN = (
+    "SELECT COALESCE(SUM(CASE WHEN x.position = :whole THEN e.record_count ELSE 1 END), 0) FROM erasures x"
+    " JOIN entries e ON e.channel_id = x.channel_id AND e.epoch = x.epoch AND e.entry_index = x.entry_index"
+    " WHERE x.channel_id = :id AND x.epoch = :epoch AND x.entry_index >= :start AND x.entry_index < :end"
 )
 _COUNT_ALL = "SELECT COALESCE(SUM(records), 0) FROM logs"
 _COUNT_ONE = "SELECT COALESCE(SUM(records), 0) FROM logs WHERE channel_id = :id"
@@ -316,6 +338,15 @@ class SqlReader:
         for row in self._rows(_ACTS_IN_FORCE, id=self._channel_id(channel)):
             found.setdefault(Place(*row[-3:]), []).append(_act(row))
         return dict(sorted(found.items()))
+
+    def revisions_in(self, channel: str, epoch: int, index: int) -> Collection[int]:
+        rows = self._rows(_REVISIONS_IN, id=self._channel_id(channel), epoch=epoch, index=index)
+        return {position for (position,) in rows}
+
+    def corrections(self, channel: str, epoch: int, start: int, end: int) -> Corrections:
+        within = {"id": self._channel_id(channel), "epoch": epoch, "start": start, "end": end}
+        behind, named = self._value(_REVISED_WITHIN, **within), self._value(_NAMED_WITHIN, **within, correct=CORRECT)
+        return Corrections(behind + named, int(self._value(_ERASED_WITHIN, **within, whole=WHOLE_ENTRY)))
 
     def records(
         self, subject: str | None = None, channel: str | None = None, limit: int | None = None

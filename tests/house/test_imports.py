@@ -9,8 +9,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 CORE = ("node.core", "node.pb")
-PORTS = ("node.ports", "node.held_acts", *CORE)
-DUTIES = ("node.publishing", "node.receiving", "node.delivery", "node.membership", "node.answering", "node.judging")
+PORTS = ("node.ports", "node.held_acts", "node.held_corrections", *CORE)
+DUTIES = (
+    *("node.publishing", "node.receiving", "node.delivery", "node.membership"),
+    *("node.answering", "node.judging", "node.quality"),
+)
 SHARED = (
     *("node.admission", "node.conditions", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing"),
     *("node.novelty", "node.orders", "node.recovery", "node.refusals", "node.sharing", "node.transfers"),
@@ -23,8 +26,9 @@ OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
 LAYERS: dict[str, tuple[str, ...]] = {
     "node.pb": (),
     "node.core": ("node.pb",),
-    "node.ports": ("node.held_acts", *CORE),
+    "node.ports": ("node.held_acts", "node.held_corrections", *CORE),
     "node.held_acts": CORE,
+    "node.held_corrections": CORE,
     # what several duties share: how an entry gets in, which dates cannot be, and what may go out
     "node.admission": PORTS,
     "node.dates": ("node.admission", *PORTS),
@@ -53,6 +57,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.membership": (*SHARED, *PORTS),
     "node.answering": (*SHARED, *PORTS),
     "node.judging": (*SHARED, *PORTS),
+    "node.quality": (*SHARED, *PORTS),
     "node.node": (*DUTIES, *SHARED, *PORTS),
     # driven edges
     "node.storage": ("node.files", *PORTS),

@@ -15,6 +15,7 @@ from node.core.channel import HeadAt, Log, conflict
 from node.core.entry import WHOLE_ENTRY, VerifiedEntry, erase_slots, open_body
 from node.core.errors import XinqiaoError
 from node.core.limits import NUMBERS_END, Limits
+from node.core.quality import Corrections
 from node.core.record import content_hash
 from node.core.state import (
     APPLIED,
@@ -677,6 +678,34 @@ class ErasureContract:
         assert list(store.revisions(CHANNEL, places[1])) == places[1:4]
         assert sorted(contents(store.records())) == [b"a3", b"b"]
 
+    def test_what_came_after_another_record_of_its_key_is_known_and_what_reads_otherwise_is_counted(
+        self, store: Store, writer: ChannelWriter
+    ) -> None:
+        entries = [writer.records([b"a1", b"b"]), writer.records([b"a2", b"c"]), writer.records([b"b"])]
+        keep(store, *entries)
+        apply(store, put_in_force(entries[0], {0: "a", 1: "b"}))
+        apply(store, put_in_force(entries[1], {0: "a", 1: "c"}, replaces={0: Place(0, 0, 0)}))
+        # The same content once more corrects nothing.
+        apply(store, put_in_force(entries[2], {0: "b"}, replaces={0: Place(0, 0, 1)}))
+        assert [set(store.revisions_in(CHANNEL, 0, index)) for index in range(4)] == [set(), {0}, {0}, set()]
+        assert store.corrections(CHANNEL, 0, 0, 3) == Corrections(1, 0)
+        assert store.corrections(CHANNEL, 0, 1, 3) == Corrections(0, 0)
+        with store.transaction() as tx:
+            tx.put_erasures(CHANNEL, [erasure_of(entries[1], 1), erasure_of(entries[0], 0)])
+        assert store.corrections(CHANNEL, 0, 0, 3) == Corrections(0, 2)
+        assert store.corrections(CHANNEL, 0, 1, 2) == Corrections(0, 1)
+        assert set(store.revisions_in(CHANNEL, 0, 1)) == set()
+        assert store.corrections(CHANNEL, 1, 0, 3) == store.corrections("310000/other", 0, 0, 3) == Corrections()
+
+    def test_an_entry_that_is_erased_as_a_whole_counts_all_of_its_records(
+        self, store: Store, writer: ChannelWriter
+    ) -> None:
+        entry = writer.records([b"one", b"two", b"three"])
+        keep_and_apply(store, entry)
+        with store.transaction() as tx:
+            tx.put_erasures(CHANNEL, [whole_of(entry)])
+        assert store.corrections(CHANNEL, 0, 0, 1) == Corrections(0, 3)
+
     def test_erasing_a_replaced_record_leaves_its_revision(self, store: Store, writer: ChannelWriter) -> None:
         first, second = writer.records([b"old"]), writer.records([b"new"])
         keep(store, first, second)
@@ -720,6 +749,19 @@ class ActsContract:
         assert list(store.acts(CHANNEL, Place(0, 0, 1))) == [other]
         assert dict(store.acts_in_force(CHANNEL)) == {Place(0, 0, 1): [other], Place(0, 1, 0): [earlier, later]}
         assert list(store.acts("310000/none", Place(0, 0, 0))) == []
+
+    def test_a_record_that_a_correction_names_is_counted_once_and_a_repair_corrects_nothing(
+        self, store: Store, writer: ChannelWriter
+    ) -> None:
+        entry = writer.records([b"wrong", b"right", b"repaired"])
+        keep_and_apply(store, entry)
+        named = [
+            Act(Place(0, index, 0), CORRECT, Place(0, 0, 0), NOW_MS, 1, replacement=Place(0, 0, 1)) for index in (1, 2)
+        ]
+        with store.transaction() as tx:
+            tx.put_acts(CHANNEL, [*named, Act(Place(0, 3, 0), REPAIR, Place(0, 0, 2), NOW_MS, 1)])
+        assert store.corrections(CHANNEL, 0, 0, 1) == Corrections(1, 0)
+        assert store.corrections(CHANNEL, 0, 1, 9) == Corrections()
 
     def test_an_act_that_is_known_changes_nothing(self, store: Store, writer: ChannelWriter) -> None:
         keep_and_apply(store, writer.records([b"a"]))
