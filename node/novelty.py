@@ -1,9 +1,9 @@
-"""What a channel of ours would make of rows: not this node's to publish, there already, a revision, or new.
+"""What a channel of ours would make of rows: not ours to publish, stopped by a decision, there, a revision, or new.
 
 Publishing asks it before it writes an entry, and a dry run asks the same and writes nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from node.core.state import HeldKey
 from node.ports import Clock, Store, View
 
 Sorted = tuple[list[Candidate], list[Outcome]]
+Stopped = Callable[[str, Sequence[Candidate]], Mapping[int, Defect]]
+"""Tells of a channel, by index, why decisions do not let rows be published once more."""
 
 
 class PassedRows(Protocol):
@@ -43,19 +45,30 @@ class Revision:
 class Novelty:
     """Tells what becomes of rows, by what this node holds."""
 
-    def __init__(self, view: View, store: Store, clock: Clock, limits: Limits) -> None:
+    def __init__(self, view: View, store: Store, clock: Clock, stopped: Stopped, limits: Limits) -> None:
         self._view = view
         self._store = store
         self._clock = clock
+        self._stopped = stopped
         self._limits = limits
 
     def sort(
-        self, channel: str, item: Item, candidates: Sequence[Candidate], passed: PassedRows | None = None
+        self,
+        channel: str,
+        item: Item,
+        candidates: Sequence[Candidate],
+        passed: PassedRows | None = None,
+        *,
+        corrects: bool = False,
     ) -> Sorted:
-        """The rows to publish, and one outcome for each row, in order; passed are those of a dry run before them."""
+        """The rows to publish, and one outcome for each row, in order; passed are those of a dry run before them.
+
+        corrects: a decision orders these values, whatever earlier ones have said of them.
+        """
         allowed, refused = self._split_by_authority(item, candidates)
+        allowed, stopped = (allowed, []) if corrects else self._split_by_acts(channel, item, allowed)
         fresh, known = self._split_by_novelty(channel, allowed, passed)
-        return fresh, sorted([*refused, *known], key=lambda outcome: outcome.row)
+        return fresh, sorted([*refused, *stopped, *known], key=lambda outcome: outcome.row)
 
     def _split_by_authority(self, item: Item, candidates: Sequence[Candidate]) -> Sorted:
         member, now_ms = self._view.members.active(self._view.me), self._clock.now_ms()
@@ -64,8 +77,15 @@ class Novelty:
             if not candidate.authority or member.may_speak_for(candidate.authority, now_ms):
                 allowed.append(candidate)
             else:
-                refused.append(_not_for_us(self._view.me, item, candidate))
+                place = {"origin": self._view.me, "authority": candidate.authority}
+                refused.append(_refusal(item, candidate, Defect("VERDICT_AUTHORITY", item.key_authority, place)))
         return allowed, refused
+
+    def _split_by_acts(self, channel: str, item: Item, candidates: Sequence[Candidate]) -> Sorted:
+        """Return what decisions have stopped or corrected to its source: no revision may bring it back."""
+        stopped = self._stopped(channel, candidates)
+        allowed = [candidate for at, candidate in enumerate(candidates) if at not in stopped]
+        return allowed, [_refusal(item, candidates[at], defect) for at, defect in stopped.items()]
 
     def _split_by_novelty(self, channel: str, candidates: Sequence[Candidate], passed: PassedRows | None) -> Sorted:
         keys = [candidate.key for candidate in candidates]
@@ -114,9 +134,8 @@ def _differences(item: Item, before: bytes, after: bytes) -> tuple[str, ...]:
     return tuple(field.code for field in item.fields if old.get(field.number) != new.get(field.number))
 
 
-def _not_for_us(node: str, item: Item, candidate: Candidate) -> Outcome:
-    """The outcome of a record of an authority that this node's descriptor does not list."""
-    defect = Defect("VERDICT_AUTHORITY", item.key_authority, {"origin": node, "authority": candidate.authority})
+def _refusal(item: Item, candidate: Candidate, defect: Defect) -> Outcome:
+    """The outcome of a record that goes back to its source."""
     fields = item.by_number
     values = {fields[number].code: text for number, text in parse_record(candidate.record).values.items()}
     return Outcome(candidate.row, OutcomeKind.REJECTED, Rejection(candidate.row, (defect,), values))

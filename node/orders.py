@@ -1,18 +1,19 @@
 """Orders: what an operator's order on a record of this node comes to, as status operations for publishing to sign."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from node.admission import header_of, is_own
 from node.conditions import Conditions
 from node.core import envelope as envelopes
-from node.core.acts import TRANSITIONS, Condition
+from node.core.acts import TRANSITIONS, Condition, RecordState
 from node.core.entry import open_body
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.particulars import fault_of, name_a_person
-from node.core.state import ACTING, ERASING, Act, Place
+from node.core.record import Candidate, Defect
+from node.core.state import ACTING, CORRECT, ERASING, Act, Place
 from node.pb import channel_pb2, record_pb2
-from node.ports import Store, View
+from node.ports import HeldChannel, Store, View
 
 Ordered = tuple[list[record_pb2.StatusOp], record_pb2.StatusParticulars]
 """The operations of one status entry, and what it says of all of them."""
@@ -34,11 +35,7 @@ class Orders:
 
         RECORD_NOT_OURS, ARGUMENT_INVALID for what is missing or too long, VERDICT_REASON for what may not be public.
         """
-        held = self._store.channel(channel)
-        if held is None:
-            raise self._unknown(channel, place, "no such channel is held")
-        if not is_own(self._view, channel):
-            raise XinqiaoError("RECORD_NOT_OURS", ref=ref_of(channel, place), origin=held.origin)
+        held = self._own(channel, place)
         bounds = {"decision": self._limits.max_decision_chars, "reason": self._limits.max_reason_chars}
         for name, limit in bounds.items():
             fault = fault_of(getattr(particulars, name), limit)
@@ -46,6 +43,14 @@ class Orders:
                 raise XinqiaoError("ARGUMENT_INVALID", argument=f"--{name}", detail=fault)
         if held.manifest.disclosure == channel_pb2.DISCLOSURE_CLASS_A and name_a_person(particulars):
             raise XinqiaoError("VERDICT_REASON")
+
+    def _own(self, channel: str, place: Place) -> HeldChannel:
+        held = self._store.channel(channel)
+        if held is None:
+            raise self._unknown(channel, place, "no such channel is held")
+        if not is_own(self._view, channel):
+            raise XinqiaoError("RECORD_NOT_OURS", ref=ref_of(channel, place), origin=held.origin)
+        return held
 
     def _unknown(self, channel: str, place: Place, detail: str) -> XinqiaoError:
         return XinqiaoError("RECORD_UNKNOWN", ref=ref_of(channel, place), detail=detail, channel=channel)
@@ -91,6 +96,75 @@ class Orders:
             return stands.acts[-1]
         if (stands.state, kind) not in TRANSITIONS:
             raise self._state_error(channel, place, stands, kind)
+        return None
+
+    def values_at(self, channel: str, place: Place) -> bytes:
+        """The record of ours at a place, in force or replaced; raises RECORD_UNKNOWN, RECORD_NOT_OURS."""
+        self._own(channel, place)
+        content = self._content_at(channel, place) if self._store.revisions(channel, place) else None
+        if content is None:
+            raise self._unknown(channel, place, "no such record in force")
+        return content
+
+    def _content_at(self, channel: str, place: Place) -> bytes | None:
+        entry = self._store.entry(channel, place.epoch, place.index)
+        slots = channel_pb2.EntryBody.FromString(entry.body or b"").slots if entry is not None else ()
+        return slots[place.position].record or None if place.position < len(slots) else None
+
+    def find_correction(self, channel: str, place: Place, candidate: Candidate, decision: str) -> Place | None:
+        """Where this decision has put these values in place of others, None where it is still to be done.
+
+        Raises RECORD_UNKNOWN, RECORD_STATE, ARGUMENT_INVALID where the values change nothing.
+        """
+        stands = self._conditions.of(channel, place)
+        for act in stands.acts:
+            is_it = act.kind == CORRECT and place in (act.target, act.replacement)
+            if is_it and self._decision(channel, act) == decision and self._says(channel, act.replacement, candidate):
+                return act.replacement
+        known = self._store.find_keys(channel, [candidate.key]).get(candidate.key)
+        is_begun = known is not None and known.place > place and self._says(channel, known.place, candidate)
+        if self._store.record(channel, place) is None and not is_begun:
+            raise self._unknown(channel, place, self._absence(channel, place))
+        if (stands.state, CORRECT) not in TRANSITIONS:
+            raise self._state_error(channel, place, stands, CORRECT)
+        if self._says(channel, place, candidate):
+            raise XinqiaoError("ARGUMENT_INVALID", argument="--set", detail="the record says so already")
+        if known is None or known.place not in self._store.revisions(channel, place):
+            self._check_another(channel, place, known.place if known is not None else None, stands)
+        return None
+
+    def _check_another(self, channel: str, place: Place, other: Place | None, stands: Condition) -> None:
+        """The right values belong to another record: neither of the two may be stopped, or the stop would be lost."""
+        if stands.state is RecordState.SUSPENDED:
+            raise self._state_error(channel, place, stands, CORRECT)
+        found = self._conditions.of(channel, other) if other is not None else Condition()
+        if other is not None and not found.is_answered:
+            raise self._state_error(channel, other, found, CORRECT)
+
+    def _says(self, channel: str, place: Place | None, candidate: Candidate) -> bool:
+        return place is not None and self._content_at(channel, place) == candidate.record
+
+    def stopped(self, channel: str, candidates: Sequence[Candidate]) -> dict[int, Defect]:
+        """By index, why a record may not be published once more: a decision has stopped it, or corrected its values."""
+        conditions = self._conditions.in_force(channel)
+        held = self._store.find_keys(channel, [each.key for each in candidates]) if conditions else {}
+        found: dict[int, Defect] = {}
+        for at, candidate in enumerate(candidates):
+            known = held.get(candidate.key)
+            stands = conditions.get(known.place) if known is not None else None
+            # The same values once more are a duplicate, and bring nothing back.
+            if known is not None and stands is not None and known.content_hash != candidate.content_hash:
+                defect = self._bar(channel, stands, candidate)
+                found |= {at: defect} if defect is not None else {}
+        return found
+
+    def _bar(self, channel: str, stands: Condition, candidate: Candidate) -> Defect | None:
+        if stands.state not in (RecordState.IN_FORCE, RecordState.SUSPENDED):
+            decision = self._decision(channel, stands.acts[-1]) or "-"
+            return Defect("RECORD_STOPPED", params={"standing": stands.state.value, "decision": decision})
+        wrong = (act for act in stands.acts if act.kind == CORRECT and self._says(channel, act.target, candidate))
+        for act in wrong:
+            return Defect("RECORD_CORRECTED", params={"decision": self._decision(channel, act) or "-"})
         return None
 
     def _absence(self, channel: str, place: Place) -> str:

@@ -31,7 +31,7 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
 from node.core.record import Candidate, Outcome
 from node.core.rules import VERSION_1
-from node.core.state import Place, disclosure_letter
+from node.core.state import CORRECT, Place, disclosure_letter
 from node.dates import Dates
 from node.losses import REASON, Loss, Losses, tell_losses
 from node.novelty import Novelty, PassedRows, Revision
@@ -83,9 +83,9 @@ class Publishing:
         self._dates = dates
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._recovery: Recovery | None = None
-        self._novelty = Novelty(view, store, clock, limits)
-        self._losses = Losses(view, store, has_answered, limits)
         self._orders = Orders(view, store, Conditions(store, clock, limits), limits)
+        self._novelty = Novelty(view, store, clock, self._orders.stopped, limits)
+        self._losses = Losses(view, store, has_answered, limits)
         self._signed: dict[ChannelEpoch, HeadAt] = {}
         self._looked_above: dict[ChannelEpoch, HeadAt] = {}
 
@@ -376,6 +376,37 @@ class Publishing:
                 return held, False
             op = act_op(channel, place, kind)
             return await self._append_status(held.log, [op], particulars), True
+
+    async def correct(
+        self, channel: str, place: Place, candidate: Candidate, rules_version: str, decision: str, reason: str
+    ) -> tuple[HeldChannel, bool, Place]:
+        """Publish the right values of a record, then the status entry that names them and takes the wrong ones back.
+
+        Returns as act does, and where the right values stand. A crash between the two entries leaves the revision, and
+        the same order ends it. Raises what act raises, and why the values cannot be published.
+        """
+        particulars = record_pb2.StatusParticulars(decision=decision, reason=reason)
+        self._orders.check(channel, place, particulars)
+        async with self._lock(channel):
+            held = await self._open_channel(channel)
+            done = self._orders.find_correction(channel, place, candidate, decision)
+            if done is not None:
+                return held, False, done
+            item = self._edition().item(held.manifest.item)
+            fresh, (outcome,) = self._novelty.sort(channel, item, [candidate], corrects=True)
+            if outcome.rejection is not None:
+                raise outcome.rejection.defects[0].error
+            if fresh:
+                held = await self._append_records(held.log, [candidate.record], held.manifest, rules_version)
+                replacement = Place(held.log.epoch, held.log.size - 1, 0)
+            else:
+                replacement = self._store.find_keys(channel, [candidate.key])[candidate.key].place
+            op = act_op(channel, place, CORRECT, replacement)
+            return await self._append_status(held.log, [op], particulars), True, replacement
+
+    def values_at(self, channel: str, place: Place) -> bytes:
+        """The record of ours at a place, in force or replaced, to be corrected; raises RECORD_UNKNOWN."""
+        return self._orders.values_at(channel, place)
 
     async def _append_status(
         self, log: Log, ops: Sequence[record_pb2.StatusOp], particulars: record_pb2.StatusParticulars

@@ -55,7 +55,7 @@ def main() -> None:
     Hand out a form:     xinqiao template ITEM -o FILE.xlsx
     See what is asked:   xinqiao catalogue list | show ITEM | diff ; xinqiao rules list
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
-    Act on a record:     xinqiao record repair|withdraw|suspend|resume REF --decision DOCNO --reason TEXT
+    Act on a record:     xinqiao record repair|correct|withdraw|suspend|resume REF --decision DOCNO --reason TEXT
     How good it is:      xinqiao quality CHANNEL
     Find what is wrong:  xinqiao doctor ; see what ends soon: xinqiao forecast
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX

@@ -4,6 +4,7 @@ from collections import Counter
 
 import click
 
+from node.cli.rules import ref_text
 from node.cli.terminal import (
     PENDING,
     Command,
@@ -132,8 +133,7 @@ def _show(record: pb.HeldRecord) -> dict[str, object] | None:
     if is_json():
         shown = {key: value for key, value in plain(record).items() if key != "record"}
         return shown | {"values": {value.column: value.text for value in record.values}}
-    ref = record.ref
-    place = f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}"
+    place = ref_text(record.ref)
     published = {"place": place, "time": when(record.issued_at_unix_ms)}
     state = _state(record)
     if state == IN_FORCE:
@@ -162,9 +162,7 @@ def _show_act(act: pb.RecordAct) -> None:
     }
     say(words("    {act} {time} UTC, decision {decision}: {reason}", **named))
     if act.HasField("replacement"):
-        ref = act.replacement
-        place = f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}"
-        say(words("    replaced by {place}", place=place))
+        say(words("    replaced by {place}", place=ref_text(act.replacement)))
 
 
 COMMANDS = (status, peers, records)

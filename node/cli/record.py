@@ -1,18 +1,19 @@
 """`xinqiao record`: act on single records of this node, in the words of a decision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import click
 
 from node.cli.channels import CHANNEL_HELP
 from node.cli.evidence import EPOCH_HELP, INDEX_HELP, POSITION_HELP
-from node.cli.rules import REF_HELP, parse_ref
+from node.cli.rules import REF_HELP, parse_ref, ref_text
 from node.cli.terminal import Command, Group, admin, options, plain, result, say
 from node.core.errors import XinqiaoError
 from node.pb import admin_service_pb2 as pb
 from node.pb import record_pb2
 from node.texts import words
 
+SET_HELP = "Column by its code or Chinese name, and the right value; empty takes it out. May be given again."
 DECISION_HELP = "Number of the deciding document."
 REASON_HELP = "Reason in the words of the decision."
 
@@ -65,6 +66,28 @@ def repair(ref: tuple[str, ...], decision: str, reason: str) -> None:
     _act(ref, record_pb2.STATUS_KIND_REPAIR, decision, reason)
 
 
+@record.command("correct", cls=Command)
+@click.argument("ref", nargs=-1, required=True, help=REF_HELP)
+@click.option("--set", "changes", multiple=True, required=True, metavar="COLUMN=TEXT", help=SET_HELP)
+@by_decision
+@options
+def correct(ref: tuple[str, ...], changes: tuple[str, ...], decision: str, reason: str) -> None:
+    """Replace wrong values of a record by the right ones; every other value stays.
+
+    The right values are published as a revision, and judged as every row is. The wrong ones stay in the history and
+    are answered no more; a row that has them still is returned. Correct them in your source files, too.
+    """
+    values = dict(map(_assignment, changes))
+    _act(ref, record_pb2.STATUS_KIND_CORRECT, decision, reason, values)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    column, sign, value = text.partition("=")
+    if not column.strip() or not sign:
+        raise XinqiaoError("ARGUMENT_INVALID", argument="--set", detail=f"{text[:80]!r} is no COLUMN=TEXT")
+    return column.strip(), value.strip()
+
+
 @record.command("withdraw", cls=Command)
 @click.argument("ref", nargs=-1, required=True, help=REF_HELP)
 @by_decision
@@ -95,8 +118,15 @@ def resume(ref: tuple[str, ...], decision: str, reason: str) -> None:
     _act(ref, record_pb2.STATUS_KIND_RESUME, decision, reason)
 
 
-def _act(ref: tuple[str, ...], kind: record_pb2.StatusKind, decision: str, reason: str) -> None:
-    request = pb.ActOnRecordRequest(ref=parse_ref(" ".join(ref)), kind=kind, decision=decision, reason=reason)
+def _act(
+    ref: tuple[str, ...],
+    kind: record_pb2.StatusKind,
+    decision: str,
+    reason: str,
+    values: Mapping[str, str] | None = None,
+) -> None:
+    place = parse_ref(" ".join(ref))
+    request = pb.ActOnRecordRequest(ref=place, kind=kind, decision=decision, reason=reason, values=values or {})
     with admin() as node:
         done = node.act(request)
     _say_done(done)
@@ -108,6 +138,8 @@ def _say_done(done: pb.ActOnRecordResponse) -> None:
         say(words("done; entry {index} of {channel} tells every reader", index=head.size - 1, channel=head.channel))
     else:
         say(words("this decision has done so before; nothing was written"))
+    if done.HasField("replacement"):
+        say(words("the right values: {place}", place=ref_text(done.replacement)))
     result(plain(done))
 
 

@@ -116,10 +116,14 @@ def parse_ref(text: str) -> record_pb2.RecordRef:
     return record_pb2.RecordRef(channel=match[1], epoch=epoch, index=index, position=position)
 
 
+def ref_text(ref: record_pb2.RecordRef) -> str:
+    """The place of a record as `parse_ref` reads it."""
+    return f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}"
+
+
 def _say_judgement(found: pb.ExplainRecordResponse) -> None:
-    ref = found.ref
     named = {"item": found.item, "disclosure": found.disclosure, "day": found.as_of, "version": found.version}
-    place = f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}"
+    place = ref_text(found.ref)
     say(words("{place}  {item}, class {disclosure}, judged as of {day} by the rules {version}", place=place, **named))
     if found.version != found.entry_version:
         say(words("  its entry names the rules {version}", version=found.entry_version or "-"))

@@ -68,6 +68,10 @@ RECORD_DEFECTS: dict[str, tuple[str, str]] = {
         "take the row out; if the procedure is wrong, correct {title}",
     ),
     # -- the record against its catalogue item
+    "RECORD_CORRECTED": (
+        "these values were corrected by the decision {decision}",
+        "correct the row in its source",
+    ),
     "RECORD_FIELD_UNKNOWN": (
         "the item {item} has no field number {number} ({rule}; {article})",
         "send only fields of the catalogue edition in force",
@@ -75,6 +79,10 @@ RECORD_DEFECTS: dict[str, tuple[str, str]] = {
     "RECORD_ITEM_UNKNOWN": (
         "the catalogue edition {version} has no item {item!r} ({rule}; {article})",
         "name one of: {known}",
+    ),
+    "RECORD_STOPPED": (
+        "the record is {standing} (decision {decision}) and is not published again",
+        "take the row out of the file; a new decision on the subject has a number of its own",
     ),
     "RECORD_TOO_LARGE": (
         "the record has {size} bytes, at most {limit} are allowed",

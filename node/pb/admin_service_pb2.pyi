@@ -653,24 +653,35 @@ class EraseRecordResponse(_message.Message):
     def __init__(self, head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ...) -> None: ...
 
 class ActOnRecordRequest(_message.Message):
-    __slots__ = ("ref", "kind", "decision", "reason")
+    __slots__ = ("ref", "kind", "decision", "reason", "values")
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     REF_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
     ref: _record_pb2.RecordRef
     kind: _record_pb2.StatusKind
     decision: str
     reason: str
-    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., kind: _Optional[_Union[_record_pb2.StatusKind, str]] = ..., decision: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    values: _containers.ScalarMap[str, str]
+    def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., kind: _Optional[_Union[_record_pb2.StatusKind, str]] = ..., decision: _Optional[str] = ..., reason: _Optional[str] = ..., values: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class ActOnRecordResponse(_message.Message):
-    __slots__ = ("head", "is_written")
+    __slots__ = ("head", "is_written", "replacement")
     HEAD_FIELD_NUMBER: _ClassVar[int]
     IS_WRITTEN_FIELD_NUMBER: _ClassVar[int]
+    REPLACEMENT_FIELD_NUMBER: _ClassVar[int]
     head: _channel_pb2.Head
     is_written: bool
-    def __init__(self, head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., is_written: _Optional[bool] = ...) -> None: ...
+    replacement: _record_pb2.RecordRef
+    def __init__(self, head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., is_written: _Optional[bool] = ..., replacement: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ...) -> None: ...
 
 class ProveRequest(_message.Message):
     __slots__ = ("ref",)

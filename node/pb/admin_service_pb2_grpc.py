@@ -235,7 +235,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ActOnRecord(self, request, context):
-        """ActOnRecord writes the status entry that repairs, withdraws, suspends or resumes a record of this node.
+        """ActOnRecord writes the status entry that repairs, corrects, withdraws, suspends or resumes a record of this node.
         NOT_FOUND, PERMISSION_DENIED for a record of another node, FAILED_PRECONDITION for what may not follow.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -23,6 +23,7 @@ from node.novelty import PassedRows
 from node.pb import admin_service_pb2 as pb
 from node.pb import admin_service_pb2_grpc, channel_pb2, envelope_pb2, record_pb2
 from node.ports import HeldAlarm, HeldReceipt, Stage
+from node.rpc.correcting import right_values
 from node.rpc.publication import Publication, ReadBatches
 from node.rpc.quality_message import quality_message
 from node.rpc.refusals import refuse
@@ -311,14 +312,21 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         """Write the status entry that changes how one record stands."""
         ref = request.ref
         place = Place(ref.epoch, ref.index, ref.position)
-        order = (request.kind, request.decision, request.reason)
+        order = (request.decision, request.reason)
+        publishing, right = self._node.publishing, None
         try:
-            if request.kind not in ACTING - {CORRECT}:
+            if request.kind == CORRECT:
+                candidate, rules = await right_values(self._node, self._tools.read_batches, request)
+                held, is_written, right = await publishing.correct(ref.channel, place, candidate, rules, *order)
+            elif request.kind in ACTING:
+                held, is_written = await publishing.act(ref.channel, place, request.kind, *order)
+            else:
                 raise XinqiaoError("ARGUMENT_INVALID", argument="kind", detail="it is none that can be ordered")
-            held, is_written = await self._node.publishing.act(ref.channel, place, *order)
         except XinqiaoError as error:
             await refuse(context, error)
-        return pb.ActOnRecordResponse(head=self._node.answering.summary(held).head, is_written=is_written)
+        replacement = _ref(ref.channel, right) if right is not None else None
+        head = self._node.answering.summary(held).head
+        return pb.ActOnRecordResponse(head=head, is_written=is_written, replacement=replacement)
 
     async def Prove(self, request: pb.ProveRequest, context: Context) -> pb.ProveResponse:  # noqa: N802
         """The evidence bundle of one record."""

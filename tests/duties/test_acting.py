@@ -10,8 +10,9 @@ import pytest
 from node.core.acts import RecordState
 from node.core.channel import HeadAt, head_leaf
 from node.core.entry import SignedEntry, commitment
+from node.core.errors import XinqiaoError
 from node.core.membership import Cut, Standing
-from node.core.record import OutcomeKind
+from node.core.record import Candidate, OutcomeKind
 from node.core.state import APPLIED, REJECTED, REPAIR, RESUME, SUSPEND, WITHDRAW, Place
 from node.node import Node
 from node.pb import channel_pb2, record_pb2
@@ -312,5 +313,138 @@ def test_g9_erasing_a_record_erases_what_its_decisions_say_and_leaves_that_they_
                 assert "号".encode() not in (entry.body or b"")
             assert len(node.world.store.acts(BASE, FIRST)) == 2
             assert_sound(node)
+
+    run(scenario())
+
+
+# --- Corrections --------------------------------------------------------------------------------------------
+
+
+async def correct(network: Network, place: Place, right: Candidate, decision: str = "沪更〔2026〕1号") -> bool:
+    """Whether the order was written."""
+    found = await network[ORIGIN].publishing.correct(BASE, place, right, "1", decision, "名称登记有误")
+    entry = network[ORIGIN].world.store.entry(BASE, found[2].epoch, found[2].index)
+    assert entry is not None
+    assert right.record in (entry.body or b"")
+    return found[1]
+
+
+def names(node: Node) -> list[str]:
+    return [answer.values["comp_nm"] for answer in node.answering.records("", BASE, 0)]
+
+
+def test_a_correction_puts_the_right_values_in_force_and_keeps_the_wrong_ones_in_history_alone() -> None:
+    async def scenario() -> None:
+        network = await begun()
+        assert await correct(network, FIRST, row(1, "正确有限公司"))
+        await network.settle()
+        network.start(LATE)
+        await network.settle()
+        for node in network.nodes.values():
+            assert names(node) == ["示例有限公司", "正确有限公司"]
+            (_, answer) = node.answering.records("", BASE, 0, everything=True)
+            (act,) = answer.condition.acts
+            assert (act.target, act.replacement) == (FIRST, Place(0, 2, 0)) == (FIRST, answer.held.place)
+            entry = node.world.store.entry(BASE, 0, 1)
+            assert entry is not None
+            assert row(1).record in (entry.body or b"")
+            assert_sound(node)
+
+    run(scenario())
+
+
+def test_the_same_correction_twice_is_one_act_and_ends_what_a_crash_left_half_done() -> None:
+    async def scenario() -> None:
+        network = await begun()
+        right = row(1, "正确有限公司")
+        # The revision was published, and then the power was gone.
+        await network[ORIGIN].publishing.publish(BASE, [right])
+        assert await correct(network, FIRST, right)
+        assert network[ORIGIN].answering.channel(BASE).log.size == 4
+        assert not await correct(network, FIRST, right)
+        assert not await correct(network, Place(0, 2, 0), right)
+        assert network[ORIGIN].answering.channel(BASE).log.size == 4
+        assert await refused(correct(network, Place(0, 2, 0), right, "沪更〔2026〕2号")) == "ARGUMENT_INVALID"
+        assert await refused(correct(network, FIRST, row(1, "三"), "沪更〔2026〕2号")) == "RECORD_UNKNOWN"
+
+    run(scenario())
+
+
+def test_wrong_values_do_not_come_back_with_the_next_file() -> None:
+    async def scenario() -> None:
+        network = await begun()
+        await correct(network, FIRST, row(1, "正确有限公司"))
+        await order(network, WITHDRAW, SECOND)
+        again = [row(1), row(1, "正确有限公司", 3), row(2), row(2, "改名", 4), row(5)]
+        outcomes = await network[ORIGIN].publishing.publish(BASE, again)
+        kinds = {outcome.row: outcome.rejection.code if outcome.rejection else outcome.kind for outcome in outcomes}
+        assert kinds == {
+            1: "RECORD_CORRECTED",
+            3: OutcomeKind.DUPLICATE,
+            2: OutcomeKind.DUPLICATE,
+            4: "RECORD_STOPPED",
+            5: OutcomeKind.ACCEPTED,
+        }
+        (stopped,) = [outcome.rejection for outcome in outcomes if outcome.row == 4]
+        assert stopped is not None
+        assert DECISION in stopped.reason
+        # Another decision may find that the first values were right after all.
+        assert await correct(network, Place(0, 2, 0), row(1), "沪更〔2026〕2号")
+        await network.settle()
+        assert [names(node)[0] for node in network.nodes.values()] == ["示例有限公司"] * 3
+
+    run(scenario())
+
+
+def test_a_correction_of_what_tells_records_apart_takes_the_wrong_record_back() -> None:
+    async def scenario() -> None:
+        network = await begun()
+        assert await correct(network, FIRST, row(7))
+        assert not await correct(network, FIRST, row(7))
+        await network.settle()
+        for node in network.nodes.values():
+            assert states(node) == {FIRST: "corrected", SECOND: "in force", Place(0, 2, 0): "in force"}
+        assert await refused(order(network, REPAIR)) == "RECORD_STATE"
+        (outcome,) = await network[ORIGIN].publishing.publish(BASE, [row(1, "改名")])
+        assert outcome.rejection is not None
+        assert outcome.rejection.code == "RECORD_STOPPED"
+
+    run(scenario())
+
+
+def test_a_stop_is_not_lost_by_a_correction() -> None:
+    async def scenario() -> None:
+        network = await begun(4)
+        await order(network, SUSPEND)
+        assert await correct(network, FIRST, row(1, "正确有限公司"))
+        await order(network, REPAIR, SECOND)
+        assert await refused(correct(network, SECOND, row(2, "二"))) == "RECORD_STATE"
+        # Neither does it escape into another record, nor does another record escape by it.
+        assert await refused(correct(network, Place(0, 3, 0), row(9), "沪更〔2026〕2号")) == "RECORD_STATE"
+        assert await refused(correct(network, Place(0, 1, 2), row(2, "二"), "沪更〔2026〕2号")) == "RECORD_STATE"
+        await network.settle()
+        for node in network.nodes.values():
+            assert states(node) == {
+                SECOND: "repaired",
+                Place(0, 1, 2): "in force",
+                Place(0, 1, 3): "in force",
+                Place(0, 3, 0): "suspended",
+            }
+
+    run(scenario())
+
+
+def test_only_a_record_of_ours_is_corrected() -> None:
+    async def scenario() -> None:
+        network = await begun()
+        reader = network[READER].publishing
+        given = (row(1, "二"), "1", DECISION, "因")
+        assert await refused(reader.correct(BASE, FIRST, *given)) == "RECORD_NOT_OURS"
+        assert await refused(correct(network, Place(0, 1, 9), row(1, "二"))) == "RECORD_UNKNOWN"
+        assert await refused(correct(network, FIRST, row(1, "二"), " ")) == "ARGUMENT_INVALID"
+        for call, code in ((reader, "RECORD_NOT_OURS"), (network[ORIGIN].publishing, "RECORD_UNKNOWN")):
+            with pytest.raises(XinqiaoError, match=code):
+                call.values_at(BASE, Place(0, 1, 9))
+        assert network[ORIGIN].publishing.values_at(BASE, FIRST) == row(1).record
 
     run(scenario())
