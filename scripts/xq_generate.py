@@ -8,6 +8,8 @@ The same arguments always make the same bytes. Nothing here can be taken for a r
   exist: the province with 9900 behind it (319900). No registrar has that division, so no such code is ever
   issued; every program that checks digits still treats it like a real one.
 - Every name holds the word 示例 (example).
+- Natural persons, which --persons SHARE puts in the place of that share of the subjects, have identity numbers of
+  that same division, telephone numbers that begin with 100, as no telephone's does, and an address that is none.
 
 --defects SHARE plants mistakes of the kinds in DEFECTS in that share of the rows, chosen by the seed, and writes
 beside FILE the list FILE.expected.csv: row number as a spreadsheet shows it, expected code, column. The list is
@@ -33,6 +35,7 @@ from node.core.identifiers import (
     USCC_PLACEHOLDER,
     division_fault,
     org_code_check_character,
+    resident_id_check_character,
     uscc_check_character,
     uscc_fault,
 )
@@ -40,6 +43,8 @@ from node.core.identifiers import (
 EDITION_FILE = Path(__file__).resolve().parents[1] / "registry" / "editions" / "catalogue-2026.1.json"
 FIRST_DAY = date(2024, 1, 2)
 DAYS = 730
+FIRST_BIRTH = date(1950, 1, 1)
+BIRTH_DAYS = 14_000
 SUBJECTS = 10_000  # the same subject has several records in a large file
 RESIDENT_ID = "11010519491231002X"  # the example that the standard itself prints; nobody's number
 
@@ -49,6 +54,7 @@ _TRADES = ["贸易", "餐饮管理", "建筑工程", "物流", "环保科技", "
 _FORMS = ["有限公司", "股份有限公司", "有限责任公司", "合伙企业"]
 _SURNAMES = ["赵", "钱", "孙", "李", "周", "吴", "郑", "王", "冯", "陈"]
 _GIVEN = ["示例", "例示", "试名", "样本"]
+_DIGITS_ZH = "零一二三四五六七八九"
 _BRACKETS = ["〔{}〕", "[{}]", "【{}】", "（{}）", "({})"]
 _LICENCES = ["食品经营许可", "道路运输经营许可", "卫生许可", "排污许可", "建筑施工许可", "医疗器械经营许可"]
 _VIOLATIONS = [
@@ -84,9 +90,43 @@ def example_uscc(kind: str, division: str, serial: int) -> str:
     return first_17 + uscc_check_character(first_17)
 
 
+def example_resident_id(division: str, serial: int) -> str:
+    """Return a resident identity number that checks but cannot be issued; its owner was born before 1990."""
+    days, order = divmod(serial, 1000)
+    born = FIRST_BIRTH + timedelta(days=days * 37 % BIRTH_DAYS)
+    first_17 = f"{example_division(division)}{born:%Y%m%d}{order:03d}"
+    return first_17 + resident_id_check_character(first_17)
+
+
+@dataclass(frozen=True)
+class Person:
+    """An example person: every value by which the person could be known."""
+
+    id_no: str
+    name: str
+    telephone: str
+    address: str
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.id_no, self.name, self.telephone, self.address
+
+
+def example_person(division: str, serial: int) -> Person:
+    """Return the example person of a number, at most five digits long."""
+    who = Random(f"person/{division}/{serial}")
+    name = f"{who.choice(_SURNAMES)}示例{''.join(_DIGITS_ZH[int(digit)] for digit in f'{serial:05d}')}"
+    address = f"示例{who.choice(_PLACES)}路{serial:05d}弄{who.randrange(1, 99)}号"
+    return Person(example_resident_id(division, serial * 977), name, f"100{serial:08d}", address)
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What to generate: an item, how many rows, from which seed, of which division and authority."""
+    """What to generate: an item, how many rows, from which seed, of which division and authority.
+
+    Row n of those about persons is about the example person number n + first_person.
+    """
 
     item: str
     count: int
@@ -94,6 +134,8 @@ class Plan:
     division: str = "310115"
     authority: str = ""
     defects: float = 0.0
+    persons: float = 0.0
+    first_person: int = 1
 
     @property
     def authority_uscc(self) -> str:
@@ -119,6 +161,8 @@ def generate(plan: Plan) -> Iterator[Generated]:
         # A generator of its own for each row: row n is the same whatever the count.
         random = Random(f"{plan.item}/{plan.seed}/{plan.authority_uscc}/{index}")
         row = sound(plan, random, index)
+        if Random(f"persons/{plan.seed}/{index}").random() < plan.persons:
+            row |= _person("XK" if plan.item == "licence.2018" else "CF", plan, index)
         if random.random() < plan.defects:
             plant = plants[random.randrange(len(plants))]
             column = plant.change(row, "XK" if plan.item == "licence.2018" else "CF")
@@ -150,6 +194,21 @@ def _subject(prefix: str, plan: Plan, random: Random) -> Row:
     if serial % 24 == 0:
         row |= {f"{prefix}_XDR_SHXYM": USCC_PLACEHOLDER, f"{prefix}_XDR_GSZC": f"{plan.division[:2]}9900{serial:09d}"}
     return row
+
+
+def _person(prefix: str, plan: Plan, index: int) -> Row:
+    """Return the subject's columns of a natural person; the remark is one that a clerk should not have written."""
+    person = example_person(plan.division, plan.first_person + index)
+    return {
+        f"{prefix}_XDR_MC": person.name,
+        f"{prefix}_XDR_LB": "自然人",
+        f"{prefix}_XDR_SHXYM": "",
+        f"{prefix}_XDR_GSZC": "",
+        f"{prefix}_FRDB": "",
+        f"{prefix}_XDR_ZJLX": "身份证",
+        f"{prefix}_XDR_ZJHM": person.id_no,
+        "BZ": f"联系电话{person.telephone}，住址{person.address}",
+    }
 
 
 def _document(plan: Plan, random: Random, index: int, word: str, year: int) -> str:
@@ -325,6 +384,7 @@ def main() -> None:
     parser.add_argument("--division", default="310115", help="GB/T 2260 code, for names and document numbers")
     parser.add_argument("--authority", default="", help="USCC of the authority; without it, an example one")
     parser.add_argument("--defects", type=float, default=0.0, help="share of rows with a planted mistake, 0 to 1")
+    parser.add_argument("--persons", type=float, default=0.0, help="share of rows about natural persons, 0 to 1")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
     for fault in (division_fault(arguments.division), arguments.authority and uscc_fault(arguments.authority)):
@@ -337,6 +397,7 @@ def main() -> None:
         arguments.division,
         arguments.authority,
         arguments.defects,
+        arguments.persons,
     )
     planted = write_file(plan, arguments.output)
     print(f"{arguments.output}: {plan.count} rows, {planted} of them with a planted mistake", file=sys.stderr)

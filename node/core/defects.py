@@ -129,6 +129,10 @@ RECORD_DEFECTS: dict[str, tuple[str, str]] = {
     ),
     "FIELD_RESIDENT_ID_CHECK_DIGIT": ("{title}: the check digit does not match", "copy the number again"),
     "FIELD_RESIDENT_ID_DATE": ("{title}: the birth date in the number is no date", "copy the number again"),
+    "FIELD_RESIDENT_ID_PUBLIC": (
+        "{title}: a resident identity number stands in the text, which may not be published on a channel of class A",
+        "take the number out of the text, or publish the row on a channel of class B or C",
+    ),
     "FIELD_RESIDENT_ID_SHAPE": (
         "{title}: not a resident identity number of 18 characters",
         "write 17 digits and the check character, with a capital X",

@@ -38,8 +38,12 @@ _ORG_CODE_SHAPE = re.compile(r"[0-9A-Z]{8}[0-9X]")
 _ORG_CODE_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 _ORG_CODE_CHECKS = "0X987654321"  # by the weighted sum modulo 11
 
+RESIDENT_ID_LENGTH = 18
 _RESIDENT_ID_SHAPE = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _RESIDENT_ID_15_SHAPE = re.compile(r"[1-9][0-9]{14}")
+# Looked for ahead, so that every place is tried: the number may stand within more digits.
+_RESIDENT_ID_IN_TEXT = re.compile(r"(?=([1-9１-９](?:[\s-]?\d){16}[\s-]?[\dXxＸｘ]))")
+_SEPARATORS = re.compile(r"[\s-]")
 _RESIDENT_ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _RESIDENT_ID_CHECKS = "10X98765432"  # by the weighted sum modulo 11
 
@@ -91,9 +95,10 @@ def _is_a_resident_id(code: str) -> bool:
     """Tell whether a code that sums up as a USCC (one resident id in 31 does) is a person's number.
 
     The id must not slip into a public channel in the wrong column. No real USCC is caught: its third and fourth
-    character are a province or the nation.
+    character are a province or the nation, and the organisation code in it has a check digit of its own.
     """
-    return code[2:4] not in _USCC_PROVINCES and resident_id_fault(code) is None
+    is_like_one = code[2:4] in _USCC_PROVINCES and org_code_fault(code[8:17]) is None
+    return not is_like_one and resident_id_fault(code) is None
 
 
 def _uscc_sums_to_zero(code: str) -> bool:
@@ -117,7 +122,7 @@ def spreadsheet_damage(code: str) -> bool:
     if not _ROUNDED.fullmatch(code):
         return False
     digits = code[:18]
-    return not _uscc_sums_to_zero(digits) and _resident_id_check(digits) != digits[17]
+    return not _uscc_sums_to_zero(digits) and resident_id_check_character(digits[:17]) != digits[17]
 
 
 def org_code_check_character(first_8: str) -> str:
@@ -153,7 +158,7 @@ def resident_id_fault(code: str) -> str | None:
         return _resident_id_shape_fault(code)
     if resident_birth_date(code) is None:
         return "FIELD_RESIDENT_ID_DATE"
-    if _resident_id_check(code) != code[17]:
+    if resident_id_check_character(code[:17]) != code[17]:
         return "FIELD_CODE_SPREADSHEET" if spreadsheet_damage(code) else "FIELD_RESIDENT_ID_CHECK_DIGIT"
     return None
 
@@ -164,8 +169,24 @@ def _resident_id_shape_fault(code: str) -> str:
     return "FIELD_CODE_SPREADSHEET" if spreadsheet_damage(code) else "FIELD_RESIDENT_ID_SHAPE"
 
 
-def _resident_id_check(code: str) -> str:
-    return _RESIDENT_ID_CHECKS[sum(map(mul, map(int, code[:17]), _RESIDENT_ID_WEIGHTS)) % 11]
+def resident_id_check_character(first_17: str) -> str:
+    """Return the check character of the first 17 digits of a resident identity number (GB 11643-1999)."""
+    return _RESIDENT_ID_CHECKS[sum(map(mul, map(int, first_17), _RESIDENT_ID_WEIGHTS)) % 11]
+
+
+def holds_resident_id(text: str) -> bool:
+    """Tell whether a resident identity number stands anywhere in a text, of any width, also with spaces or hyphens.
+
+    A company's code that happens to check as one is none. The 15 digits of before 1999 are not looked for: as many
+    digits with something like a date in them have the registration numbers of companies, too.
+    """
+    return any(_is_written_out(found[1]) for found in _RESIDENT_ID_IN_TEXT.finditer(text))
+
+
+def _is_written_out(found: str) -> bool:
+    code = normalize("NFKC", _SEPARATORS.sub("", found)).upper()
+    is_plausible = code[:2] in PROVINCES and "1900" <= code[6:10] < "2100"
+    return is_plausible and resident_id_fault(code) is None and uscc_fault(code) is not None
 
 
 def resident_birth_date(code: str) -> date | None:

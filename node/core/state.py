@@ -109,7 +109,7 @@ SUPERSEDED: int = channel_pb2.RECORD_OUTCOME_SUPERSEDED
 REJECTED: int = channel_pb2.RECORD_OUTCOME_REJECTED
 ERASED: int = channel_pb2.RECORD_OUTCOME_ERASED
 
-BARRED_CODES = BARRING_CODES | {"FIELD_NEVER_PUBLIC", "VERDICT_REASON"}
+BARRED_CODES = BARRING_CODES | {"FIELD_NEVER_PUBLIC", "FIELD_RESIDENT_ID_PUBLIC", "VERDICT_REASON"}
 """Defects whose content the law bars: a receiver keeps only the commitment and never relays the record."""
 
 ERASING = frozenset({record_pb2.STATUS_KIND_ERASE, record_pb2.STATUS_KIND_ERASE_ENTRY})
@@ -230,7 +230,8 @@ def _judge_for(
             return "VERDICT_RECORD"
         defects = validate(parsed.values)
         if defects:
-            return defects[0].code
+            # What must not be kept counts as that, whatever else is wrong beside it.
+            return next((each.code for each in defects if each.code in BARRED_CODES), defects[0].code)
         authority = authority_of(item, parsed.values)
         if authority and not entry.origin.may_speak_for(authority, header.issued_at_unix_ms):
             return "VERDICT_AUTHORITY"

@@ -7,7 +7,7 @@ that is wrong, in this order:
     (2) fields the item does not have (R-INC-6)
     (3) fields that must be there, always or under a condition
     (4) each value by its type and length
-    (5) blank texts, and characters no text may hold
+    (5) blank texts, characters no text may hold, and in class A identity numbers in a text
     (6) dates against each other, and an identity number against its type
 
 Conditions are named functions in the table below, rules in rules.py; an edition only names them.
@@ -20,8 +20,10 @@ from functools import partial
 from node.core.catalogue import CATALOGUE_BASIS, Basis, Field, Item, is_natural_person, value_means
 from node.core.errors import XinqiaoError
 from node.core.identifiers import (
+    RESIDENT_ID_LENGTH,
     USCC_PLACEHOLDER,
     division_fault,
+    holds_resident_id,
     iso_date,
     org_code_fault,
     resident_id_fault,
@@ -66,6 +68,7 @@ def compile_validator(item: Item, disclosure: str, as_of: str = "", rules: Judge
     wanted = [field for field in item.fields if not (public and field.never_public)]
     required = frozenset(field.number for field in wanted if field.required == "yes")
     conditional = [(field, CONDITIONS[field.condition](item)) for field in wanted if field.condition]
+    texts = [field.number for field in wanted if field.type == "text"] if public else []
     longest = {field.number: field.max_chars for field in item.fields}
     checks = _checks(item, public, as_of)
     relations = [*_date_relations(item), *_identity_relations(item)]
@@ -94,6 +97,9 @@ def compile_validator(item: Item, disclosure: str, as_of: str = "", rules: Judge
         joined = "".join(values.values())
         if not joined.isprintable() or _LOST in joined:
             found += (_defect(fields[number], "FIELD_CHARACTERS") for number in _unclean(values))
+        for number in texts:
+            if number in values and len(values[number]) >= RESIDENT_ID_LENGTH and holds_resident_id(values[number]):
+                found.append(_defect(fields[number], "FIELD_RESIDENT_ID_PUBLIC"))
         for relation in relations:  # (6)
             defect = relation(values)
             if defect is not None:

@@ -30,6 +30,8 @@ _NOTE = re.compile(r"(.+?)(?:〔([^〔〕]*)〕|/([^/〔〕]+))")
 _REMARKS = frozenset({"必填", "选填", "必选", "可选", "必填项", "选填项", "可为空", "可空"})
 _UNIT_PREFIX = "单位:"
 _MANY_SHOWN = 10
+_LONG_NUMBER = re.compile(r"\d(?:[\s-]?\d){8}")
+"""No heading has so many digits; telephone numbers, identity numbers and codes have."""
 
 
 class Headings:
@@ -201,11 +203,14 @@ def read_header(
 def _check_known(
     written: Sequence[str], found: Sequence[Column | PassedOver | None], headings: Headings, name: str
 ) -> None:
-    pairs = zip(written, found, strict=True)
-    unknown = [text for text, one in pairs if one is None and text and not is_ours(text)]
+    pairs = enumerate(zip(written, found, strict=True))
+    unknown = [(place, text) for place, (text, one) in pairs if one is None and text and not is_ours(text)]
     if unknown:
-        nearest = "; ".join(f"{text[:40]!r}: {headings.nearest(text)}" for text in unknown[:_MANY_SHOWN])
-        columns = ", ".join(repr(text[:40]) for text in unknown[:_MANY_SHOWN])
+        # A row below that ran into the header: its values are not shown, which may be a person's number and name.
+        is_data = any(_LONG_NUMBER.search(text) for _, text in unknown)
+        shown = [(letters_of(place) if is_data else repr(text[:40]), text) for place, text in unknown[:_MANY_SHOWN]]
+        nearest = "; ".join(f"{name}: {headings.nearest(text)}" for name, text in shown)
+        columns = ", ".join(name for name, _ in shown)
         raise XinqiaoError("FILE_COLUMNS_UNKNOWN", name=name, item=headings.item.id, columns=columns, nearest=nearest)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stdnum.cn import ric, uscc
 
 from node.core.divisions import division_on, divisions_of, resident_id_doubt, uscc_doubt
-from node.core.identifiers import resident_id_fault, uscc_fault
+from node.core.identifiers import holds_resident_id, resident_id_fault, uscc_fault
 from tests.core.test_identifiers import resident_ids, usccs
 
 # Districts of 2021 that python-stdnum 2.2 does not know, and one that ended before the birth date below.
@@ -109,3 +109,53 @@ def test_a_uscc_that_is_sound_for_python_stdnum_is_sound_here(code: str) -> None
         # A person's number that also sums up as a USCC is refused on purpose.
         assert uscc_fault(code) in (None, "FIELD_USCC_RESIDENT_ID")
     assert uscc_doubt(code) in (None, "DOUBT_USCC_DIVISION")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{0}",
+        "当事人身份证号{0}，住所地",
+        "{0}01",
+        "税号12{0}",
+        "证件 {1} {2} {3}",
+        "{1}-{2}-{3}",
+        "号码：{4}",
+        "{5}",
+    ],
+)
+def test_a_number_is_found_in_a_text_however_it_is_written(text: str) -> None:
+    for serial in range(200):
+        number = with_division("330106", date(1960 + serial % 40, 3, 5), serial)
+        wide = "".join(chr(ord(each) + 0xFEE0) for each in number)
+        written = text.format(number, number[:6], number[6:14], number[14:], wide, number.lower())
+        assert holds_resident_id(written), written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "91330106MA27WXYZ1X",
+        "罚款人民币123456789012345678元",
+        "示罚字〔2024〕310115000001号",
+        "2024-01-02至2025-01-01，共 365 日",
+        "电话 13800000000，传真 021-50000000，邮编 200120",
+        "310115000123456",
+    ],
+)
+def test_what_is_no_number_of_a_person_is_not_taken_for_one(text: str) -> None:
+    assert not holds_resident_id(text)
+
+
+@given(usccs())
+def test_no_code_of_an_organisation_is_taken_for_a_number_of_a_person(code: str) -> None:
+    assert not holds_resident_id(f"统一社会信用代码{code}")
+
+
+def test_a_number_that_sums_up_as_an_organisations_code_is_told_by_the_code_within_it() -> None:
+    """Of a city whose two digits are a province's, so that the shape alone could be a registrar's division."""
+    numbers = (with_division("433101", date(1970, 1, 1 + serial % 28), serial) for serial in range(999))
+    faults = [uscc_fault(number) for number in numbers]
+    summing = [fault for fault in faults if fault not in ("FIELD_USCC_CHECK_DIGIT", "FIELD_USCC_SHAPE")]
+    assert summing.count("FIELD_USCC_RESIDENT_ID") > len(summing) / 2 > 5

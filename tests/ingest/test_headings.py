@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from node.core.catalogue import PassedOver, parse_edition
+from node.core.errors import XinqiaoError
 from node.core.limits import Limits
 from node.ingest.cells import Column
 from node.ingest.headings import Headings
@@ -84,6 +85,17 @@ def test_a_heading_means_its_field(heading: str, code: str, unit: str) -> None:
 )
 def test_what_is_not_certain_means_nothing(heading: str) -> None:
     assert PENALTY.find(heading) is None
+
+
+def test_a_row_that_ran_into_the_header_is_named_by_its_columns_and_not_shown() -> None:
+    item = load_edition().item("registration.base")
+    header = "uni_social_crd_cd,comp_nm,reg_state,reg_org,addr"
+    for unknown in ("示例人,319900195001019778", "示例人,100 0000 0007", "319900195001019778示例人,示例路"):
+        with pytest.raises(XinqiaoError) as refused:
+            read_rows([f"{header},{unknown}\n1,2,3,4,5,6,7\n".encode()], "rows.csv", item)
+        assert refused.value.code == "FILE_COLUMNS_UNKNOWN"
+        assert refused.value.parameters["columns"] == "F, G"
+        assert not any(part in refused.value.text + refused.value.next for part in ("示例人", "示例路", "3199", "0007"))
 
 
 def test_headings_passed_over_say_what_may_stand_below_them() -> None:

@@ -198,6 +198,30 @@ def test_content_that_a_rule_bars_is_not_kept_whichever_rule_it_is() -> None:
     assert {"RULE_NOT_FINAL", "RULE_ONLY_PENALTY", "RULE_CONSENT_MISSING", "FIELD_NEVER_PUBLIC"} <= BARRED_CODES
 
 
+@pytest.mark.parametrize("more", [{}, {"CF_CFLB": "罚", "CF_JDRQ": "2024/3"}])
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"CF_SY": f"当事人（身份证号{RESIDENT_ID}）未按规定公示"}, "FIELD_RESIDENT_ID_PUBLIC"),
+        ({"CF_XDR_SWDJ": f"{RESIDENT_ID[:17]}x01"}, "FIELD_RESIDENT_ID_PUBLIC"),
+        ({"CF_FR_ZJLX": "身份证", "CF_FR_ZJHM": RESIDENT_ID}, "FIELD_NEVER_PUBLIC"),
+    ],
+)
+def test_a_persons_number_in_class_a_goes_back_and_no_reader_keeps_it_whatever_else_is_wrong(
+    given: dict[str, str], code: str, more: dict[str, str]
+) -> None:
+    values = {PENALTY.by_code[name].number: text for name, text in sound(**given, **more).items()}
+    found = folded([build_record("penalty.2018", values)], SHANGHAI, "A", {"2026.1": RULES})
+    assert (dict(found.counts), list(found.barred)) == ({(REJECTED, code): 1}, [0])
+    back = one(SHANGHAI, "A", **given, **more)
+    if code == "FIELD_NEVER_PUBLIC":
+        assert isinstance(back, Rejection) == bool(more), "the value is taken out before anything is judged"
+    else:
+        assert isinstance(back, Rejection)
+        assert code in [each.code for each in back.defects]
+        assert RESIDENT_ID[:17] not in str([each.error.text for each in back.defects])
+
+
 def test_a_doubt_never_holds_a_value() -> None:
     candidate = one(SHANGHAI, CF_AJCXLB=None)
     assert isinstance(candidate, Candidate)

@@ -84,6 +84,7 @@ class Commands:
         self._numbers = count()
         self._by_key: dict[str, Command] = {}
         self._programs: list[subprocess.Popen[bytes]] = []
+        self.started: list[Command] = []
         self._warm = subprocess.Popen(
             [sys.executable, "-m", "tests.processes.forking"],
             cwd=ROOT,
@@ -134,7 +135,9 @@ class Commands:
 
     def _command(self, argv: Sequence[object]) -> Command:
         stem = f"{next(self._numbers):05d}"
-        return Command([str(each) for each in argv], self._folder / f"{stem}.out", self._folder / f"{stem}.err")
+        command = Command([str(each) for each in argv], self._folder / f"{stem}.out", self._folder / f"{stem}.err")
+        self.started.append(command)
+        return command
 
     def _read(self) -> None:
         assert self._warm.stdout is not None
