@@ -379,6 +379,10 @@ class App:
             if ending is not None:
                 log.warning("the TLS certificate ends soon", key_id=ending.key_id, next="xinqiao keys rotate tls")
 
+        async def measure() -> None:
+            await node.measuring.count_all()
+            await node.terms.watch()
+
         async def note_size() -> None:
             await self._writer.run(Lane.CONTROL, self._foreseeing(node).keep_size)
 
@@ -387,7 +391,7 @@ class App:
         scheduler.every(self._config.registry_refresh_s, "registry", _logged("registry", refresh))
         scheduler.every(self._config.registry_refresh_s, "addresses", _logged("addresses", node.learn_addresses))
         scheduler.every(self._config.registry_refresh_s, "head report", _logged("head report", node.report_heads))
-        scheduler.every(QUALITY_S, "quality", _logged("quality", node.measuring.count_all))
+        scheduler.every(QUALITY_S, "quality", _logged("quality", measure))
         scheduler.every(SIZE_CHECK_S, "size", _logged("size", note_size))
         self._spawn(scheduler.run(), stack)
         self._spawn(node.run(), stack)

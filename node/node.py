@@ -36,6 +36,7 @@ from node.publishing import Publishing
 from node.quality import Measuring
 from node.receiving import Receiving, Taken
 from node.sharing import Sharing
+from node.terms import Terms
 from node.transfers import proofs_brought
 
 FOLLOW_PAUSE_S = 5.0
@@ -121,6 +122,7 @@ class Node:
         self.answering = Answering(view, world.store, world.clock, limits)
         self.judging = Judging(view, world.store, world.clock)
         self.measuring = Measuring(view, world.store, world.writer, world.clock, limits)
+        self.terms = Terms(view, world.store, world.writer, world.clock, self.measuring.published)
         self.publishing.start()
 
     def _delivery(self, settings: Settings, world: World) -> Delivery:

@@ -16,6 +16,7 @@ from datetime import date
 from node.admission import header_of
 from node.core.catalogue import Edition
 from node.core.errors import XinqiaoError
+from node.core.identifiers import iso_date
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.quality import (
     ChannelTally,
@@ -37,6 +38,8 @@ from node.core.workdays import china_day
 from node.pb import channel_pb2
 from node.ports import Clock, HeldChannel, HeldEntry, Lane, Store, StoreTransaction, View, Writer
 
+FORMAT = 2
+"""Grows with what is counted, so that everything is counted again."""
 SLICE_RECORDS = 5_000
 PAUSE_S = 0.05
 YARDSTICKS_KEPT = 64
@@ -128,7 +131,7 @@ class Measuring:
     def _slice(self, channel: str) -> tuple[ChannelTally | None, bool]:
         """(the tally with one slice more, None where nothing is new; whether there is more)."""
         logs, tally = self._logs(channel), self._tally(channel)
-        if tally.basis != self._basis() or any(tally.at.get(log.log.epoch, 0) > _end(log) for log in logs):
+        if any(tally.at.get(log.log.epoch, 0) > _end(log) for log in logs):
             tally = ChannelTally(self._basis())
         waiting = [log for log in logs if tally.at.get(log.log.epoch, 0) < _end(log)]
         left = SLICE_RECORDS
@@ -157,12 +160,12 @@ class Measuring:
         return [log for log in held if log is not None and log.left_at is None]
 
     def _tally(self, channel: str) -> ChannelTally:
-        kept = self._store.setting(_TALLY + channel)
-        return from_document(json.loads(kept)) if kept is not None else ChannelTally(self._basis())
+        kept = json.loads(self._store.setting(_TALLY + channel) or "{}")
+        return from_document(kept) if kept.get("basis") == self._basis() else ChannelTally(self._basis())
 
     def _basis(self) -> str:
         """By what is counted; another calendar or edition of the rules counts otherwise."""
-        return f"{self._view.calendar.version} {self._view.rules_in_force.version}"
+        return f"{FORMAT} {self._view.calendar.version} {self._view.rules_in_force.version}"
 
     def _count_entry(self, tally: ChannelTally, log: HeldChannel, entry: HeldEntry) -> int:
         """Count one entry; returns how many records it has, 1 for none."""
@@ -171,6 +174,7 @@ class Measuring:
             return 1
         # A date that lies ahead is no date of publication: what arrived is public since then at the latest.
         day = china_day(min(max(0, entry.issued_at_ms), entry.received_at_ms))
+        tally.published = max(tally.published, day.isoformat())
         month = tally.month(_month_of(day))
         month.covers(log.log.epoch, entry.index)
         month.records += header.record_count
@@ -263,6 +267,14 @@ class Measuring:
             counted=sum(kept.at.values()),
             entries=sum(_end(log) for log in self._logs(channel)),
         )
+
+    def published(self, channel: str) -> date | None:
+        """The day of the last entry with records of a channel, as far as it is counted."""
+        return iso_date(self._tally(channel).published)
+
+    def ends(self, channel: str) -> Mapping[str, int]:
+        """How many records end a period in a month, by "query 2031-03"; those revised or erased since, too."""
+        return self._tally(channel).total().ends
 
     def _corrections(self, channel: str, tally: Tally) -> Corrections:
         spans = ((epoch, first, last + 1) for epoch, (first, last) in tally.spans.items())

@@ -1,7 +1,7 @@
 """Time limits that rules set: what is owed about a record, since when and by which day.
 
-A term in working days excludes the day of the event, and ends with its last day (行政处罚法 art. 85). Who watches a
-term, and what becomes of one that has passed, is not settled here.
+A term in working days excludes the day of the event, and ends with its last day (行政处罚法 art. 85). Which terms are
+watched, and what becomes of one that has passed, is in node.terms.
 """
 
 from collections.abc import Mapping, Sequence

@@ -79,6 +79,11 @@ DIAGNOSIS_ERRORS: dict[str, tuple[str, str, str]] = {
         "{node}",
         "see whether it can be called: `xinqiao doctor --peer {node}`",
     ),
+    "RECORDS_END": (
+        "up to {count} records of {channel} reach the end of their {what} in {month}",
+        "{origin}",
+        "see `xinqiao records --channel {channel}`: what has ended is no longer shown, its origin erases it",
+    ),
     "REGISTRY_ENDS": (
         "the registry's {role} expires at {day}",
         "the registry's officers",
@@ -93,5 +98,15 @@ DIAGNOSIS_ERRORS: dict[str, tuple[str, str, str]] = {
         "a provision of {rule} in the rules {version} holds until {day}, and none of that rule follows it",
         "the registry's officers",
         "see `xinqiao rules show {rule}`; where the law goes on, they run `xinqiao registry propose rules FILE`",
+    ),
+    "TERM_ENDS": (
+        "{channel}: {node} is to {what} by {day} ({rule}; {article})",
+        "{node}",
+        "see `xinqiao channel show {channel}` and `xinqiao rules show {rule}`",
+    ),
+    "TERM_OVER": (
+        "{channel}: {node} was to {what} by {day} ({rule}; {article})",
+        "{node}",
+        "see `xinqiao channel show {channel}` and `xinqiao rules show {rule}`",
     ),
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
+from node.core.deadlines import Due
 from node.core.errors import XinqiaoError
 from node.core.identifiers import iso_date
 from node.core.rules_edition import Provision, RulesEdition
@@ -47,6 +48,8 @@ class What(StrEnum):
     CHANNEL = "channel"
     LINK = "link"
     PEER_REGISTRY = "peer's registry"
+    RECORDS = "records"
+    TERM = "term"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +234,30 @@ def peer_registry_end(peer: str, versions: Sequence[int], ends_ms: int) -> Endin
     theirs, ours = versions
     error = XinqiaoError("PEER_REGISTRY_OLD", peer=peer, version=theirs, newest=ours, day=time_of(ends_ms))
     return Ending(What.PEER_REGISTRY, peer, peer, ends_ms, error, is_estimate=True)
+
+
+# --- Records and terms ----------------------------------------------------------------------------------------
+
+PERIODS: Mapping[str, str] = {"query": "query period", "publicity": "time of publicity"}
+
+
+def records_end(channel: str, origin: str, ends: Mapping[str, int], today: date) -> Iterator[Ending]:
+    """The months from this one on in which periods of records end; ends is by "query 2031-03", see core.quality."""
+    for name, count in sorted(ends.items()):
+        period, _, month = name.partition(" ")
+        first = iso_date(f"{month}-01")
+        if first is not None and month >= today.isoformat()[:7]:
+            figures = {"channel": channel, "origin": origin, "count": count, "what": PERIODS[period], "month": month}
+            ends_ms = max(_begins_ms(first), end_of_day_ms(today))
+            subject = f"{channel} {PERIODS[period]}"
+            yield Ending(What.RECORDS, origin, subject, ends_ms, XinqiaoError("RECORDS_END", **figures), True)
+
+
+def term_ends(node: str, channel: str, due: Due, today: date) -> Ending:
+    """By when a member owes a channel something that a rule wants."""
+    rule, cited = due.provision.rule.id, due.provision.cited(today.isoformat())
+    figures = {"node": node, "channel": channel, "rule": rule, "article": cited, "day": due.day.isoformat()}
+    code = "TERM_ENDS" if today <= due.day else "TERM_OVER"
+    said = {"what": due.provision.parameters["duty_en"], "what_zh": due.provision.parameters["duty_zh"]}
+    error = XinqiaoError(code, **figures, **said)
+    return Ending(What.TERM, node, f"{channel} {rule}", end_of_day_ms(due.day), error, due.provisional)

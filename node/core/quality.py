@@ -38,6 +38,10 @@ MANY = DAYS_COUNTED + 1
 LATE_CODE = "RULE_LATE"
 """The flag that timeliness counts: standardisation leaves it out."""
 
+QUERY, PUBLICITY = "query", "publicity"
+"""The periods of a record that end: until when it may be looked up, and until when it is shown to the public."""
+
+_ISO_CHARS = 10
 _CALENDAR_DAYS_OF_MANY = 200
 """No such number of days has fewer than MANY working days."""
 
@@ -50,7 +54,8 @@ class Tally:
     """The counts of one month of a channel, or of several added up.
 
     filled and applicable are by field code, defects by the code of what is wrong, days by working days from the
-    decision to the publication. spans are (epoch, first, last) of its entries, which find the corrections.
+    decision to the publication. spans are (epoch, first, last) of its entries, which find the corrections. ends are by
+    (a period, the month in which it ends), as "query 2031-03"; of revised and erased records, too.
     """
 
     records: int = 0
@@ -59,6 +64,7 @@ class Tally:
     filled: Counter[str] = field(default_factory=Counter)
     defects: Counter[str] = field(default_factory=Counter)
     days: Counter[int] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
     timed: int = 0
     late: int = 0
     provisional: int = 0
@@ -73,7 +79,7 @@ class Tally:
         """Add another tally to this one."""
         for name in ("records", "unreadable", "timed", "late", "provisional"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("applicable", "filled", "defects", "days"):
+        for name in ("applicable", "filled", "defects", "days", "ends"):
             getattr(self, name).update(getattr(other, name))
         for epoch, span in other.spans.items():
             for index in span:
@@ -159,12 +165,14 @@ class Yardstick:
     def __init__(self, item: Item, disclosure: str, day: date, calendar: Calendar, duty_days: int | None) -> None:
         self.item = item
         self.day = day
+        self._today = day.isoformat()
         self._calendar = calendar
         self._duty_days = duty_days
         self._decided = item.numbers["decision_date"]
         optional = [each for each in item.fields if each.required == "no" and each.name not in _NOT_MISSED]
         given = [each for each in optional if not (disclosure == "A" and each.never_public)]
         self._fields = [(each.number, each.code, _applies(item, each)) for each in given]
+        self._publicity = item.numbers["publicity_end"]
         self._known: dict[str, tuple[int, bool, bool]] = {}
 
     def measure(self, tally: Tally, values: Values, *, is_first: bool) -> None:
@@ -174,8 +182,20 @@ class Yardstick:
                 tally.applicable[code] += 1
                 if number in values:
                     tally.filled[code] += 1
+        decided = values.get(self._decided, "")
+        self._measure_ends(tally, decided, values.get(self._publicity, ""))
         if is_first and self._decided:
-            self._measure_time(tally, values.get(self._decided, ""))
+            self._measure_time(tally, decided)
+
+    def _measure_ends(self, tally: Tally, decided: str, publicity: str) -> None:
+        """Count in which months the query period (R-INC-7) and the time of publicity end; by months there are few."""
+        if publicity > self._today:
+            tally.ends[f"{PUBLICITY} {publicity[:7]}"] += 1
+        years = self.item.query_period_years
+        if years is not None and len(decided) == _ISO_CHARS:
+            month = f"{int(decided[:4]) + years}{decided[4:7]}"
+            if month >= self._today[:7]:
+                tally.ends[f"{QUERY} {month}"] += 1
 
     def _measure_time(self, tally: Tally, decided: str) -> None:
         found = self._known.get(decided) or self._taken(decided)
@@ -248,11 +268,15 @@ def _applies(item: Item, optional: Field) -> Applies | None:
 
 @dataclass(slots=True)
 class ChannelTally:
-    """What is counted of a channel so far: up to which entry of each epoch, by which calendar and rules, by month."""
+    """What is counted of a channel so far: up to which entry of each epoch, by which calendar and rules, by month.
+
+    published is the day of the last entry with records, YYYY-MM-DD, empty before the first.
+    """
 
     basis: str
     at: dict[int, int] = field(default_factory=dict)
     months: dict[str, Tally] = field(default_factory=dict)
+    published: str = ""
 
     def month(self, name: str) -> Tally:
         """The tally of a month, YYYY-MM."""
@@ -274,7 +298,8 @@ class ChannelTally:
 
 def as_document(found: ChannelTally) -> dict[str, Any]:
     """A tally as it is kept."""
-    return {"basis": found.basis, "at": found.at, "months": {name: _plain(each) for name, each in found.months.items()}}
+    months = {name: _plain(each) for name, each in found.months.items()}
+    return {"basis": found.basis, "at": found.at, "months": months, "published": found.published}
 
 
 def _plain(tally: Tally) -> dict[str, Any]:
@@ -284,7 +309,7 @@ def _plain(tally: Tally) -> dict[str, Any]:
 def from_document(document: Mapping[str, Any]) -> ChannelTally:
     """A tally as it was kept."""
     months = {name: _tally(each) for name, each in document["months"].items()}
-    return ChannelTally(document["basis"], _by_number(document["at"]), months)
+    return ChannelTally(document["basis"], _by_number(document["at"]), months, document["published"])
 
 
 def _tally(document: Mapping[str, Any]) -> Tally:
@@ -295,6 +320,7 @@ def _tally(document: Mapping[str, Any]) -> Tally:
         filled=Counter(document["filled"]),
         defects=Counter(document["defects"]),
         days=Counter(_by_number(document["days"])),
+        ends=Counter(document["ends"]),
         timed=document["timed"],
         late=document["late"],
         provisional=document["provisional"],

@@ -39,7 +39,7 @@ class Foreseeing:
     def within(self, days: int) -> list[Ending]:
         """All that ends or fills up within some days, and what has ended, by date; raises FILE_ACCESS."""
         found = [*self.validity(days), *self._disk(), *self._channels(), *self._links(), *self._peers_registries()]
-        return forecast.within(found, self._now_ms(), days)
+        return forecast.within([*found, *self._records(), *self._node.terms.endings()], self._now_ms(), days)
 
     def validity(self, days: int = forecast.FORESEEN_DAYS) -> Iterator[Ending]:
         """When what is signed ends: keys, roles of the registry, what members may do, calendar, editions and rules."""
@@ -109,6 +109,12 @@ class Foreseeing:
                 found = forecast.channel_stales(held.log.channel, held.origin, *at)
                 if found is not None:
                     yield found
+
+    def _records(self) -> Iterator[Ending]:
+        today = china_day(self._now_ms())
+        origins = {held.log.channel: held.origin for held in self._node.answering.channels()}
+        for channel, origin in sorted(origins.items()):
+            yield from forecast.records_end(channel, origin, self._node.measuring.ends(channel), today)
 
     def _links(self) -> Iterator[Ending]:
         for peer in self._node.delivery.linked:

@@ -103,7 +103,9 @@ def told(error: XinqiaoError) -> Told:
     if row is None:
         # A code without Chinese, or one of a later version.
         return Told(phrase(error.text), phrase(error.who), phrase(error.next))
-    values = {name: _shown(name, value) for name, value in error.parameters.items()}
+    given = error.parameters
+    # What an edition says in both languages brings its Chinese along.
+    values = {name: given.get(f"{name}_zh") or _shown(name, value) for name, value in given.items()}
     who = filled(chinese().who.get(error.spec.who, error.spec.who), values)
     return Told(filled(row.text, values), who, filled(row.next, values))
 

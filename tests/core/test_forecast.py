@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.core import diagnosis, forecast
+from node.core.deadlines import Due
 from node.core.diagnosis import Severity
 from node.core.forecast import DAY_MS, REGISTRY, Ending, Space, What, within
 from node.core.rules_edition import parse_rules
@@ -163,6 +164,32 @@ def test_a_peer_not_met_for_longer_than_the_limit_ended_when_it_was_last_met() -
     assert found.ends_ms == NOW_MS - 11
 
 
+# -- records and terms
+
+
+def test_the_months_in_which_periods_end_are_told_from_this_one_on() -> None:
+    today = date(2026, 11, 22)
+    ends = {"query 2026-10": 9, "query 2026-11": 3, "publicity 2026-12": 4, "query 2031-01": 5}
+    found = list(forecast.records_end("310000/a", "310000", ends, today))
+    assert [(each.error.parameters["count"], each.ends_ms) for each in found] == [
+        ("4", end_of_day_ms(date(2026, 11, 30))),
+        ("3", end_of_day_ms(today)),
+        ("5", end_of_day_ms(date(2030, 12, 31))),
+    ]
+    assert all(each.is_estimate for each in found)
+
+
+def due(day: date) -> Due:
+    (monthly,) = RULES.of("R-INC-11")
+    return Due(monthly, day, day, provisional=False)
+
+
+@pytest.mark.parametrize(("today", "code"), [(date(2026, 3, 2), "TERM_ENDS"), (date(2026, 3, 3), "TERM_OVER")])
+def test_a_term_is_over_when_its_last_day_is(today: date, code: str) -> None:
+    found = forecast.term_ends("310000", "310000/a", due(date(2026, 3, 2)), today)
+    assert (found.error.code, found.ends_ms) == (code, end_of_day_ms(date(2026, 3, 2)))
+
+
 def test_no_line_of_the_forecast_reads_with_a_gap() -> None:
     late = replace(RULES.of("R-INC-12")[0], valid_to="2026-03-31")
     found = [
@@ -179,8 +206,11 @@ def test_no_line_of_the_forecast_reads_with_a_gap() -> None:
         forecast.channel_stales("310000/a", "310000", 1, 100, NOW_MS),
         forecast.link_silent("330100", 1, 1, NOW_MS),
         forecast.peer_registry_end("330100", (1, 2), 1),
+        *forecast.records_end("310000/a", "310000", {"query 2030-01": 1}, TODAY),
+        forecast.term_ends("310000", "310000/a", due(TODAY), TODAY),
+        forecast.term_ends("310000", "310000/a", due(date(2026, 1, 1)), TODAY),
     ]
-    assert len(found) == 13
+    assert len(found) == 16
     for each in found:
         assert each is not None
         assert "<" not in f"{each.error.text}{each.error.who}{each.error.next}"

@@ -152,6 +152,14 @@ def test_what_is_dated_after_its_publication_has_no_time() -> None:
     assert (tally.timed, tally.days) == (0, {})
 
 
+def test_the_months_in_which_periods_end_are_counted_from_the_publication_on() -> None:
+    lasting = penalties(2, decision_date="2026-02-27", publicity_end="2026-08-31")
+    over = penalties(1, decision_date="2020-01-06", publicity_end="2021-01-06")
+    tally = measured([*lasting, *over], yardstick())
+    # Five years from the decision, as the catalogue says of a penalty.
+    assert dict(tally.ends) == {"query 2031-02": 2, "publicity 2026-08": 2}
+
+
 # -- standardisation and accuracy
 
 

@@ -111,7 +111,7 @@ def test_an_erased_record_is_a_correction_wherever_it_was_read() -> None:
         # Whoever counts for the first time has nothing to read of it, and counts it all the same.
         late = network["330100"].measuring
         with network["330100"].world.store.transaction() as tx:
-            tx.set_setting(f"quality.tally {CHANNEL}", json.dumps({"basis": "older", "at": {}, "months": {}}))
+            tx.set_setting(f"quality.tally {CHANNEL}", json.dumps({"basis": "older"}))
         while await late.count(CHANNEL):
             pass
         again = late.quality(CHANNEL)

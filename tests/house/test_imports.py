@@ -12,7 +12,7 @@ CORE = ("node.core", "node.pb")
 PORTS = ("node.ports", "node.held_acts", "node.held_corrections", *CORE)
 DUTIES = (
     *("node.publishing", "node.receiving", "node.delivery", "node.membership"),
-    *("node.answering", "node.judging", "node.quality"),
+    *("node.answering", "node.judging", "node.quality", "node.terms"),
 )
 SHARED = (
     *("node.admission", "node.conditions", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing"),
@@ -58,6 +58,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.answering": (*SHARED, *PORTS),
     "node.judging": (*SHARED, *PORTS),
     "node.quality": (*SHARED, *PORTS),
+    "node.terms": (*SHARED, *PORTS),
     "node.node": (*DUTIES, *SHARED, *PORTS),
     # driven edges
     "node.storage": ("node.files", *PORTS),

@@ -30,6 +30,8 @@ def test_rows_returned_and_records_corrected_show_at_the_writer_and_its_reader(t
     assert (counts["accepted"], counts["rejected"]) == (40, 10)
     town.publish(CHANNEL, registrations(tmp_path / "changed.csv", range(1, 5), state="注销"))
     town.wait_for_agreement(CHANNEL, [PUDONG.id])
+    # A dry run offers nothing.
+    town.run(SHANGHAI.id, "publish", CHANNEL, file, "--check")
     own, other = (town.run(node, "quality", CHANNEL) for node in (SHANGHAI.id, PUDONG.id))
     assert (own["records"], own["revised"], own["rows_offered"], own["rows_rejected"]) == (44, 4, 54, 10)
     assert ratios(own)["accuracy"] == ratios(other)["accuracy"] == round(40 / 44, 6)
@@ -61,6 +63,10 @@ def test_decisions_are_timed_by_the_rules_and_people_read_it_in_their_language(t
     # What the generator dates years back is late, by the edition of the rules that the registry publishes.
     assert (found["duty_days"], found["late"], ratios(found)["timeliness"]) == (7, found["records"], 0)
     assert found["days"] == [{"days": 61, "count": found["records"]}]
+    # Published in Shanghai, they are to be followed by more within a month, and their query periods end some day.
+    ends = town.run(SHANGHAI.id, "forecast", "--days", 3660)["endings"]
+    codes = [each["code"] for each in ends if each["node"] == SHANGHAI.id]
+    assert {"TERM_ENDS", "RECORDS_END"} <= set(codes)
     home = ("--home", town.home(SHANGHAI.id))
     english = town.commands.start("quality", "310000/penalties", *home)
     assert english.wait() == 0, english.stderr

@@ -67,6 +67,15 @@ def test_an_error_is_told_in_the_language_of_the_reader_and_kept_in_english() ->
         assert told(error).who == "310115"
 
 
+def test_what_an_edition_says_in_both_languages_is_told_in_that_of_the_reader() -> None:
+    given = {"channel": "310000/a", "node": "310000", "day": "2026-12-01", "rule": "R", "article": "示例"}
+    error = XinqiaoError("TERM_ENDS", what="publish again", what_zh="再次报送", **given)
+    with speaking("zh"):
+        assert told(error).text == "通道 310000/a：310000 应于 2026-12-01 前再次报送（R；示例）"
+    with speaking("en"):
+        assert told(error).text == "310000/a: 310000 is to publish again by 2026-12-01 (R; 示例)"
+
+
 def test_a_missing_parameter_and_an_unknown_code_stay_readable_in_chinese() -> None:
     with speaking("zh"):
         assert told(XinqiaoError("CHANNEL_UNKNOWN")).text == "本节点没有通道 <channel>"
