@@ -43,6 +43,7 @@ from node.pb import admin_service_pb2, envelope_pb2, registry_service_pb2
 from node.ports import Lane, RegistryFileRecord, RegistryState
 from node.rpc import registry_client, registry_source
 from node.rpc.admin_server import AdminServicer, AdminTools
+from node.rpc.decision_server import DecisionServicer
 from node.rpc.diagnosing import Diagnosing
 from node.rpc.exchange_client import GrpcPeers
 from node.rpc.exchange_server import build_server
@@ -306,7 +307,7 @@ class App:
 
     async def _open_listeners(self, node: Node, servicer: AdminServicer, stack: AsyncExitStack) -> dict[str, str]:
         socket = self._home.claim_socket(os.environ)
-        admin = await start_admin_socket(servicer, socket)
+        admin = await start_admin_socket(servicer, DecisionServicer(node), socket)
         stack.push_async_callback(admin.stop, DRAIN_GRACE_S)
         stack.callback(lambda: socket.unlink(missing_ok=True))
         registry = await self._open_registry_port(node, stack)

@@ -15,6 +15,7 @@ from node.core.errors import XinqiaoError
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.dates import Dates
+from node.deciding import Deciding
 from node.delivery import Delivery
 from node.judging import Judging
 from node.membership import Membership
@@ -123,6 +124,7 @@ class Node:
         self.judging = Judging(view, world.store, world.clock)
         self.measuring = Measuring(view, world.store, world.writer, world.clock, limits)
         self.terms = Terms(view, world.store, world.writer, world.clock, self.measuring.published)
+        self.deciding = Deciding(view, world.store, world.writer, world.clock, limits)
         self.publishing.start()
 
     def _delivery(self, settings: Settings, world: World) -> Delivery:

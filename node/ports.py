@@ -1,8 +1,7 @@
 """What the duties need of the world, and no more: storage, peers, registry, signer, clock, entropy.
 
-Adapters implement these protocols; tests and the simulator implement the same ones. Writing goes through one
-Writer. Each step it runs is one transaction: it commits when the step returns and leaves nothing when it raises.
-Steps of the control lane go before waiting steps of the bulk lane.
+Adapters implement these protocols, tests and the simulator the same ones. Writing goes through one Writer: each step is
+one transaction, committed when it returns, without a trace when it raises; steps of the control lane go first.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from node.core.state import Act, Applied, Erasure, HeldKey, Place
 from node.core.workdays import Calendar
 from node.held_acts import ActsReader
 from node.held_corrections import CorrectionsReader
+from node.held_decisions import DecisionsReader, DecisionsWriter
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
 
 T = TypeVar("T")
@@ -190,7 +190,7 @@ class RegistryFileRecord:
     content: bytes
 
 
-class StoreReader(ActsReader, CorrectionsReader, Protocol):
+class StoreReader(ActsReader, CorrectionsReader, DecisionsReader, Protocol):
     """Everything that can be read. Sequences are in ascending order and every limit is honoured."""
 
     def incarnation(self) -> str:
@@ -314,7 +314,7 @@ class StoreReader(ActsReader, CorrectionsReader, Protocol):
         ...
 
 
-class StoreTransaction(StoreReader, Protocol):
+class StoreTransaction(StoreReader, DecisionsWriter, Protocol):
     """Everything that can be written; exists only inside a transaction."""
 
     def set_setting(self, name: str, value: str) -> None:

@@ -39,6 +39,7 @@ UNITS: Mapping[str, str] = {
     "_calls_per_s": "calls/s",
     "_chars": "characters",
     "_deadline_s": "s",
+    "_age_ms": "ms",
     "_skew_ms": "ms",
     "_unix_ms": "ms since 1970, UTC",
 }
@@ -78,6 +79,7 @@ def payload_types_table() -> str:
         "NodeDescriptor": envelope.NODE_DESCRIPTOR,
         "AddressRecord": envelope.ADDRESS,
         "HeadReport": envelope.HEAD_REPORT,
+        "OfficerStatement": envelope.OFFICER_STATEMENT,
     }
     return _table(("message", "payload type"), ((f"`{name}`", f"`{kind}`") for name, kind in named.items()))
 

@@ -12,6 +12,7 @@ from node.cli import (
     forecast,
     keys,
     lifecycle,
+    officer,
     publishing,
     quality,
     reading,
@@ -68,7 +69,7 @@ def main() -> None:
 
 GROUPS = (
     *(lifecycle, channels, publishing, record, reading, quality, doctor),
-    *(forecast, rules, catalogue, evidence, keys, simulate),
+    *(forecast, rules, catalogue, evidence, keys, officer, simulate),
 )
 for group in GROUPS:
     for command in group.COMMANDS:

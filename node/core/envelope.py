@@ -25,6 +25,7 @@ RECEIPT = _TYPE.format("receipt")
 NODE_DESCRIPTOR = _TYPE.format("node-descriptor")
 ADDRESS = _TYPE.format("address")
 HEAD_REPORT = _TYPE.format("head-report")
+OFFICER_STATEMENT = _TYPE.format("officer-statement")
 
 M = TypeVar("M", bound=Message)
 

@@ -82,6 +82,12 @@ class Limits:
     max_descriptor_bytes: int = 32 * 1024
     max_head_report_bytes: int = 1024 * 1024
 
+    # Officers of a node
+    max_officers: int = 256
+    max_officer_name_chars: int = 32
+    max_statement_bytes: int = 8 * 1024
+    max_statement_age_ms: int = 7 * 24 * 3600 * 1000
+
     # Evidence
     max_evidence_bytes: int = 8 * 1024 * 1024
     max_evidence_files: int = 512

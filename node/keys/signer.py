@@ -1,7 +1,8 @@
 """Private keys of a node: made, kept in PKCS#8 files, used for signing."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -123,6 +124,15 @@ def read_key(path: Path, suite: str, key_id: str, passphrase: Passphrase | None)
         return SoftwareSigner(suite, private)
     except ValueError as error:
         raise XinqiaoError("KEY_FILE", file=path, detail=str(error)) from error
+
+
+def open_key(path: Path, suites: Sequence[str], passphrase: Passphrase | None) -> SoftwareSigner:
+    """Open a private key of one of some suites, whichever it is; raises KEY_FILE, KEY_PASSPHRASE."""
+    private = _decoded(path, files.read_private(path, MAX_KEY_FILE_BYTES), passphrase)
+    for suite in suites:
+        with suppress(ValueError):
+            return SoftwareSigner(suite, private)
+    raise XinqiaoError("KEY_FILE", file=path, detail="it is of a kind that is not known here")
 
 
 def _decoded(path: Path, pem: bytes, passphrase: Passphrase | None) -> Any:

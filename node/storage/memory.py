@@ -29,10 +29,10 @@ from node.ports import (
     LinkState,
     RegistryFileRecord,
 )
+from node.storage.memory_decisions import MemoryDecisionsReader, MemoryDecisionsWriter
 from node.storage.memory_reading import (
     Entry,
     EntryKey,
-    MemoryReader,
     Record,
     State,
     has_begun,
@@ -43,7 +43,7 @@ from node.storage.memory_reading import (
 from node.storage.slots import open_held, root_of, settle
 
 
-class MemoryTransaction(MemoryReader):
+class MemoryTransaction(MemoryDecisionsWriter):
     """The StoreTransaction on tables of its own."""
 
     def __init__(self, incarnation: str, state: State, limits: Limits) -> None:
@@ -346,7 +346,7 @@ class MemoryTransaction(MemoryReader):
         held.update(contents)
 
 
-class MemoryStore(MemoryReader):
+class MemoryStore(MemoryDecisionsReader):
     """The Store in memory; it is gone with the process."""
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS, incarnation: str = "") -> None:

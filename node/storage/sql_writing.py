@@ -31,7 +31,8 @@ from node.core.state import Act, Applied, Erasure, RecordInForce
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
 from node.storage.slots import open_held, root_of, settle
-from node.storage.sql_reading import MAX_INTEGER, SqlConnection, SqlReader, run
+from node.storage.sql_decisions import SqlDecisionsWriter
+from node.storage.sql_reading import MAX_INTEGER, SqlConnection, run
 
 _ADD_CHANNEL = "INSERT INTO channels (name, origin) VALUES (:channel, :origin)"
 _ADD_LOG = (
@@ -216,7 +217,7 @@ class _StoredEntry(NamedTuple):
     body: bytes | None
 
 
-class SqlTransaction(SqlReader):
+class SqlTransaction(SqlDecisionsWriter):
     """The StoreTransaction on a connection whose transaction the store commits or rolls back.
 
     erased tells that content was removed, whose last traces are then cleared from the database's own log.

@@ -277,6 +277,23 @@ class LinkRow(SQLModel, table=True):
     failure: bytes = Field(sa_type=LargeBinary)
 
 
+class OfficerStatementRow(SQLModel, table=True):
+    """What an officer has signed at this node, in the order in which it was taken; never changed, never taken away.
+
+    digest is the SHA-256 of the signed bytes; content is what the statement decides, where nobody else holds it.
+    """
+
+    __tablename__ = "officer_statements"
+    __table_args__ = (Index("officer_statements_subject", "subject"),)
+
+    sequence: int = Field(primary_key=True, sa_type=BigInteger)
+    digest: bytes = Field(sa_type=LargeBinary, unique=True)
+    act: str = Field(sa_type=Text)
+    subject: str = Field(sa_type=Text)
+    envelope: bytes = Field(sa_type=LargeBinary)
+    content: bytes = Field(sa_type=LargeBinary)
+
+
 class AlarmRow(SQLModel, table=True):
     """Something a person should look at; parameters are a JSON object of texts."""
 

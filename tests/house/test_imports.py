@@ -9,10 +9,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 CORE = ("node.core", "node.pb")
-PORTS = ("node.ports", "node.held_acts", "node.held_corrections", *CORE)
+PORTS = ("node.ports", "node.held_acts", "node.held_corrections", "node.held_decisions", *CORE)
 DUTIES = (
     *("node.publishing", "node.receiving", "node.delivery", "node.membership"),
-    *("node.answering", "node.judging", "node.quality", "node.terms"),
+    *("node.answering", "node.judging", "node.quality", "node.deciding", "node.terms"),
 )
 SHARED = (
     *("node.admission", "node.conditions", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing"),
@@ -26,9 +26,10 @@ OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
 LAYERS: dict[str, tuple[str, ...]] = {
     "node.pb": (),
     "node.core": ("node.pb",),
-    "node.ports": ("node.held_acts", "node.held_corrections", *CORE),
+    "node.ports": ("node.held_acts", "node.held_corrections", "node.held_decisions", *CORE),
     "node.held_acts": CORE,
     "node.held_corrections": CORE,
+    "node.held_decisions": CORE,
     # what several duties share: how an entry gets in, which dates cannot be, and what may go out
     "node.admission": PORTS,
     "node.dates": ("node.admission", *PORTS),
@@ -59,6 +60,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.judging": (*SHARED, *PORTS),
     "node.quality": (*SHARED, *PORTS),
     "node.terms": (*SHARED, *PORTS),
+    "node.deciding": (*SHARED, *PORTS),
     "node.node": (*DUTIES, *SHARED, *PORTS),
     # driven edges
     "node.storage": ("node.files", *PORTS),

@@ -16,6 +16,7 @@ from node.core.entry import WHOLE_ENTRY, VerifiedEntry, erase_slots, open_body
 from node.core.errors import XinqiaoError
 from node.core.limits import NUMBERS_END, Limits
 from node.core.quality import Corrections
+from node.core.officers import OfficerBook
 from node.core.record import content_hash
 from node.core.state import (
     APPLIED,
@@ -33,6 +34,7 @@ from node.core.state import (
 from node.pb import channel_pb2
 from node.ports import HeldAlarm, HeldReceipt, HeldRecord, LinkState, RegistryFileRecord, Store
 from tests.builders import (
+    NETWORK,
     NOW_MS,
     ChannelWriter,
     SigningNode,
@@ -45,6 +47,7 @@ from tests.builders import (
     put_in_force,
     whole_of,
 )
+from tests.officers import adding, make_keys, statement
 
 SMALL = Limits(max_alarms_kept=3, max_equivocations_kept=2)
 """The limits of every store under this contract."""
@@ -1117,6 +1120,45 @@ class StatementContract:
         kept = store.equivocations_since(0)
         assert [(held.channel, held.epoch, held.proof) for held in kept] == [(CHANNEL, 0, proof)] * 2
         assert list(store.equivocations_since(kept[0].sequence)) == [kept[1]]
+
+
+class DecisionContract:
+    """What officers sign is appended once, in order, and stays."""
+
+    def test_statements_are_read_by_kind_and_subject_in_the_order_they_were_taken(self, store: Store) -> None:
+        book = OfficerBook(NETWORK, "310000")
+        key, own = make_keys(2)
+        first = book.verified(*adding("li", key, own), [own.public])
+        book = book.after(first)
+        acts = [("hold.release", "b"), ("hold.refuse", "a"), ("holds.other", "a"), ("hold.release", "a")]
+        for act, subject in acts:
+            with store.transaction() as tx:
+                tx.add_statement(book.verified(statement(act, subject, bytes(32), key), b"", []))
+        with store.transaction() as tx:
+            assert tx.add_statement(first) == len(acts) + 1
+        found = store.statements("hold")
+        assert [(each.act, each.subject) for each in found] == [acts[0], acts[1], acts[3]]
+        assert [each.sequence for each in found] == [1, 2, 4]
+        assert [each.act for each in store.statements("hold", "a")] == ["hold.refuse", "hold.release"]
+        (only,) = store.statements("officer")
+        assert (only.envelope, only.content) == (first.envelope, first.content)
+
+    def test_a_statement_is_taken_once_and_a_failed_transaction_takes_none(self, store: Store) -> None:
+        key, own = make_keys(2)
+        first = OfficerBook(NETWORK, "310000").verified(*adding("li", key, own), [own.public])
+
+        def fail_at_the_end() -> None:
+            with store.transaction() as tx:
+                tx.add_statement(first)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail_at_the_end()
+        assert store.statements("officer") == []
+        with store.transaction() as tx:
+            assert tx.add_statement(first) == 1
+        with refused("OFFICER_STATEMENT"), store.transaction() as tx:
+            tx.add_statement(first)
 
 
 class SurroundingsContract:
