@@ -15,8 +15,8 @@ from node.core.channel import HeadAt, Log, conflict
 from node.core.entry import WHOLE_ENTRY, VerifiedEntry, erase_slots, open_body
 from node.core.errors import XinqiaoError
 from node.core.limits import NUMBERS_END, Limits
-from node.core.quality import Corrections
 from node.core.officers import OfficerBook
+from node.core.quality import Corrections
 from node.core.record import content_hash
 from node.core.state import (
     APPLIED,
