@@ -42,7 +42,8 @@ RESIDENT_ID_LENGTH = 18
 _RESIDENT_ID_SHAPE = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _RESIDENT_ID_15_SHAPE = re.compile(r"[1-9][0-9]{14}")
 # Looked for ahead, so that every place is tried: the number may stand within more digits.
-_RESIDENT_ID_IN_TEXT = re.compile(r"(?=([1-9１-９](?:[\s-]?\d){16}[\s-]?[\dXxＸｘ]))")
+_RESIDENT_ID_IN_TEXT = re.compile(r"(?=([1-9１-９](?:[\s-]?[0-9０-９]){16}[\s-]?[0-9０-９XxＸｘ]))")
+_MANY_DIGITS = re.compile(r"[0-9０-９\s-]{17}")
 _SEPARATORS = re.compile(r"[\s-]")
 _RESIDENT_ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _RESIDENT_ID_CHECKS = "10X98765432"  # by the weighted sum modulo 11
@@ -180,6 +181,8 @@ def holds_resident_id(text: str) -> bool:
     A company's code that happens to check as one is none. The 15 digits of before 1999 are not looked for: as many
     digits with something like a date in them have the registration numbers of companies, too.
     """
+    if len(text) < RESIDENT_ID_LENGTH or _MANY_DIGITS.search(text) is None:  # nearly every text, hence asked first
+        return False
     return any(_is_written_out(found[1]) for found in _RESIDENT_ID_IN_TEXT.finditer(text))
 
 

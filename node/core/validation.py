@@ -20,7 +20,6 @@ from functools import partial
 from node.core.catalogue import CATALOGUE_BASIS, Basis, Field, Item, is_natural_person, value_means
 from node.core.errors import XinqiaoError
 from node.core.identifiers import (
-    RESIDENT_ID_LENGTH,
     USCC_PLACEHOLDER,
     division_fault,
     holds_resident_id,
@@ -45,6 +44,7 @@ SUBJECT_CODE = Basis("R-INC-10", "上海市公共信用信息归集和使用管�
 _LOST = "\ufffd"
 _UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffd]")
 _DIGITS = re.compile(r"[0-9]+")
+_ANY_EDGE = "|"  # between two texts, so that the end of one and the beginning of the next make no number
 _AMOUNTS = {
     "amount_yuan": (2, re.compile(r"(0|[1-9][0-9]{0,15})(\.[0-9]{1,2}0*)?")),
     "amount_wan_yuan": (6, re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,6}0*)?")),
@@ -68,7 +68,7 @@ def compile_validator(item: Item, disclosure: str, as_of: str = "", rules: Judge
     wanted = [field for field in item.fields if not (public and field.never_public)]
     required = frozenset(field.number for field in wanted if field.required == "yes")
     conditional = [(field, CONDITIONS[field.condition](item)) for field in wanted if field.condition]
-    texts = [field.number for field in wanted if field.type == "text"] if public else []
+    texts = frozenset(field.number for field in wanted if field.type == "text" and public)
     longest = {field.number: field.max_chars for field in item.fields}
     checks = _checks(item, public, as_of)
     relations = [*_date_relations(item), *_identity_relations(item)]
@@ -97,9 +97,8 @@ def compile_validator(item: Item, disclosure: str, as_of: str = "", rules: Judge
         joined = "".join(values.values())
         if not joined.isprintable() or _LOST in joined:
             found += (_defect(fields[number], "FIELD_CHARACTERS") for number in _unclean(values))
-        for number in texts:
-            if number in values and len(values[number]) >= RESIDENT_ID_LENGTH and holds_resident_id(values[number]):
-                found.append(_defect(fields[number], "FIELD_RESIDENT_ID_PUBLIC"))
+        if texts and holds_resident_id(_ANY_EDGE.join([text for number, text in values.items() if number in texts])):
+            found += (_defect(fields[number], "FIELD_RESIDENT_ID_PUBLIC") for number in _with_ids(values, texts))
         for relation in relations:  # (6)
             defect = relation(values)
             if defect is not None:
@@ -142,6 +141,10 @@ def _unknown(item: Item, number: int) -> Defect:
         "RECORD_FIELD_UNKNOWN",
         params={"item": item.id, "number": number, "rule": basis.rule, "article": basis.article},
     )
+
+
+def _with_ids(values: Values, texts: frozenset[int]) -> list[int]:
+    return [number for number, text in values.items() if number in texts and holds_resident_id(text)]
 
 
 def _unclean(values: Values) -> list[int]:
