@@ -274,6 +274,7 @@ class App:
             signer=lambda: self._ring.signer,
             clock=self._clock,
             entropy=entropy,
+            aside=asyncio.to_thread,
         )
         self._writer.start()
         stack.callback(self._writer.close)

@@ -34,7 +34,7 @@ from node.ports import (
     Writer,
 )
 from node.publishing import Publishing
-from node.quality import Measuring
+from node.quality import Aside, Measuring, in_turn
 from node.receiving import Receiving, Taken
 from node.sharing import Sharing
 from node.terms import Terms
@@ -69,6 +69,7 @@ class World:
     signer: Callable[[], Signer]
     clock: Clock
     entropy: Entropy
+    aside: Aside = in_turn
 
 
 class Node:
@@ -122,8 +123,8 @@ class Node:
         self.delivery = self._delivery(settings, world)
         self.answering = Answering(view, world.store, world.clock, limits)
         self.judging = Judging(view, world.store, world.clock)
-        self.measuring = Measuring(view, world.store, world.writer, world.clock, limits)
-        self.terms = Terms(view, world.store, world.writer, world.clock, self.measuring.published)
+        self.measuring = Measuring(view, world.store, world.writer, world.clock, world.aside, limits)
+        self.terms = Terms(view, world.store, world.writer, world.clock, world.aside, self.measuring.published)
         self.deciding = Deciding(view, world.store, world.writer, world.clock, limits)
         self.publishing.start()
 

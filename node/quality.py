@@ -9,9 +9,10 @@ otherwise of what is counted already.
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any, Protocol, TypeVar
 
 from node.admission import header_of
 from node.core.catalogue import Edition
@@ -38,6 +39,8 @@ from node.core.workdays import china_day
 from node.pb import channel_pb2
 from node.ports import Clock, HeldChannel, HeldEntry, Lane, Store, StoreTransaction, View, Writer
 
+T = TypeVar("T")
+
 FORMAT = 2
 """Grows with what is counted, so that everything is counted again."""
 SLICE_RECORDS = 5_000
@@ -45,6 +48,18 @@ PAUSE_S = 0.05
 YARDSTICKS_KEPT = 64
 _TALLY, _ROWS = "quality.tally ", "quality.rows "
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+
+
+class Aside(Protocol):
+    """How a step that takes long and only reads is run: beside the event loop, where there is a place for it."""
+
+    async def __call__(self, step: Callable[..., T], /, *arguments: Any) -> T:
+        """Run it, and return what it returns."""
+
+
+async def in_turn(step: Callable[..., T], /, *arguments: Any) -> T:
+    """The Aside of a world without threads."""
+    return step(*arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +84,16 @@ class Quality:
 class Measuring:
     """Keeps a tally for each channel and tells the figures."""
 
-    def __init__(self, view: View, store: Store, writer: Writer, clock: Clock, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        view: View,
+        store: Store,
+        writer: Writer,
+        clock: Clock,
+        aside: Aside,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self._aside = aside
         self._view = view
         self._store = store
         self._writer = writer
@@ -88,7 +112,7 @@ class Measuring:
             while await self.count(channel):
                 await self._clock.sleep(PAUSE_S)
             if self._store.setting(_TALLY + channel) != before or self._is_new(channel):
-                await asyncio.to_thread(self._take_figures, channel)
+                await self._take_figures(channel)
 
     def _channels(self) -> list[str]:
         return sorted({held.log.channel for held in self._store.channels()})
@@ -100,8 +124,8 @@ class Measuring:
     def _this_month(self) -> str:
         return _month_of(china_day(self._clock.now_ms()))
 
-    def _take_figures(self, channel: str) -> None:
-        taken = (self.quality(channel), self.quality(channel, self._this_month()))
+    async def _take_figures(self, channel: str) -> None:
+        taken = await self._aside(self.quality, channel), await self._aside(self.quality, channel, self._this_month())
         self.latest = {**self.latest, channel: taken}
 
     async def counted(self, channel: str, month: str, patience_s: float) -> Quality:
@@ -113,8 +137,8 @@ class Measuring:
         until_s = self._clock.monotonic_s() + patience_s
         while await self.count(channel) and self._clock.monotonic_s() < until_s:
             pass
-        await asyncio.to_thread(self._take_figures, channel)
-        return await asyncio.to_thread(self.quality, channel, month)
+        await self._take_figures(channel)
+        return await self._aside(self.quality, channel, month)
 
     async def count(self, channel: str) -> bool:
         """Count a slice of what is new in a channel; returns whether there is more.
@@ -122,7 +146,7 @@ class Measuring:
         Reading and judging happen beside the event loop; what was counted is kept in one transaction.
         """
         async with self._counting:
-            tally, has_more = await asyncio.to_thread(self._slice, channel)
+            tally, has_more = await self._aside(self._slice, channel)
             if tally is not None:
                 kept = json.dumps(as_document(tally))
                 await self._writer.run(Lane.BULK, lambda tx: tx.set_setting(_TALLY + channel, kept))

@@ -7,7 +7,7 @@ A term that depends on a record, or on what other systems publish, is told by `x
 nothing here knows whether it was kept. What has run out for this node is an alarm until it is done.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import date
 
 from node.core.catalogue import Item
@@ -25,8 +25,15 @@ class Terms:
     """Knows the terms of the channels held; published tells the last day on which a channel had new records."""
 
     def __init__(
-        self, view: View, store: Store, writer: Writer, clock: Clock, published: Callable[[str], date | None]
+        self,
+        view: View,
+        store: Store,
+        writer: Writer,
+        clock: Clock,
+        aside: Callable[[Callable[[], list[Ending]]], Awaitable[list[Ending]]],
+        published: Callable[[str], date | None],
     ) -> None:
+        self._aside = aside
         self._view = view
         self._store = store
         self._writer = writer
@@ -41,7 +48,8 @@ class Terms:
     async def watch(self) -> None:
         """Raise an alarm for what this node has let run out, and clear those of what is done."""
         now_ms, me = self._clock.now_ms(), self._view.me
-        over = {each.subject: each.error for each in self.endings() if each.node == me and each.error.code == OVER}
+        endings = await self._aside(self.endings)
+        over = {each.subject: each.error for each in endings if each.node == me and each.error.code == OVER}
         known = {alarm.subject for alarm in self._store.alarms() if alarm.code == OVER}
 
         def note(tx: StoreTransaction) -> None:

@@ -367,7 +367,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         try:
             if days > MAX_DAYS:
                 raise XinqiaoError("ARGUMENT_INVALID", argument="days", detail=f"1 to {MAX_DAYS} days")
-            found = self._tools.foresee(days)
+            found = await asyncio.to_thread(self._tools.foresee, days)
         except XinqiaoError as error:
             await refuse(context, error)
         now_ms = self._node.world.clock.now_ms()

@@ -126,7 +126,7 @@ class Foreseeing:
     def _peers_registries(self) -> Iterator[Ending]:
         """Peers that show an older timestamp than ours: theirs expires no later."""
         ours, ends_ms = self._node.membership.versions.timestamp_version, self._roles()["timestamp"]
-        for peer, (version, since_ms) in sorted(self._node.behind_registry.items()):
+        for peer, (version, since_ms) in sorted(dict(self._node.behind_registry).items()):
             if self._now_ms() - since_ms >= BEHIND_AFTER_MS:
                 yield forecast.peer_registry_end(peer, (version, ours), ends_ms)
 
