@@ -1,17 +1,13 @@
 """Decision and reason of a status operation: what they must be, and what may not stand in them.
 
 They are the only words of a person that an operation carries, so they are the only ones that can say too much. A
-channel of class A is public: nobody's identity number may stand there, as in its records (FIELD_NEVER_PUBLIC).
+channel of class A is public: nobody's identity number may stand there, as in its records (FIELD_RESIDENT_ID_PUBLIC).
 """
 
-import re
-from unicodedata import normalize
-
-from node.core.identifiers import is_uscc, resident_id_fault
+from node.core.identifiers import holds_resident_id
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.pb import record_pb2
 
-_ID_NUMBER = re.compile(r"(?<![0-9A-Za-z])[0-9]{17}[0-9Xx](?![0-9A-Za-z])")
 _IDEOGRAPHIC_SPACE = "\u3000"
 
 
@@ -33,7 +29,5 @@ def are_complete(particulars: record_pb2.StatusParticulars, limits: Limits = DEF
 
 
 def name_a_person(particulars: record_pb2.StatusParticulars) -> bool:
-    """Whether decision or reason hold the identity number of a natural person, in whatever width it is written."""
-    text = normalize("NFKC", f"{particulars.decision} {particulars.reason}")
-    found = [number.upper() for number in _ID_NUMBER.findall(text)]
-    return any(resident_id_fault(number) is None and not is_uscc(number) for number in found)
+    """Whether decision or reason hold the identity number of a natural person, however it is written."""
+    return any(holds_resident_id(text) for text in (particulars.decision, particulars.reason))
