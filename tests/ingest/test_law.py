@@ -17,6 +17,7 @@ from node.ingest.batching import batches
 from node.pb import channel_pb2
 from scripts.xq_generate import RESIDENT_ID, Plan, generate
 from tests.builders import NOW_MS, make_node
+from tests.ingest.corpus.lawful import rows as lawful_rows
 
 EDITIONS = Path(__file__).resolve().parents[2] / "registry" / "editions"
 CATALOGUE = parse_edition((EDITIONS / "catalogue-2026.1.json").read_bytes())
@@ -104,6 +105,17 @@ def test_a_sole_warning_of_market_supervision_stays_out_of_class_a() -> None:
     warning = {"CF_CFLB": "警告", "CF_NR": "警告", "CF_NR_FK": None, "CF_NR_WFFF": None}
     assert refused(SHANGHAI, "A", **warning) == [("RULE_ONLY_PENALTY", "R-INC-15")]
     assert isinstance(one(SHANGHAI, "C", **warning), Candidate)
+
+
+@pytest.mark.parametrize("disclosure", ["A", "C"])
+@pytest.mark.parametrize("law", [SHANGHAI, HANGZHOU], ids=["Shanghai", "Hangzhou"])
+def test_200_lawful_rows_are_barred_by_no_rule_that_bars_the_same_words_of_persons(law: Law, disclosure: str) -> None:
+    said = Law(law.edition, law.division, law.workdays, frozenset({"ordinary_procedure", "final"}))
+    rows = [{code: str(text) for code, text in row.items() if text} for row in lawful_rows()]
+    assert len(rows) == 200
+    batch = judged(rows, said, disclosure)
+    assert [(one.row, one.reason) for one in batch.rejections] == []
+    assert len(batch.candidates) == 200
 
 
 # --- The same verdict at every reader -----------------------------------------------------------------------
