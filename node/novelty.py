@@ -10,7 +10,7 @@ from typing import Protocol
 from node.core.catalogue import Item
 from node.core.limits import Limits
 from node.core.record import Candidate, Defect, Outcome, OutcomeKind, Rejection, parse_record
-from node.core.state import HeldKey
+from node.core.state import HeldKey, Place
 from node.ports import Clock, Store, View
 
 Sorted = tuple[list[Candidate], list[Outcome]]
@@ -91,8 +91,7 @@ class Novelty:
         keys = [candidate.key for candidate in candidates]
         held = self._store.find_keys(channel, keys)
         earlier = passed.find(keys) if passed is not None else {}
-        dormant = {candidate.key for candidate in candidates if self._is_dormant(channel, candidate, held)}
-        dormant -= earlier.keys()
+        dormant = self._dormant(channel, candidates, held).difference(earlier)
         current = {key: record.content_hash for key, record in held.items()} | dict(earlier)
         fresh, outcomes = [], []
         for candidate in candidates:
@@ -107,13 +106,24 @@ class Novelty:
             fresh.append(candidate)
         return fresh, outcomes
 
-    def _is_dormant(self, channel: str, candidate: Candidate, held: Mapping[bytes, HeldKey]) -> bool:
-        """Whether a record was published by a clock that was ahead: the same one with its true date takes its place."""
-        known = held.get(candidate.key)
-        is_same = known is not None and known.content_hash == candidate.content_hash
-        record = self._store.record(channel, known.place) if known is not None and is_same else None
+    def _dormant(self, channel: str, candidates: Sequence[Candidate], held: Mapping[bytes, HeldKey]) -> set[bytes]:
+        """The keys of records that a clock that was ahead has published: the same ones take their place.
+
+        A record is dated as its entry is, so one of each entry is looked up.
+        """
+        same = {
+            candidate.key: known.place
+            for candidate in candidates
+            if (known := held.get(candidate.key)) is not None and known.content_hash == candidate.content_hash
+        }
+        some = {(place.epoch, place.index): place for place in same.values()}
         latest_ms = self._clock.now_ms() + self._limits.max_clock_skew_ms
-        return record is not None and record.issued_at_ms > latest_ms
+        ahead = {entry for entry, place in some.items() if self._issued_at_ms(channel, place) > latest_ms}
+        return {key for key, place in same.items() if (place.epoch, place.index) in ahead}
+
+    def _issued_at_ms(self, channel: str, place: Place) -> int:
+        record = self._store.record(channel, place)
+        return record.issued_at_ms if record is not None else 0
 
     def revisions(
         self, channel: str, item: Item, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]

@@ -171,6 +171,12 @@ class Item:
         return _Numbers({field.name: field.number for field in self.fields})
 
     @cached_property
+    def key_numbers(self) -> tuple[int, int]:
+        """The permanent numbers of the fields of the key, authority and document; 0 for one that it has not."""
+        numbers = {field.code: field.number for field in self.fields}
+        return numbers.get(self.key_authority, 0), numbers.get(self.key_document, 0)
+
+    @cached_property
     def natural_person_texts(self) -> frozenset[str]:
         """The subject categories that are natural persons."""
         category = self.by_number.get(self.numbers["subject_category"])
@@ -263,8 +269,7 @@ def subject_of(item: Item, values: Mapping[int, str]) -> str:
 
 def authority_of(item: Item, values: Mapping[int, str]) -> str:
     """Return the USCC of the authority that decided, empty where the item has none."""
-    field = item.by_code.get(item.key_authority)
-    return values.get(field.number, "") if field else ""
+    return values.get(item.key_numbers[0], "")
 
 
 def natural_key(item: Item, values: Mapping[int, str]) -> bytes:
@@ -273,11 +278,11 @@ def natural_key(item: Item, values: Mapping[int, str]) -> bytes:
     Each part is UTF-8 after its length as 4 bytes, big-endian. Parts the item has no field for are empty, so that
     a registration is identified by its subject.
     """
-    field = item.by_code.get(item.key_document)
-    document = fold_document_number(values.get(field.number, "")) if field else ""
-    parts = (authority_of(item, values), document, subject_of(item, values), item.id)
+    authority, document = item.key_numbers
+    folded = fold_document_number(values[document]) if document in values else ""
+    parts = (values.get(authority, ""), folded, subject_of(item, values), item.id)
     encoded = [part.encode() for part in parts]
-    return sha256(b"".join(len(part).to_bytes(4, "big") + part for part in encoded)).digest()
+    return sha256(b"".join([len(part).to_bytes(4, "big") + part for part in encoded])).digest()
 
 
 def key_parts(item: Item) -> Mapping[str, tuple[str, ...]]:

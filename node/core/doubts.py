@@ -5,8 +5,9 @@ release, so that two nodes may well differ in it, and both must take the same re
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
-from node.core.catalogue import Field, Item
+from node.core.catalogue import Item
 from node.core.divisions import division_doubt, resident_id_doubt, uscc_doubt
 from node.core.errors import XinqiaoError
 from node.core.record import Defect
@@ -32,16 +33,22 @@ def compile_doubts(item: Item) -> Doubts:
     coded = [(field, _BY_TYPE[field.type]) for field in item.fields if field.type in _BY_TYPE]
     persons = [(item.by_number[item.numbers[name]], *_resident_id(item, kind)) for kind, name in _identities(item)]
 
+    # A code that is new here stands in row after row: its doubt is made once.
+    @cache
+    def defect(number: int, code: str) -> Defect:
+        field = item.by_number[number]
+        return Defect(code, field.code, {"title": field.title_zh, "rows": 1})
+
     def doubt(values: Values) -> tuple[Defect, ...]:
         found = []
         for field, doubted in coded:
             text = values.get(field.number)
             if text is not None and (code := doubted(text)) is not None:
-                found.append(_defect(field, code))
+                found.append(defect(field.number, code))
         for field, kind, resident_ids in persons:
             text = values.get(field.number)
             if text is not None and values.get(kind) in resident_ids and (code := resident_id_doubt(text)) is not None:
-                found.append(_defect(field, code))
+                found.append(defect(field.number, code))
         return tuple(found)
 
     return doubt
@@ -71,10 +78,6 @@ def flagged(verdict: Verdict) -> Defect:
     error = verdict.defect.error
     params = {"title": f"{verdict.field_code} {verdict.code}", "rows": 1, "said": error.text, "what": error.next}
     return Defect(RULE_DOUBT, verdict.field_code, params)
-
-
-def _defect(field: Field, code: str) -> Defect:
-    return Defect(code, field.code, {"title": field.title_zh, "rows": 1})
 
 
 def _identities(item: Item) -> list[tuple[str, str]]:

@@ -57,11 +57,18 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def root(leaves: Sequence[bytes]) -> bytes:
-    """Return the Merkle tree hash of a list of leaf hashes (RFC 6962 2.1)."""
-    frontier: tuple[bytes, ...] = ()
-    for size, leaf in enumerate(leaves):
-        frontier = frontier_append(frontier, size, leaf)
-    return frontier_root(frontier)
+    """Return the Merkle tree hash of a list of leaf hashes (RFC 6962 2.1); raises ValueError for what is no hash."""
+    if not leaves:
+        return EMPTY_ROOT
+    if not all(map(_is_hash, leaves)):
+        raise ValueError(f"a leaf hash has {HASH_BYTES} bytes")
+    # Level by level: a hash without a neighbour goes up as it is, which splits where RFC 6962 does. Written out, as a
+    # call for each node costs more than its hash.
+    level = list(leaves)
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=False)
+        level = [sha256(b"\x01" + left + right).digest() for left, right in pairs] + level[len(level) & ~1 :]
+    return level[0]
 
 
 # --- Storage order ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ nothing that the catalogue does not know can hide in them.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 
 from google.protobuf.message import DecodeError
@@ -28,15 +29,40 @@ class Record:
 def build_record(item: str, values: Mapping[int, str]) -> bytes:
     """Return the canonical bytes of a record; empty texts are absent values and must not be handed in.
 
-    Raises ValueError for an empty text, a field number that is not positive, or a text that UTF-8 cannot hold.
+    Raises ValueError for an empty text, a field number that is not positive or has more than 32 bits, or a text that
+    UTF-8 cannot hold.
     """
-    if "" in values.values() or (values and min(values) < 1):
-        raise ValueError("an absent value is an absent field, and field numbers begin at 1")
-    message = record_pb2.Record(item=item)
-    add = message.fields.add  # half the time of a list of Field objects
+    if "" in values.values() or (values and (min(values) < 1 or max(values) > _MAX_NUMBER)):
+        raise ValueError("an absent value is an absent field, and field numbers are 1 to 4294967295")
+    name = item.encode()
+    parts = [_ITEM, _varint(len(name)), name] if name else []
+    # Written out, which takes two thirds of the time of messages; a test compares the bytes with the serializer's.
     for number in sorted(values):
-        add(number=number, text=values[number])
-    return message.SerializeToString(deterministic=True)
+        text = values[number].encode()
+        parts.append(_head(number, len(text)))
+        parts.append(text)
+    return b"".join(parts)
+
+
+_MAX_NUMBER = 2**32 - 1
+# Tags of the messages Record and Field: the field's number there, and its wire type.
+_ITEM, _FIELD, _NUMBER, _TEXT = b"\x0a", b"\x12", b"\x08", b"\x12"
+
+
+@lru_cache(maxsize=16_384)
+def _head(number: int, size: int) -> bytes:
+    """Return what stands before the text of a field, which has so many bytes."""
+    inner = _NUMBER + _varint(number) + _TEXT + _varint(size)
+    return _FIELD + _varint(len(inner) + size) + inner
+
+
+def _varint(number: int) -> bytes:
+    """Return a number as protobuf writes it: 7 bits a byte, the lowest first."""
+    written = bytearray()
+    while number > 0x7F:
+        written.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes((*written, number))
 
 
 def parse_record(payload: bytes, limits: Limits = DEFAULT_LIMITS) -> Record:

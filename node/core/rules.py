@@ -137,6 +137,8 @@ def compile_rules(
         else:
             (persons if NATURAL_PERSON in subjects else others).extend(found)
     category, person_texts = item.numbers["subject_category"], item.natural_person_texts
+    # The same few rules bar or flag row after row; verdicts are made here and stay, so that they are known by id.
+    ranked: dict[tuple[int, ...], tuple[Verdict, ...]] = {(): ()}
 
     def judge(values: Values) -> tuple[Verdict, ...]:
         found: list[Verdict] = []
@@ -146,7 +148,10 @@ def compile_rules(
         for test, verdict in persons if values.get(category) in person_texts else others:
             if test(values):
                 found.append(verdict)
-        return _strongest(found) if found else ()
+        which = tuple(map(id, found))
+        if which not in ranked:
+            ranked[which] = _strongest(found)
+        return ranked[which]
 
     return judge
 

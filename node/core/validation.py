@@ -69,29 +69,28 @@ def compile_validator(item: Item, disclosure: str, as_of: str = "", rules: Judge
     required = frozenset(field.number for field in wanted if field.required == "yes")
     conditional = [(field, CONDITIONS[field.condition](item)) for field in wanted if field.condition]
     texts = frozenset(field.number for field in wanted if field.type == "text" and public)
-    longest = {field.number: field.max_chars for field in item.fields}
     checks = _checks(item, public, as_of)
+    told = {field.number: (field.max_chars, checks.get(field.number)) for field in item.fields}
     relations = [*_date_relations(item), *_identity_relations(item)]
 
     def validate(values: Values) -> tuple[Defect, ...]:
         if barred := bars(values):  # (1)
             return tuple(verdict.defect for verdict in barred)
         found: list[Defect] = []
-        if not values.keys() <= longest.keys():  # (2)
-            found += (_unknown(item, number) for number in sorted(values.keys() - longest.keys()))
-            values = {number: text for number, text in values.items() if number in longest}
+        if not values.keys() <= told.keys():  # (2)
+            found += (_unknown(item, number) for number in sorted(values.keys() - told.keys()))
+            values = {number: text for number, text in values.items() if number in told}
         if not values.keys() >= required:  # (3)
             found += (_missing(fields[number]) for number in sorted(required - values.keys()))
         for field, applies in conditional:
             if field.number not in values and applies(values):
                 found.append(_missing(field))
         for number, text in values.items():  # (4)
-            if len(text) > longest[number]:
+            longest, check = told[number]
+            if len(text) > longest:
                 found.append(_defect(fields[number], "FIELD_TOO_LONG"))
-            elif number in checks:
-                code = checks[number](text)
-                if code is not None:
-                    found.append(_defect(fields[number], code, as_of))
+            elif check is not None and (code := check(text)) is not None:
+                found.append(_defect(fields[number], code, as_of))
         if any(map(str.isspace, values.values())):  # (5): one scan each settles the usual record
             found += (_defect(fields[number], "FIELD_BLANK") for number, text in values.items() if text.isspace())
         joined = "".join(values.values())

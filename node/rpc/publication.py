@@ -95,7 +95,7 @@ class Publication:
         counts, doubts, told, flagged = pb.PublishCounts(), Tally(), 0, 0
         yield pb.PublishResponse(columns=columns, notes=[to_refusal(note) for note in notes])
         try:
-            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            async for batch in _ahead(batches):
                 response = pb.PublishResponse(read_bytes=pieces.read_bytes)
                 if passed is None:
                     outcomes = await publishing.publish(held.log.channel, batch.candidates, law.edition.version)
@@ -118,6 +118,24 @@ class Publication:
         head = self._node.answering.summary(self._node.answering.channel(held.log.channel)).head
         doubted = [to_refusal(note) for note in doubts.notes()]
         yield pb.PublishResponse(counts=counts, read_bytes=pieces.read_bytes, head=head, done=True, notes=doubted)
+
+
+async def _ahead(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
+    """Yield batches, the next of which is read and judged in a thread while one is on its way to the disk."""
+
+    def begin() -> asyncio.Task[Batch | None]:
+        task = asyncio.create_task(asyncio.to_thread(next, batches, None))
+        # What went wrong with a batch that nobody waits for any more is nobody's concern.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+    upcoming = begin()
+    try:
+        while (batch := await upcoming) is not None:
+            upcoming = begin()
+            yield batch
+    finally:
+        upcoming.cancel()
 
 
 class Pieces:

@@ -36,7 +36,20 @@ def test_the_bytes_are_those_of_the_schema() -> None:
     assert content_hash(payload).hex() == "96dfb68066291d20ec8a2aa8975ff7487e3e94c9ddca9580d2f795617ac50f37"
 
 
-@pytest.mark.parametrize("values", [{1: ""}, {0: "a"}, {-1: "a"}, {1: "\ud800"}])
+@given(
+    _values,
+    st.text(st.characters(codec="utf-8"), max_size=200),
+    st.sampled_from([1, 126, 127, 128, 16383, 16384, 70000]),
+)
+def test_the_bytes_are_those_that_the_serializer_writes(values: dict[int, str], item: str, size: int) -> None:
+    values = values | {7: "x" * size, 127: "中", 128: "é", 2**32 - 1: "𠀀"}
+    message = record_pb2.Record(item=item)
+    for number in sorted(values):
+        message.fields.add(number=number, text=values[number])
+    assert build_record(item, values) == message.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize("values", [{1: ""}, {0: "a"}, {-1: "a"}, {2**32: "a"}, {1: "\ud800"}])
 def test_values_no_record_may_hold_are_not_built(values: dict[int, str]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - protobuf words some of them
         build_record("a", values)
