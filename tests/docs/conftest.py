@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.docs.replay import Replay
-from tests.docs.story import tell
+from tests.docs.story import BEGINNING, tell
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +13,7 @@ def told() -> Iterator[Replay]:
     """The network after README.md: founded, two members, first records exchanged and proven."""
     replay = Replay()
     try:
-        tell(replay, rest=False)
+        tell(replay, BEGINNING)
         yield replay
     finally:
         replay.close()

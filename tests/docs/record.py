@@ -1,18 +1,32 @@
-"""Replays every transcript, says what prints something else than the page, and writes it into the page if told so.
+"""Replays the stories of the pages, says what prints something else than the page, and writes it into the page if told so.
 
-    python -m tests.docs.record            only says it
-    python -m tests.docs.record --write    and rewrites these outputs in README.md and docs/OPERATING.md
+    python -m tests.docs.record [STORY...]            only says it; without a name, of every story
+    python -m tests.docs.record --write [STORY...]    and rewrites these outputs in the pages
 
 What still fits is left as it is, shortened lines included; so shorten what is new afterwards, and copy the transcripts
-of README.md to README.zh-CN.md.
+of README.md to README.zh-CN.md. Of a doctor's examination in a drill only what is not well is written.
+
+A drill fills a small disk, which it mounts where nobody else sees it; where that is not permitted it is left out.
 """
 
+import argparse
+import os
+import re
+import subprocess
 import sys
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
-from tests.docs.replay import Replay
-from tests.docs.story import OPERATING, README, tell
-from tests.docs.transcript import Names, match, steps
+from tests.docs.replay import MAY_MOUNT, Replay
+from tests.docs.story import STORIES, tell
+from tests.docs.transcript import Names, Step, match, steps
+
+OWN_MOUNTS = (("unshare", "--mount"), ("unshare", "--user", "--map-root-user", "--mount"))
+WELL = re.compile(r"^\[(?:ok|正常)\] ")
+# Whether there is something to look at depends on the day this is recorded.
+BY_DATE = re.compile(r"^\[[^]]+\] (?:working days|工作日历)")
+SKIPPED = "…"
 
 
 def rewrite(path: Path, replay: Replay) -> None:
@@ -26,20 +40,64 @@ def rewrite(path: Path, replay: Replay) -> None:
             start = number
             while lines[start - 1].endswith("\\"):
                 start += 1
-            lines[start : start + len(step.output)] = [line.rstrip() for line in printed if line.strip()]
+            lines[start : start + len(step.output)] = shortened(step, printed)
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def _main() -> None:
-    replay = Replay()
+def shortened(step: Step, printed: Sequence[str]) -> list[str]:
+    """What the page is to say: all lines, but of a doctor's only those that are not well and the same every day."""
+    lines = [line.rstrip() for line in printed if line.strip()]
+    if "xinqiao doctor" not in step.command:
+        return lines
+    left_out, shown = False, []
+    for line in lines:
+        if line.startswith("["):
+            left_out = bool(BY_DATE.match(line)) or (SKIPPED in step.output and bool(WELL.match(line)))
+        elif not line.startswith(" "):
+            left_out = False
+        shown.append(SKIPPED if left_out else line)
+    return [line for line, run in groupby(shown) for line in ([line] if line == SKIPPED else run)]
+
+
+def alone(arguments: Sequence[str]) -> list[str]:
+    """The command that replays with mounts of its own, where this machine permits it."""
+    command = [sys.executable, "-m", "tests.docs.record", *arguments]
+    for before in OWN_MOUNTS:
+        try:
+            subprocess.run([*before, "true"], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return ["env", f"{MAY_MOUNT}=1", *before, *command]
+    return command
+
+
+def _main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="rewrite the outputs in the pages")
+    parser.add_argument("stories", nargs="*", choices=[*STORIES, []], help="those to replay; all unless given")
+    options = parser.parse_args()
+    if MAY_MOUNT not in os.environ:
+        os.environ[MAY_MOUNT] = ""
+        return subprocess.run(alone(sys.argv[1:]), check=False).returncode
+    failed = False
+    for name in options.stories or STORIES:
+        failed |= _replay(name, write=options.write)
+    return int(failed)
+
+
+def _replay(name: str, *, write: bool) -> bool:
+    story = STORIES[name]
+    replay = Replay(story.language)
     try:
-        tell(replay)
-        print("\n".join(replay.wrong))
-        for path in (README, OPERATING) if "--write" in sys.argv else ():
+        tell(replay, story)
+        for fault in replay.wrong:
+            print(fault)
+        for path in story.pages if write else ():
             rewrite(path, replay)
     finally:
         replay.close()
+    return bool(replay.wrong)
 
 
 if __name__ == "__main__":
-    _main()
+    sys.exit(_main())

@@ -35,7 +35,15 @@ REPORTED_S = 3.0
 LISTENING = re.compile(r"(?P<host>[a-z0-9-]+\.example|0\.0\.0\.0|127\.0\.0\.1):(?P<port>\d{2,5})")
 PATHS = re.compile(r"(?<![\w./-])/(?:var|etc|srv|home|media)/[\w./-]*")
 OF_THE_SHELL = re.compile(r" (?:\||;|&&|[0-9]?[<>])")
-ASKING = ("status", "peers", "channel list", "channel show", "records", "prove", "keys list", "registry requests")
+ASKING = (
+    *("status", "peers", "channel list", "channel show", "records", "prove", "keys list", "registry requests"),
+    "doctor",
+)
+# Set where this process has mounts of its own, so that a small disk can be mounted on a machine.
+MAY_MOUNT = "XINQIAO_TEST_MAY_MOUNT"
+# Clocks that can be set, and the only programs that are not the real ones: those that set them.
+CLOCK = Path(__file__).parent / "clock"
+STAND_INS = {"chronyc": "#!/bin/sh\n: > {clock}\necho '200 OK'\n"}
 
 
 @dataclass
@@ -56,6 +64,7 @@ class Running:
 class Replay:
     """The machines of a story, and the commands typed on them so far."""
 
+    language: str = "en"
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="xq")))
     names: Names = field(default_factory=Names)
     running: list[Running] = field(default_factory=list)
@@ -155,6 +164,7 @@ class Replay:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        (self.machine(step.machine) / "etc/pid").write_text(str(process.pid), "ascii")
         started = Running(step, process, log)
         self.running.append(started)
         if "join" in words:
@@ -194,13 +204,25 @@ class Replay:
             for place in ("var/lib", "etc/xinqiao", "home"):
                 (path / place).mkdir(parents=True)
             (self.folder / "media" / "stick").mkdir(parents=True, exist_ok=True)
+            self._stand_in(path)
         return path
 
+    def _stand_in(self, path: Path) -> None:
+        (path / "bin").mkdir()
+        for name, script in STAND_INS.items():
+            program = path / "bin" / name
+            program.write_text(script.format(clock=path / "etc/clock"), "utf-8")
+            program.chmod(0o700)
+
     def _environment(self, machine: str) -> dict[str, str]:
+        path = self.machine(machine)
         return {
-            "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
-            "HOME": str(self.machine(machine) / "home"),
+            "PATH": f"{path / 'bin'}:{PROGRAMS}:{os.environ['PATH']}",
+            "HOME": str(path / "home"),
             "LC_ALL": "C.UTF-8",
+            "XINQIAO_LANG": self.language,
+            "PYTHONPATH": os.pathsep.join([str(CLOCK), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "XINQIAO_TEST_CLOCKS": os.pathsep.join([str(path / "etc/clock"), str(self.folder / "media/clock")]),
             **self.environment.get(machine, {}),
         }
 

@@ -1,22 +1,55 @@
-"""The story that README.md and docs/OPERATING.md tell in transcripts: one network, in the order things happen."""
+"""The stories that README.md and the two operating manuals tell in transcripts: a network, in the order things happen.
 
+en        README.md and docs/OPERATING.md
+zh        docs/OPERATING.zh-CN.md
+en-drill  the ten failures of docs/OPERATING.md, on a network that has just been founded
+zh-drill  likewise, of docs/OPERATING.zh-CN.md
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.xq_generate import Plan, write_file
-from tests.docs.replay import ROOT, Replay
-from tests.docs.transcript import Step, steps
+from tests.docs.replay import MAY_MOUNT, ROOT, Replay
+from tests.docs.transcript import Step, steps, subtitles
 
 README = ROOT / "README.md"
 README_ZH = ROOT / "README.zh-CN.md"
 OPERATING = ROOT / "docs" / "OPERATING.md"
+OPERATING_ZH = ROOT / "docs" / "OPERATING.zh-CN.md"
 
 AUTHORITY = "11319900MX00000199"
-# (page, heading): what is replayed, one after the other on the same machines
-FOUNDED = (OPERATING, "Found a network")
-FIRST_MEMBER = (OPERATING, "Bring a node into the network")
-THREE_COMMANDS = (README, "Join a network in three commands")
-FIRST_RECORDS = (README, "Publish, look up, prove")
-REST = (
+Place = tuple[Path, str]
+
+
+@dataclass(frozen=True)
+class Story:
+    """Sections, as (page, heading), that are replayed one after the other on the same machines."""
+
+    language: str
+    places: tuple[Place, ...]
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        """Every step of it."""
+        for page, heading in self.places:
+            yield from steps(page, heading)
+
+    @property
+    def pages(self) -> tuple[Path, ...]:
+        """The pages it is told on."""
+        return tuple(dict.fromkeys(page for page, _ in self.places))
+
+
+START: tuple[Place, ...] = (
+    (OPERATING, "Found a network"),
+    (OPERATING, "Bring a node into the network"),
+    (README, "Join a network in three commands"),
+    (README, "Publish, look up, prove"),
+)
+REST: tuple[Place, ...] = (
     (OPERATING, "Daily operation"),
     (OPERATING, "Keys and their rotation"),
     (OPERATING, "Backup and restore"),
@@ -24,19 +57,40 @@ REST = (
     (OPERATING, "Metrics and logs"),
     (OPERATING, "When something fails"),
 )
-START = (FOUNDED, FIRST_MEMBER, THREE_COMMANDS, FIRST_RECORDS)
+DRILLS: tuple[Place, ...] = ((OPERATING, "Ten failures"),)
+
+START_ZH: tuple[Place, ...] = (
+    (OPERATING_ZH, "组建网络"),
+    (OPERATING_ZH, "节点加入网络"),
+    (OPERATING_ZH, "第二个节点加入"),
+    (OPERATING_ZH, "建通道，发布第一批数据"),
+)
+REST_ZH: tuple[Place, ...] = ()
+DRILLS_ZH: tuple[Place, ...] = ((OPERATING_ZH, "十种故障"),)
+
+STORIES = {
+    "en": Story("en", (*START, *REST)),
+    "zh": Story("zh", (*START_ZH, *REST_ZH)),
+    "zh-drill": Story("zh", (*START_ZH, *DRILLS_ZH)),
+}
+BEGINNING = Story("en", START)
 
 
-def section(page: Path, heading: str) -> list[Step]:
-    """The steps of one section."""
-    return steps(page, heading)
-
-
-def tell(replay: Replay, *, rest: bool = True) -> None:
-    """Replay the beginning, or all of it."""
+def tell(replay: Replay, story: Story) -> None:
+    """Replay a story."""
     prepare(replay)
-    for page, heading in (*START, *(REST if rest else ())):
-        replay.play(section(page, heading))
+    for page, heading in story.places:
+        for part in parts(page, heading):
+            if os.environ.get(MAY_MOUNT) or not any(step.command.startswith("mount ") for step in part):
+                replay.play(part)
+
+
+def parts(page: Path, heading: str) -> list[list[Step]]:
+    """The steps of a section: those before its first ###, then those under each."""
+    titles = subtitles(page, heading)
+    under = [steps(page, title) for title in titles]
+    later = {step for part in under for step in part}
+    return [[step for step in steps(page, heading) if step not in later], *under]
 
 
 def prepare(replay: Replay) -> None:

@@ -11,14 +11,17 @@ Each machine is a folder: its /var, /etc, /home and so on lie in it, and /media/
 is that machine. Hashes, keys, times and addresses may differ from run to run: they are compared by shape, and what the
 page calls 00a7... is remembered, so that a later command that names it gets the real one. A line `…` stands for any
 lines, `…` in a line for any text.
+
+What breaks the machines in a drill, and no reader is to type, stands in a comment that begins with `<!-- drill`; what
+it prints is not compared.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-FENCE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^(?:```console|<!-- (?P<drill>drill))\n(?P<lines>.*?)^(?:```|-->)$", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"^(?P<machine>[a-z0-9-]+)\$ (?P<command>.*)$")
 
 # What differs from run to run; the first that fits counts. The first three are learnt.
@@ -30,7 +33,10 @@ _SHAPES = (
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+Z)?", r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+Z)?"),
     (r"(?:[a-z0-9-]+\.example|127\.0\.0\.1|0\.0\.0\.0):\d+", r"(?:[a-z0-9-]+\.example|127\.0\.0\.1|0\.0\.0\.0):\d+"),
     (r"pid \d+", r"pid \d+"),
-    (r"\d+ bytes", r"\d+ bytes"),
+    (r"\d+ (?:bytes|字节)", r"\d+ (?:bytes|字节)"),
+    (r"-?\d+ (?:ms|MiB|毫秒)", r"-?\d+ (?:ms|MiB|毫秒)"),
+    # How many checks there are to look at depends on the date: what ends within 60 days.
+    (r"\d+ ok, \d+ to look at|正常 \d+ 项，注意 \d+ 项", r"(?:\d+ ok, \d+ to look at|正常 \d+ 项，注意 \d+ 项)"),
     (r"…", r".*?"),
     (r"─+", r"─+"),
     (r"\s+", r"\s+"),
@@ -58,9 +64,17 @@ def steps(path: Path, heading: str = "") -> list[Step]:
     start, end = _section(text, heading)
     found = []
     for fence in FENCE.finditer(text, start, end):
-        first = text.count("\n", 0, fence.start(1)) + 1
-        found += list(_steps(path.name, first, fence.group(1).splitlines()))
+        first = text.count("\n", 0, fence.start("lines")) + 1
+        read = list(_steps(path.name, first, fence["lines"].splitlines()))
+        found += [replace(step, output=("…",)) for step in read] if fence["drill"] else read
     return found
+
+
+def subtitles(path: Path, heading: str) -> list[str]:
+    """The headings one level down in a section, in order."""
+    text = path.read_text("utf-8")
+    start, end = _section(text, heading)
+    return re.findall(r"^### (.*)$", text[start:end], re.MULTILINE)
 
 
 def _section(text: str, heading: str) -> tuple[int, int]:
