@@ -39,7 +39,7 @@ from node.ingest.reading import read_rows
 from node.keys import KeyRing, Passphrase, build_descriptor
 from node.metrics import NodeCollector, serve_metrics
 from node.node import Node, Settings, World
-from node.pb import admin_service_pb2, envelope_pb2, registry_service_pb2
+from node.pb import admin_service_pb2, envelope_pb2, registry_pb2, registry_service_pb2
 from node.ports import Lane, RegistryFileRecord, RegistryState
 from node.rpc import registry_client, registry_source
 from node.rpc.admin_server import AdminServicer, AdminTools
@@ -53,7 +53,7 @@ from node.rpc.local_servers import start_admin_socket, start_registry_port
 from node.rpc.registry_port import RegistryPort
 from node.rpc.rotation import HomeRotation
 from node.scheduler import Scheduler, Tick
-from node.storage.examining import examine
+from node.storage.examining import examine, registry_files
 from node.storage.passed_rows import TemporaryPassedRows
 from node.storage.sidecar import FileSidecar
 from node.storage.sqlite import SqliteStore
@@ -172,10 +172,22 @@ def examine_home(home: Home, config: Config, passphrase: Passphrase | None) -> I
                 yield diagnosis.fault(check, "", error)
 
 
-def _try_keys(home: Home, config: Config, passphrase: Passphrase | None) -> Finding:  # noqa: ARG001
+def _try_keys(home: Home, config: Config, passphrase: Passphrase | None) -> Finding:
     ring = KeyRing.open(home.keys, passphrase)
     ring.signer.sign(b"xinqiao doctor")
+    listed = _listed(home, config)
+    if listed is not None:
+        ring.check_listed(listed)
     return diagnosis.fine(Check.KEYS, signing=ring.signer.key_id[:16], tls=ring.tls.key_id[:16])
+
+
+def _listed(home: Home, config: Config) -> registry_pb2.NodeDescriptor | None:
+    """What the registry lists of a node as its database has it, None where that cannot be read."""
+    try:
+        member = registry_source.load(registry_files(home.database)).members.get(config.id)
+    except XinqiaoError:
+        return None  # the database is tried by itself
+    return member.descriptor.message if member is not None else None
 
 
 def _try_disk(home: Home, config: Config, passphrase: Passphrase | None) -> Finding:  # noqa: ARG001

@@ -100,13 +100,23 @@ def clock(me: str, peer: str, skew_ms: int, limits: Limits, given: Thresholds = 
 
 def registry(expiries_ms: Mapping[str, int], read_at_ms: int, now_ms: int, grace_ms: int) -> Finding:
     """Judge how old the registry's word is; it is as old as the role that expires first."""
-    role, expires_ms = min(expiries_ms.items(), key=lambda pair: (pair[1], pair[0]))
+    _, expires_ms = _first_to_expire(expiries_ms)
     stage = ageing.stage(expires_ms, now_ms, grace_ms)
     figures = {"stage": ("FRESH", "STALE", "EXPIRED")[stage], "expires_ms": expires_ms, "read_at_ms": read_at_ms}
     if stage == ageing.FRESH:
         return fine(Check.REGISTRY, **figures)
-    error = XinqiaoError("REGISTRY_EXPIRED", role=role, expires=time_of(expires_ms))
-    return (doubtful if stage == ageing.STALE else fault)(Check.REGISTRY, "", error, **figures)
+    judged = doubtful if stage == ageing.STALE else fault
+    return judged(Check.REGISTRY, "", registry_expired(expiries_ms), **figures)
+
+
+def registry_expired(expiries_ms: Mapping[str, int]) -> XinqiaoError:
+    """REGISTRY_EXPIRED of the role that expires first."""
+    role, expires_ms = _first_to_expire(expiries_ms)
+    return XinqiaoError("REGISTRY_EXPIRED", role=role, expires=time_of(expires_ms))
+
+
+def _first_to_expire(expiries_ms: Mapping[str, int]) -> tuple[str, int]:
+    return min(expiries_ms.items(), key=lambda pair: (pair[1], pair[0]))
 
 
 def disk(home: object, space: Space, write_ms: int, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:
@@ -143,7 +153,11 @@ def freshness(channel: str, origin: str, fresh_at_ms: int, limit_s: int, now_ms:
     """Judge how old the newest heartbeat is that covers only what is applied of a channel."""
     if now_ms - fresh_at_ms <= limit_s * 1000:
         return fine(Check.FRESHNESS, channel, fresh_at_ms=fresh_at_ms, limit_s=limit_s)
-    error = XinqiaoError("CHANNEL_STALE", channel=channel, origin=origin, since=time_of(fresh_at_ms), limit_s=limit_s)
+    if not fresh_at_ms:
+        error = XinqiaoError("CHANNEL_UNCONFIRMED", channel=channel, origin=origin)
+    else:
+        since = time_of(fresh_at_ms)
+        error = XinqiaoError("CHANNEL_STALE", channel=channel, origin=origin, since=since, limit_s=limit_s)
     return doubtful(Check.FRESHNESS, channel, error, fresh_at_ms=fresh_at_ms, limit_s=limit_s)
 
 

@@ -24,6 +24,11 @@ DIAGNOSIS_ERRORS: dict[str, tuple[str, str, str]] = {
         "{origin}",
         "see whether its origin can be called: `xinqiao doctor --peer {origin}`",
     ),
+    "CHANNEL_UNCONFIRMED": (
+        "no heartbeat of {origin} has confirmed yet what is held of {channel}",
+        "{origin}",
+        "wait for one heartbeat; if it stays so: `xinqiao doctor --peer {origin}`",
+    ),
     "DESCRIPTOR_PENDING": (
         "the newest descriptor of this node is {found}, the registry lists {listed}",
         "the officers",
@@ -53,6 +58,11 @@ DIAGNOSIS_ERRORS: dict[str, tuple[str, str, str]] = {
         "the {kind} key {key} ends at {day}",
         "you",
         "run `xinqiao keys rotate {kind}` and have the officers approve it",
+    ),
+    "PEER_CERTIFICATE": (
+        "at {address} answers not {peer} but a certificate of {holder}, issued by {issuer}, with the key {found}",
+        "{peer}",
+        "if `xinqiao keys list` at {peer} does not name this key, let no device open the connection between you",
     ),
     "LINK_SILENT": (
         "{peer} has not been met since {since}",

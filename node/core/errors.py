@@ -314,6 +314,14 @@ CODES: dict[str, ErrorSpec] = {
     ),
     # -- local faults
     "DATABASE": ErrorSpec(_L, "INTERNAL", "the database failed: {detail}", "you", "see the log; nothing was lost"),
+    "DATABASE_DAMAGED": ErrorSpec(
+        _L,
+        "INTERNAL",
+        "{file} is not a sound database: {detail}",
+        "you",
+        "stop the node, move {file} and its -wal aside, and put the newest backup in its place;"
+        " what is missing in it comes back from the peers",
+    ),
     "DISK_FULL": ErrorSpec(
         _L,
         "RESOURCE_EXHAUSTED",

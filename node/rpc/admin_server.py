@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 
 from node.answering import Answer
+from node.core import diagnosis
 from node.core.catalogue import in_order
 from node.core.diagnosis import Finding
 from node.core.errors import XinqiaoError, from_refusal, to_refusal
@@ -27,6 +28,7 @@ from node.rpc.correcting import right_values
 from node.rpc.publication import Publication, ReadBatches
 from node.rpc.quality_message import quality_message
 from node.rpc.refusals import refuse
+from node.rpc.registry_chain import chain_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
 RECORDS_PER_MESSAGE = 200
@@ -105,8 +107,8 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             reasons["publishing"] = (pb.DUTY_STATE_BLOCKED, blocked)
         if stage is not Stage.FRESH:
             state = pb.DUTY_STATE_DEGRADED if stage is Stage.STALE else pb.DUTY_STATE_BLOCKED
-            expires = str(self._node.membership.state.expires_ms)
-            reasons["membership"] = (state, XinqiaoError("REGISTRY_EXPIRED", role="state", expires=expires))
+            expiries = chain_of(self._node.membership.state.files).expiries()
+            reasons["membership"] = (state, diagnosis.registry_expired(expiries))
         failing = self._failing_links()
         if failing:
             reasons["delivery"] = (pb.DUTY_STATE_DEGRADED, failing[0])

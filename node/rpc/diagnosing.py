@@ -7,6 +7,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from node import files
 from node.config import Config
 from node.core import diagnosis
@@ -15,7 +18,7 @@ from node.core.errors import XinqiaoError, from_refusal
 from node.core.forecast import REGISTRY, Ending, What
 from node.core.heartbeat import shared_digest
 from node.core.limits import DEFAULT_LIMITS, Limits
-from node.core.membership import Standing, VerifiedDescriptor, fingerprint_of
+from node.core.membership import Standing, VerifiedDescriptor, fingerprint_of, spki_hash
 from node.home import Home
 from node.keys import KeyRing
 from node.node import Node
@@ -24,10 +27,14 @@ from node.ports import HeldAddress, HeldChannel, Lane, Peer
 from node.rpc import registry_client
 from node.rpc.foreseeing import Foreseeing, limit_s, sizes, space
 from node.rpc.registry_chain import chain_of
+from node.rpc.tls import shown_certificate
 
 CALLS_AT_ONCE = 8
 COMMITS = 3
 UNREACHABLE = ("WIRE_UNREACHABLE", "WIRE_IDLE")
+NOT_CONNECTED = (*UNREACHABLE, "WIRE_REFUSED")
+CERTIFICATE_WITHIN_S = 5.0
+MAX_NAME_CHARS = 100
 THE_REGISTRY = "the registry"
 
 
@@ -129,7 +136,7 @@ class Diagnosing:
         try:
             answer = await peer.hello(request)
         except XinqiaoError as error:
-            return None, diagnosis.fault(Check.CALLS_OUT, node, self._plain(node, error))
+            return None, diagnosis.fault(Check.CALLS_OUT, node, await self._plain(node, error))
         took_ms = int((clock.monotonic_s() - began_s) * 1000)
         figures = {"took_ms": took_ms, "channels": len(heads), "in_step": answer.in_step}
         return answer.time_unix_ms - sent_ms - took_ms // 2, diagnosis.fine(Check.CALLS_OUT, node, **figures)
@@ -151,12 +158,27 @@ class Diagnosing:
             return skew_ms, diagnosis.fault(Check.CALLS_IN, node, from_refusal(answer.refusal), called_at_ms=called_ms)
         return skew_ms, diagnosis.fine(Check.CALLS_IN, node, called_at_ms=called_ms, takes_us=True)
 
-    def _plain(self, node: str, error: XinqiaoError) -> XinqiaoError:
-        """Where nobody answers, say whom to ask: the link itself just tries again."""
-        if error.code not in UNREACHABLE:
+    async def _plain(self, node: str, error: XinqiaoError) -> XinqiaoError:
+        """Where nobody answers, or somebody else does, say whom to ask: the link itself just tries again."""
+        if error.code not in NOT_CONNECTED:
             return error
+        other = await self._other_certificate(node)
+        if other is not None or error.code not in UNREACHABLE:
+            return other or error
         detail = error.parameters.get("detail", error.text)
         return XinqiaoError("PEER_UNREACHABLE", peer=node, address=self._endpoint(node), detail=detail)
+
+    async def _other_certificate(self, node: str) -> XinqiaoError | None:
+        """PEER_CERTIFICATE where the peer's address shows a certificate that the registry does not list for it."""
+        address, member = self._endpoint(node), self._node.membership.members.get(node)
+        shown = await asyncio.to_thread(shown_certificate, address, CERTIFICATE_WITHIN_S)
+        if shown is None or member is None:
+            return None
+        found = spki_hash(shown.public_bytes(Encoding.DER))
+        if found in member.descriptor.own_spki_hashes:
+            return None
+        named = {"holder": _name(shown.subject), "issuer": _name(shown.issuer)}
+        return XinqiaoError("PEER_CERTIFICATE", peer=node, address=address, found=found.hex()[:16], **named)
 
     async def _call_registry(self) -> _Called:
         """Ask the registry itself how it sees this node."""
@@ -295,3 +317,9 @@ class Diagnosing:
             what = envelope_pb2.Refusal(code=held.code, parameters=held.parameters)
             figures = {"last_seen_ms": held.last_seen_ms, "count": held.count}
             yield diagnosis.doubtful(Check.ALARM, held.subject, from_refusal(what), **figures)
+
+
+def _name(name: x509.Name) -> str:
+    """A name in a certificate nobody has verified, as a terminal may show it."""
+    text = name.rfc4514_string() or "-"
+    return "".join(char if char.isprintable() else "?" for char in text[:MAX_NAME_CHARS])

@@ -6,6 +6,8 @@ client takes only the certificates of the one peer it dials.
 """
 
 import hashlib
+import socket
+import ssl
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -100,6 +102,23 @@ def peer_name(certificate: bytes) -> str:
     if not found:
         raise XinqiaoError("WIRE_REFUSED", peer="the peer", detail="its listed certificate bears no DNS name")
     return found[0]
+
+
+def shown_certificate(endpoint: str, timeout_s: float) -> x509.Certificate | None:
+    """The certificate that whoever listens at HOST:PORT shows, verified by nothing; None where none is shown."""
+    host, _, port = endpoint.rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    try:
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), timeout_s) as connection,
+            context.wrap_socket(connection) as secured,
+        ):
+            shown = secured.getpeercert(binary_form=True)
+        return x509.load_der_x509_certificate(shown) if shown else None
+    except (OSError, ValueError):
+        return None
 
 
 def spki_of(context: grpc.aio.ServicerContext[Any, Any]) -> bytes:

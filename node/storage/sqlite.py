@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.storage import migrations
+from node.storage.examining import failure
 from node.storage.sql_decisions import SqlDecisionsReader
 from node.storage.sql_writing import SqlTransaction
 
@@ -56,6 +57,7 @@ class SqliteStore(SqlDecisionsReader):
         self._idle: list[PoolProxiedConnection] = []  # kept at hand: the pool's own bookkeeping costs more than a read
         # One connection: transactions of several threads take turns here, and not by trying again and again.
         self._writing = _engine(path, _BEGIN, _WRITER, pool_size=1, max_overflow=0)
+        self._path = path
         self._home = path.parent
         self._limits = limits
         self._traces = True  # a process before this one may have ended between an erasure and its clearing
@@ -153,14 +155,14 @@ class SqliteStore(SqlDecisionsReader):
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
-        """Turn what the database raises into DISK_FULL or DATABASE; errors of the caller's own steps pass."""
+        """Turn what the database raises into DISK_FULL, DATABASE_DAMAGED, DATABASE; the caller's own errors pass."""
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error) as error:
             cause = getattr(error, "orig", None) or error
             if self._is_disk_full(cause):
                 raise XinqiaoError("DISK_FULL", home=self._home) from error
-            raise XinqiaoError("DATABASE", detail=str(cause)) from error
+            raise failure(self._path, cause) from error
 
     def _is_disk_full(self, cause: object) -> bool:
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest says where it happened

@@ -18,7 +18,10 @@ class ErrorText:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every table of zh/*.toml under its name there; all but errors map a text to a text."""
+    """Every table of zh/*.toml under its name there; all but errors map a text to a text.
+
+    foreign holds what libraries say in the details of errors, which stands in no source of ours.
+    """
 
     errors: dict[str, ErrorText] = field(default_factory=dict)
     who: dict[str, str] = field(default_factory=dict)
@@ -26,6 +29,7 @@ class Catalogue:
     parameters: dict[str, str] = field(default_factory=dict)
     lines: dict[str, str] = field(default_factory=dict)
     phrases: dict[str, str] = field(default_factory=dict)
+    foreign: dict[str, str] = field(default_factory=dict)
     terms: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     click: dict[str, str] = field(default_factory=dict)

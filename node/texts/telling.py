@@ -84,7 +84,7 @@ def _phrases() -> tuple[Phrases, Phrases]:
     errors = {CODES[code].text: row.text for code, row in known.errors.items() if code in CODES}
     steps = {CODES[code].next: row.next for code, row in known.errors.items() if code in CODES}
     whole = {template: text for template, text in (errors | steps).items() if template.strip("{}").count(" ")}
-    texts = whole | known.phrases
+    texts = whole | known.phrases | known.foreign
     bare = {template for template in texts if not re.search("[a-z]|; ", PLACEHOLDER.sub("", template))}
     worded = {template: text for template, text in texts.items() if template not in bare}
     return Phrases(worded), Phrases({template: texts[template] for template in bare})

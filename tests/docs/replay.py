@@ -23,14 +23,14 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from node.cli.main import main
-from tests.docs.transcript import Names, Step, match
+from tests.docs.transcript import Names, Step, is_well, match
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
 PATIENCE_S = 30.0
 POLL_S = 0.1
 # The defaults fit an office, not a test: what a page shows after minutes is there after seconds.
-FAST = {"heartbeat_interval_s": 1, "registry_refresh_s": 1, "key_settle_s": 2}
+FAST = {"heartbeat_interval_s": 1, "registry_refresh_s": 1, "key_settle_s": 2, "retry_cap_s": 1}
 REPORTED_S = 3.0
 LISTENING = re.compile(r"(?P<host>[a-z0-9-]+\.example|0\.0\.0\.0|127\.0\.0\.1):(?P<port>\d{2,5})")
 PATHS = re.compile(r"(?<![\w./-])/(?:var|etc|srv|home|media)/[\w./-]*")
@@ -120,10 +120,11 @@ class Replay:
             # The cut lies where the members last reported the heads.
             time.sleep(REPORTED_S)
         asks = any(f"xinqiao {command}" in step.command for command in ASKING)
+        may_skip = is_well if "xinqiao doctor" in step.command else lambda _: True
         until = time.monotonic() + (PATIENCE_S if asks and step.output else 0)
         while True:
             self.printed[step] = run()
-            fault = match(step.output, self.printed[step], self.names)
+            fault = match(step.output, self.printed[step], self.names, may_skip=may_skip)
             if not fault or time.monotonic() >= until:
                 break
             time.sleep(POLL_S)
@@ -221,7 +222,7 @@ class Replay:
             "HOME": str(path / "home"),
             "LC_ALL": "C.UTF-8",
             "XINQIAO_LANG": self.language,
-            "PYTHONPATH": os.pathsep.join([str(CLOCK), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "PYTHONPATH": os.pathsep.join([str(CLOCK), str(ROOT)]),
             "XINQIAO_TEST_CLOCKS": os.pathsep.join([str(path / "etc/clock"), str(self.folder / "media/clock")]),
             **self.environment.get(machine, {}),
         }

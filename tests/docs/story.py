@@ -99,5 +99,6 @@ def prepare(replay: Replay) -> None:
         ("pudong", "penalties.csv", Plan("penalty.2018", 500, 7, "310115", AUTHORITY, 0.01)),
         ("pudong", "more.csv", Plan("penalty.2018", 20, 8, "310115", AUTHORITY)),
         ("pudong", "later.csv", Plan("penalty.2018", 30, 9, "310115", AUTHORITY)),
+        ("pudong", "friday.csv", Plan("penalty.2018", 40, 10, "310115", AUTHORITY)),
     ):
         write_file(plan, replay.machine(machine) / name)

@@ -17,12 +17,15 @@ it prints is not compared.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 FENCE = re.compile(r"^(?:```console|<!-- (?P<drill>drill))\n(?P<lines>.*?)^(?:```|-->)$", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"^(?P<machine>[a-z0-9-]+)\$ (?P<command>.*)$")
+
+# How far the calendar reaches is well, or to look at, by the day.
+_WELL = re.compile(r"^\[(?:ok|正常)\] |^\[[^]]+\] (?:working days|工作日历)")
 
 # What differs from run to run; the first that fits counts. The first three are learnt.
 _LEARNT = 3
@@ -68,6 +71,11 @@ def steps(path: Path, heading: str = "") -> list[Step]:
         read = list(_steps(path.name, first, fence["lines"].splitlines()))
         found += [replace(step, output=("…",)) for step in read] if fence["drill"] else read
     return found
+
+
+def is_well(line: str) -> bool:
+    """Whether a line of a doctor's examination tells of nothing to look at, today's calendar left aside."""
+    return bool(_WELL.match(line))
 
 
 def subtitles(path: Path, heading: str) -> list[str]:
@@ -135,10 +143,18 @@ def _replaced(text: str, words: dict[str, str]) -> str:
     return re.sub(rf"(?<![0-9A-Za-z])(?:{pattern})(?![0-9A-Za-z])", lambda found: words[found.group()], text)
 
 
-def match(written: Sequence[str], printed: Sequence[str], names: Names, *, whole: bool = True) -> str:
+def match(
+    written: Sequence[str],
+    printed: Sequence[str],
+    names: Names,
+    *,
+    whole: bool = True,
+    may_skip: Callable[[str], bool] = lambda _: True,
+) -> str:
     """Compare what the page says with what was printed; what differs, empty where nothing does.
 
-    whole: whether nothing else may have been printed after it.
+    whole: whether nothing else may have been printed after it; may_skip: which lines a line `…` may stand for, an
+    indented line going with the one before it.
     """
     expected = [line for line in written if line.strip()]
     lines = [line for line in printed if line.strip()]
@@ -146,10 +162,13 @@ def match(written: Sequence[str], printed: Sequence[str], names: Names, *, whole
     for place, line in enumerate(expected):
         if line.strip() == "…":
             if place + 1 == len(expected):
-                return ""
+                return _left_out(lines[at:], may_skip)
+            begin = at
             at = next(
                 (n for n in range(at, len(lines)) if _fits(expected[place + 1], lines[n]) is not None), len(lines)
             )
+            if left_out := _left_out(lines[begin:at], may_skip):
+                return left_out
             continue
         if at >= len(lines):
             return f"nothing like {line!r} was printed"
@@ -161,6 +180,11 @@ def match(written: Sequence[str], printed: Sequence[str], names: Names, *, whole
                 return f"the page says {word} again, but {real!r} is another one"
         at += 1
     return f"the page does not say {lines[at]!r}" if whole and at < len(lines) else ""
+
+
+def _left_out(lines: Sequence[str], may_skip: Callable[[str], bool]) -> str:
+    kept = [line for line in lines if not line.startswith(" ") and not may_skip(line)]
+    return f"the page leaves out {kept[0]!r}" if kept else ""
 
 
 def _fits(written: str, printed: str) -> list[tuple[str, str]] | None:

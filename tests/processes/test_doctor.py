@@ -1,12 +1,22 @@
 """`xinqiao doctor` against real nodes: all well, and each thing that can be wrong under its own name."""
 
+import asyncio
 import re
 import shutil
+import ssl
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.processes.commands import ROOT, wait_until
 from tests.processes.files import registrations
@@ -132,9 +142,68 @@ def test_without_a_node_what_can_be_tried_from_outside_is_tried(town: Town) -> N
     assert found(document) == {("serving", "", "ADMIN_UNREACHABLE")}
     assert [each["check"] for each in document["findings"]] == ["serving", "keys", "disk", "database"]
     (town.home(PUDONG.id) / "xinqiao.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
-    assert ("database", "", "DATABASE") in found(examined(town, PUDONG.id))
+    assert ("database", "", "DATABASE_DAMAGED") in found(examined(town, PUDONG.id))
+    assert town.refused(PUDONG.id, "serve")["code"] == "DATABASE_DAMAGED"
     shutil.rmtree(town.home(PUDONG.id) / "keys")
     assert ("keys", "", "KEY_FILE") in found(examined(town, PUDONG.id))
+
+
+def test_keys_of_another_home_are_found_before_the_node_serves(town: Town) -> None:
+    shutil.rmtree(town.home(PUDONG.id) / "keys")
+    shutil.copytree(town.home(SHANGHAI.id) / "keys", town.home(PUDONG.id) / "keys")
+    assert town.refused(PUDONG.id, "serve")["code"] == "KEY_MISMATCH"
+    assert ("keys", "", "KEY_MISMATCH") in found(examined(town, PUDONG.id))
+
+
+def test_a_certificate_between_two_members_is_told_from_a_peer_that_is_down(meeting: Town, tmp_path: Path) -> None:
+    meeting.kill(SHANGHAI.id)
+    host, _, port = meeting.setting(SHANGHAI.id, "listen").rpartition(":")
+    shown = foreign_certificate(tmp_path, "CN=Inspection")
+    with tls_server(host, int(port), shown):
+        document = examined(meeting, PUDONG.id, "--peer", SHANGHAI.id)
+    assert found(document) == {("calls to it", SHANGHAI.id, "PEER_CERTIFICATE")}
+    (line,) = [each for each in document["findings"] if each["code"] == "PEER_CERTIFICATE"]
+    assert "CN=Inspection" in line["text"]
+    assert meeting.setting(SHANGHAI.id, "listen") in line["text"]
+
+
+def foreign_certificate(folder: Path, name: str) -> Path:
+    """A key and a certificate that no registry lists, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name.from_rfc4514_string(name)
+    begin = datetime.now(UTC) - timedelta(days=1)
+    built = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    built = built.serial_number(x509.random_serial_number()).not_valid_before(begin)
+    certificate = built.not_valid_after(begin + timedelta(days=30)).sign(key, hashes.SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = folder / "foreign.pem"
+    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    return path
+
+
+@contextmanager
+def tls_server(host: str, port: int, pem: Path) -> Iterator[None]:
+    """Whatever takes TLS connections with a certificate and then says nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    context.set_alpn_protocols(["h2"])
+
+    async def serve() -> None:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), host, port, ssl=context)
+        up.set()
+        async with server:
+            await stop.wait()
+
+    up, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        assert up.wait(10)
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
 
 
 def test_a_node_that_hangs_is_told_from_one_that_is_not_there(town: Town) -> None:

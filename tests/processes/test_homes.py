@@ -77,7 +77,7 @@ def test_a_home_of_an_older_version_is_folded_anew_before_it_is_served(town: Tow
 
 def test_a_database_that_is_none_is_named(town: Town) -> None:
     (town.home(SHANGHAI.id) / "xinqiao.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
-    assert town.refused(SHANGHAI.id, "serve")["code"] == "DATABASE"
+    assert town.refused(SHANGHAI.id, "serve")["code"] == "DATABASE_DAMAGED"
 
 
 def test_an_unknown_setting_is_refused_with_the_nearest_name(town: Town) -> None:

@@ -94,7 +94,7 @@ class TestOpening:
 
     def test_a_file_that_is_no_database_is_refused_and_kept(self, path: Path) -> None:
         path.write_bytes(b"a letter to the administrator\n" * 100)
-        with refused("DATABASE"):
+        with refused("DATABASE_DAMAGED"):
             SqliteStore.open(path, create=False)
         assert path.read_bytes().startswith(b"a letter")
 
