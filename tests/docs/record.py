@@ -25,6 +25,7 @@ from tests.docs.transcript import Names, Step, is_well, match, steps
 OWN_MOUNTS = (("unshare", "--mount"), ("unshare", "--user", "--map-root-user", "--mount"))
 BY_DATE = re.compile(r"^\[[^]]+\] (?:working days|工作日历)")
 SKIPPED = "…"
+LEFT_OUT = "left out: nothing may be mounted here"
 
 
 def rewrite(path: Path, replay: Replay) -> None:
@@ -94,7 +95,8 @@ def _replay(name: str, *, write: bool) -> bool:
     story = STORIES[name]
     replay = Replay(story.language)
     try:
-        tell(replay, story)
+        for step in tell(replay, story):
+            print(f"{step}\n    {LEFT_OUT}")
         for fault in replay.wrong:
             print(fault)
         for path in story.pages if write else ():

@@ -29,11 +29,12 @@ _WELL = re.compile(r"^\[(?:ok|正常)\] |^\[[^]]+\] (?:working days|工作日历
 
 # What differs from run to run; the first that fits counts. The first three are learnt.
 _LEARNT = 3
+_TIME = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?"
 _SHAPES = (
     (r"(?:[0-9a-f]{4} ){15}[0-9a-f]{4}", r"(?:[0-9a-f]{4} ){15}[0-9a-f]{4}"),
     (r"(?:ed25519|ecdsa-p256-sha256):[A-Za-z0-9+/]{20,}=*", r"[a-z0-9-]+:[A-Za-z0-9+/]{20,}=*"),
     (r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{16,64}\b", r"[0-9a-f]{16,64}"),
-    (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+Z)?", r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+Z)?"),
+    (_TIME, _TIME),
     (r"(?:[a-z0-9-]+\.example|127\.0\.0\.1|0\.0\.0\.0):\d+", r"(?:[a-z0-9-]+\.example|127\.0\.0\.1|0\.0\.0\.0):\d+"),
     (r"pid \d+", r"pid \d+"),
     (r"\d+ (?:bytes|字节)", r"\d+ (?:bytes|字节)"),
@@ -76,6 +77,13 @@ def steps(path: Path, heading: str = "") -> list[Step]:
 def is_well(line: str) -> bool:
     """Whether a line of a doctor's examination tells of nothing to look at, today's calendar left aside."""
     return bool(_WELL.match(line))
+
+
+def lines_of(path: Path, heading: str) -> range:
+    """The lines of the section under one heading, the first of a page being 1."""
+    text = path.read_text("utf-8")
+    start, end = _section(text, heading)
+    return range(text.count("\n", 0, start) + 1, text.count("\n", 0, end) + 1)
 
 
 def subtitles(path: Path, heading: str) -> list[str]:
