@@ -76,6 +76,17 @@ def _document(verified: Verified) -> dict[str, object]:
             "subject": verified.subject,
             "values": {value.code: value.text for value in verified.values},
         },
+        "state": verified.state.value,
+        "decisions": [
+            {
+                "act": each.kind,
+                "decision": each.decision,
+                "reason": each.reason,
+                "at_unix_ms": each.at_ms,
+                "entry": each.index,
+            }
+            for each in verified.decisions
+        ],
         "published_at_unix_ms": verified.published_at_ms,
         "head": {"size": verified.head.size, "root": verified.head.root.hex()},
         "heartbeat_at_unix_ms": verified.heartbeat_at_ms,

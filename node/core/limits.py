@@ -92,6 +92,7 @@ class Limits:
     max_evidence_bytes: int = 8 * 1024 * 1024
     max_evidence_files: int = 512
     max_evidence_receipts: int = 8
+    max_evidence_acts: int = 64
 
     # Time
     max_clock_skew_ms: int = 5 * 60 * 1000

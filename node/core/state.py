@@ -379,11 +379,14 @@ def acts_in(
     lawful = set(body.bare if gone is None else gone)
     lawful |= {at for at, slot in enumerate(slots) if slot is not None and are_complete(slot.particulars, limits)}
     ops = [(at, slot.op) for at, slot in enumerate(slots) if slot is not None and slot.HasField("op")]
-    acts = [_act(header, at, op, limits) for at, op in ops if op.particulars_slot - 1 in lawful]
+    acts = [act_of(header, at, op, limits) for at, op in ops if op.particulars_slot - 1 in lawful]
     return [act for act in acts if act is not None]
 
 
-def _act(header: channel_pb2.EntryHeader, position: int, op: record_pb2.StatusOp, limits: Limits) -> Act | None:
+def act_of(
+    header: channel_pb2.EntryHeader, position: int, op: record_pb2.StatusOp, limits: Limits = DEFAULT_LIMITS
+) -> Act | None:
+    """What one operation at a position of an entry does; None where it is none. Its particulars are not looked at."""
     is_dated = 0 <= op.effective_at_unix_ms <= limits.max_time_unix_ms
     target = _earlier(header, op.target)
     replacement = _earlier(header, op.replacement) if op.HasField("replacement") else None

@@ -1,7 +1,7 @@
 """Making a bundle from what a node holds: the same checks as a verifier's choose what goes in.
 
 (1) the slot with its salt, its proof, and the signed header
-(2) the newest heartbeat of the origin that covers the entry, narrowed to this one log
+(2) the newest heartbeat of the origin that covers the entry, narrowed to this one log, and the decisions on the record
 (3) receipts of others, and the cut of a closed log, tied to the heartbeat's head
 (4) the registry's files: those that reading the needed listings has touched
 (5) the finished bundle is verified as a stranger would verify it
@@ -13,13 +13,14 @@ from itertools import islice
 
 from node.core import envelope as envelopes
 from node.core import merkle
+from node.core.acts import BURDENING, RecordState, condition
 from node.core.channel import HeadAt, Log, head_leaf, open_header
 from node.core.entry import SignedEntry, VerifiedBody, open_body
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Member
 from node.core.registry_targets import root_fingerprint
-from node.core.state import Place
+from node.core.state import Act, Place
 from node.core.suites import PublicKey
 from node.evidence.registry_chain import (
     FIRST_ROOT_NAME,
@@ -31,7 +32,7 @@ from node.evidence.registry_chain import (
     read_word,
     walk_roots,
 )
-from node.evidence.verify import Confirmation, as_of, confirm, is_closed, verify
+from node.evidence.verify import Confirmation, Verified, as_of, confirm, is_closed, verify
 from node.pb import channel_pb2, envelope_pb2, evidence_pb2, record_pb2
 from node.ports import HeldChannel, HeldEntry, RegistryState, StoreReader
 
@@ -93,13 +94,15 @@ class _Maker:
         # (2) the heartbeat, and the entry under its head
         statement = self._statement(origin)
         self._add_entry(bundle, origin, statement)
+        acted_at_ms = self._add_acts(bundle, origin, statement)
         # (3) who else holds it
         self._add_cut(bundle, origin, statement.head)
         confirmations = self._add_receipts(bundle, statement.head, now_ms, me)
         # (4) the registry's files as of the latest signed time
-        self._add_files(bundle, statement, confirmations, now_ms)
-        # (5) through the same door as a stranger's
-        self._check(bundle)
+        self._add_files(bundle, statement, confirmations, acted_at_ms, now_ms)
+        # (5) through the same door as a stranger's, who must see the record as it stands here
+        if self._check(bundle).state is not self._stands(now_ms):
+            raise self._unavailable("a decision on another revision, or in another epoch, cannot be shown with it")
         return bundle
 
     # --- What is held ---------------------------------------------------------------------------------------
@@ -175,6 +178,53 @@ class _Maker:
         bundle.entry.CopyFrom(_with_one_signature(envelope, key))
         bundle.heartbeat.CopyFrom(statement.view)
         bundle.entry_proof.extend(merkle.prove_inclusion(ref.index, statement.head.size, self._hashes))
+
+    def _add_acts(self, bundle: evidence_pb2.EvidenceBundle, origin: Member, statement: _Statement) -> Sequence[int]:
+        """Add the decisions on this very record that its log holds; returns the times at which they were issued."""
+        issued_at_ms: list[int] = []
+        for act in self._store.acts(self._ref.channel, self._place):
+            above = self._held.log.cut is not None and act.place.index >= self._held.log.cut.size
+            if act.target != self._place or act.place.epoch != self._place.epoch or above:
+                continue
+            if act.place.index >= statement.head.size:
+                raise self._unavailable(f"no heartbeat of {origin.id} covers the decisions on it yet")
+            evidence, header = self._act(act, origin, statement)
+            bundle.acts.append(evidence)
+            issued_at_ms.append(header.issued_at_unix_ms)
+        return issued_at_ms
+
+    def _act(
+        self, act: Act, origin: Member, statement: _Statement
+    ) -> tuple[evidence_pb2.ActEvidence, channel_pb2.EntryHeader]:
+        ref, index = self._ref, act.place.index
+        entry = self._store.entry(ref.channel, ref.epoch, index)
+        if entry is None or entry.body is None:
+            raise self._unavailable("the entry of a decision is held without content here")
+        signed = SignedEntry(ref.channel, ref.epoch, index, entry.envelope, None)
+        log = Log(ref.channel, ref.epoch, covered=statement.head, cut=self._held.log.cut)
+        header, key, _ = open_header(signed, origin, self._state.network, log, self._limits)
+        slots = channel_pb2.EntryBody.FromString(entry.body).slots
+        leaves = merkle.HashList(open_body(header, entry.body, self._limits).commitments)
+        evidence = evidence_pb2.ActEvidence(
+            entry=_with_one_signature(entry.envelope, key),
+            entry_proof=merkle.prove_inclusion(index, statement.head.size, self._hashes),
+            position=act.place.position,
+            slot=slots[act.place.position],
+            slot_proof=merkle.prove_inclusion(act.place.position, len(slots), leaves),
+            particulars=slots[act.particulars],
+            particulars_proof=merkle.prove_inclusion(act.particulars, len(slots), leaves),
+        )
+        return evidence, header
+
+    def _stands(self, now_ms: int) -> RecordState:
+        """How the record stands here, by all decisions held."""
+        acts = self._store.acts(self._ref.channel, self._place)
+        counted = [act for act in acts if act.kind not in BURDENING or not self._is_above_cut(act)]
+        return condition(self._place, counted, now_ms + self._limits.max_clock_skew_ms).state
+
+    def _is_above_cut(self, act: Act) -> bool:
+        cut = self._store.log(self._ref.channel, act.place.epoch).cut
+        return cut is not None and act.place.index >= cut.size
 
     # --- (3) Who else holds it ------------------------------------------------------------------------------
 
@@ -253,6 +303,7 @@ class _Maker:
         bundle: evidence_pb2.EvidenceBundle,
         statement: _Statement,
         confirmations: tuple[Confirmation, ...],
+        acted_at_ms: Sequence[int],
         now_ms: int,
     ) -> None:
         published = self._published()
@@ -260,7 +311,7 @@ class _Maker:
         subscribers = [confirmation.node for confirmation in confirmations]
         # The decisions are known only once the listings are read: the first reading is as of no date.
         word = self._read(files, 0, subscribers)
-        bundle.as_of_unix_ms = as_of(self._header, statement.message, word.decided_at_ms, confirmations)
+        bundle.as_of_unix_ms = as_of(self._header, statement.message, word.decided_at_ms, confirmations, acted_at_ms)
         if bundle.as_of_unix_ms > now_ms + self._limits.max_clock_skew_ms:
             raise self._unavailable("something it needs is dated in the future")
         bundle.registry_files.extend(
@@ -283,10 +334,10 @@ class _Maker:
 
     # --- (5) The check --------------------------------------------------------------------------------------
 
-    def _check(self, bundle: evidence_pb2.EvidenceBundle) -> None:
+    def _check(self, bundle: evidence_pb2.EvidenceBundle) -> Verified:
         fingerprint = root_fingerprint(self._state.files[FIRST_ROOT_NAME])
         try:
-            verify(serialize(bundle), fingerprint, self._limits)
+            return verify(serialize(bundle), fingerprint, self._limits)
         except XinqiaoError as error:
             raise self._unavailable(error.parameters.get("detail", error.text)) from error
 

@@ -10,6 +10,7 @@ from node.texts.columns import padded
 LABEL_COLUMNS = 12
 SCOPE = "This shows what was published and who holds it. Whether it still holds (corrections, repairs, erasures,"
 AUTHORITY = "for the authority {authority}, for which the registry lets {origin} speak"
+DECIDED = "{act} {time}, decision {decision}: {reason} (entry {index})"
 CONFIRMED = "by {node} ({name}), which {has}: {size} entries of the same log at {time}"
 
 
@@ -19,6 +20,7 @@ def explain(verified: Verified) -> str:
         words("VERIFIED: {origin} ({name}) published this record.", origin=verified.origin, name=verified.origin_name),
         "",
         *_record_lines(verified),
+        *_decision_lines(verified),
         "",
         *_log_lines(verified),
         *_confirmation_lines(verified),
@@ -49,6 +51,14 @@ def _record_lines(verified: Verified) -> Iterator[str]:
     yield _labelled(words("Record"), words("{titles}: {item}, catalogue edition {edition}", **item))
     for value in verified.values:
         yield f"  {value.title_zh or value.code} ({value.title_en or term('unknown field')}): {value.text}"
+
+
+def _decision_lines(verified: Verified) -> Iterator[str]:
+    if verified.decisions:
+        yield _labelled(words("Status"), term(verified.state.value))
+    for each in verified.decisions:
+        told = {"decision": each.decision or "-", "reason": each.reason or "-", "index": each.index}
+        yield _labelled("", words(DECIDED, act=term(each.kind), time=_when(each.at_ms), **told))
 
 
 def _log_lines(verified: Verified) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from node.core.acts import RecordState
 from node.core.channel import HeadAt
 from node.core.membership import Standing
 from node.pb import record_pb2
@@ -29,11 +30,23 @@ class Confirmation:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """A proven decision on the record: what it did, its number and reason (empty once erased), when, in which entry."""
+
+    kind: str
+    decision: str
+    reason: str
+    at_ms: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
     """A proven publication; times in Unix ms. Only node.evidence.verify makes one.
 
     head is the origin's log at heartbeat_at_ms. cut_size is how many entries of a closed log stay valid, None for
-    an open one. valid_until_ms is the earliest expiry of the registry's files.
+    an open one. valid_until_ms is the earliest expiry of the registry's files. state is what the decisions make of the
+    record, which come oldest first.
     """
 
     network: str
@@ -59,3 +72,5 @@ class Verified:
     confirmations: tuple[Confirmation, ...]
     as_of_ms: int
     valid_until_ms: int
+    state: RecordState
+    decisions: tuple[Decision, ...]

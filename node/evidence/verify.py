@@ -4,13 +4,14 @@ Whoever has the bundle and the network's root fingerprint needs nothing else: no
 module and all it imports lie in node.core, node.pb and node.evidence, so that a third party can run it alone.
 
 What a passed verification says: the origin signed this record at this place of its log; others hold the same log
-(or the officers have cut it above the record); the registry's files of that time name them all. It does not say
-that the record still holds: later corrections, repairs and erasures are not part of a bundle.
+(or the officers have cut it above the record); the registry's files of that time name them all; and by which decisions
+the origin had repaired, withdrawn, suspended, resumed or corrected it, as far as its holder knew. It does not say that
+there are no others: later ones and erasures are not part of a bundle.
 
 No bit of a bundle is free (docs/decisions/0003-evidence-without-a-free-bit.md).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from tuf.api.metadata import Root
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core import merkle
+from node.core.acts import condition
 from node.core.catalogue import Item, authority_of, parse_edition, subject_of
 from node.core.channel import HeadAt, Log, check_channel_name, head_leaf, open_header
 from node.core.entry import SALT_BYTES, SignedEntry, commitment, origin_of
@@ -27,8 +29,10 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Member, MemberKey, Members, Standing
 from node.core.receipt import open_receipt, subscriber_of
 from node.core.record import parse_record
+from node.core.state import Act, Place
+from node.evidence.acts import OpenedAct, open_acts
 from node.evidence.registry_chain import REFUSALS, NamedFiles, Word, read_word, walk_roots
-from node.evidence.result import Confirmation, Value, Verified
+from node.evidence.result import Confirmation, Decision, Value, Verified
 from node.pb import channel_pb2, envelope_pb2, evidence_pb2, record_pb2, registry_pb2
 
 __all__ = ["STEPS", "Confirmation", "Value", "Verified", "as_of", "confirm", "is_closed", "verify"]
@@ -89,9 +93,10 @@ def verify(content: bytes, root_fingerprint: bytes, limits: Limits = DEFAULT_LIM
     # (6) the record stands in the entry, and the origin may publish it
     with _step(6):
         item, values = _open_record(opened, origin, word, limits)
-    # (7) the entry stands in the log
+    # (7) the entry stands in the log, and so do the decisions on the record
     with _step(7):
         _check_inclusion(opened)
+        acts = open_acts(opened.bundle, origin, word.network, opened.head, cut, limits)
     # (8) an active key of the origin signed the head of the log
     with _step(8):
         _check_heartbeat(opened, origin, word.network, limits)
@@ -100,8 +105,8 @@ def verify(content: bytes, root_fingerprint: bytes, limits: Limits = DEFAULT_LIM
         confirmations = _confirmations(opened, word, cut, limits)
     # (10) nothing signed is later than the date as of which the files were valid
     with _step(10):
-        _check_as_of(opened, word, confirmations)
-    return _verified(opened, word, root_fingerprint, origin, item, values, cut, confirmations)
+        _check_as_of(opened, word, confirmations, acts)
+    return _verified(opened, word, root_fingerprint, origin, item, values, cut, confirmations, acts)
 
 
 @contextmanager
@@ -156,6 +161,7 @@ def _check_form(bundle: evidence_pb2.EvidenceBundle, content: bytes) -> None:
 def _check_counts(bundle: evidence_pb2.EvidenceBundle, limits: Limits) -> None:
     _check(len(bundle.registry_files) <= limits.max_evidence_files, "it has too many registry files")
     _check(len(bundle.receipts) <= limits.max_evidence_receipts, "it has too many receipts")
+    _check(len(bundle.acts) <= limits.max_evidence_acts, "it has too many decisions")
     largest = max((len(file.content) for file in bundle.registry_files), default=0)
     _check(largest <= limits.max_registry_file_bytes, "a registry file is too large")
 
@@ -164,6 +170,7 @@ def _envelopes(bundle: evidence_pb2.EvidenceBundle) -> Iterator[envelope_pb2.Env
     yield bundle.entry
     yield bundle.heartbeat.heartbeat
     yield from (evidence.receipt for evidence in bundle.receipts)
+    yield from (evidence.entry for evidence in bundle.acts)
 
 
 # --- (3) The registry's files -------------------------------------------------------------------------------
@@ -319,8 +326,10 @@ def _lived(key: MemberKey, at_ms: int) -> bool:
 # --- (10) The date ------------------------------------------------------------------------------------------
 
 
-def _check_as_of(opened: _Opened, word: Word, confirmations: tuple[Confirmation, ...]) -> None:
-    latest = as_of(opened.header, opened.heartbeat, word.decided_at_ms, confirmations)
+def _check_as_of(
+    opened: _Opened, word: Word, confirmations: tuple[Confirmation, ...], acts: tuple[OpenedAct, ...]
+) -> None:
+    latest = as_of(opened.header, opened.heartbeat, word.decided_at_ms, confirmations, [a.issued_at_ms for a in acts])
     _check(opened.bundle.as_of_unix_ms == latest, f"the latest signed time in the bundle is {latest}")
 
 
@@ -329,10 +338,11 @@ def as_of(
     heartbeat: channel_pb2.Heartbeat,
     decided_at_ms: int,
     confirmations: tuple[Confirmation, ...],
+    acted_at_ms: Iterable[int] = (),
 ) -> int:
     """The latest time that anything signed in a bundle names, in Unix ms."""
     observed = [confirmation.observed_at_ms for confirmation in confirmations]
-    return max(header.issued_at_unix_ms, heartbeat.time_unix_ms, decided_at_ms, *observed)
+    return max(header.issued_at_unix_ms, heartbeat.time_unix_ms, decided_at_ms, *observed, *acted_at_ms)
 
 
 # --- The result ---------------------------------------------------------------------------------------------
@@ -347,7 +357,11 @@ def _verified(
     values: Mapping[int, str],
     cut: HeadAt | None,
     confirmations: tuple[Confirmation, ...],
+    acts: tuple[OpenedAct, ...],
 ) -> Verified:
+    place = Place(opened.place.epoch, opened.place.index, opened.place.position)
+    told = {each.act: each.particulars for each in acts}
+    stands = condition(place, list(told), opened.bundle.as_of_unix_ms)
     return Verified(
         network=word.network,
         network_name=word.name,
@@ -372,7 +386,14 @@ def _verified(
         confirmations=confirmations,
         as_of_ms=opened.bundle.as_of_unix_ms,
         valid_until_ms=word.valid_until_ms,
+        state=stands.state,
+        decisions=tuple(_decision(act, told[act]) for act in stands.acts),
     )
+
+
+def _decision(act: Act, told: record_pb2.StatusParticulars) -> Decision:
+    kind = record_pb2.StatusKind.Name(act.kind).removeprefix("STATUS_KIND_").lower()
+    return Decision(kind, told.decision, told.reason, act.at_ms, act.place.index)
 
 
 def _value(item: Item, number: int, text: str) -> Value:

@@ -27,7 +27,7 @@ from node.pb import envelope_pb2 as xinqiao_dot_v1_dot_envelope__pb2
 from node.pb import record_pb2 as xinqiao_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19xinqiao/v1/evidence.proto\x12\nxinqiao.v1\x1a\x18xinqiao/v1/channel.proto\x1a\x19xinqiao/v1/envelope.proto\x1a\x17xinqiao/v1/record.proto\"-\n\x0cRegistryFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\x84\x03\n\x0e\x45videnceBundle\x12\x0f\n\x07network\x18\x01 \x01(\t\x12%\n\x06record\x18\x02 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\x1e\n\x04slot\x18\x03 \x01(\x0b\x32\x10.xinqiao.v1.Slot\x12\x14\n\x0crecord_proof\x18\x04 \x03(\x0c\x12#\n\x05\x65ntry\x18\x05 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x13\n\x0b\x65ntry_proof\x18\x06 \x03(\x0c\x12,\n\theartbeat\x18\x07 \x01(\x0b\x32\x19.xinqiao.v1.HeartbeatView\x12-\n\x08receipts\x18\x08 \x03(\x0b\x32\x1b.xinqiao.v1.ReceiptEvidence\x12\x30\n\x0eregistry_files\x18\t \x03(\x0b\x32\x18.xinqiao.v1.RegistryFile\x12\x15\n\ras_of_unix_ms\x18\n \x01(\x03\x12$\n\x03\x63ut\x18\x0b \x01(\x0b\x32\x17.xinqiao.v1.CutEvidence\"S\n\x0fReceiptEvidence\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x19\n\x11\x63onsistency_proof\x18\x02 \x03(\x0c\"D\n\x0b\x43utEvidence\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x19\n\x11\x63onsistency_proof\x18\x03 \x03(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19xinqiao/v1/evidence.proto\x12\nxinqiao.v1\x1a\x18xinqiao/v1/channel.proto\x1a\x19xinqiao/v1/envelope.proto\x1a\x17xinqiao/v1/record.proto\"-\n\x0cRegistryFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\xab\x03\n\x0e\x45videnceBundle\x12\x0f\n\x07network\x18\x01 \x01(\t\x12%\n\x06record\x18\x02 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\x1e\n\x04slot\x18\x03 \x01(\x0b\x32\x10.xinqiao.v1.Slot\x12\x14\n\x0crecord_proof\x18\x04 \x03(\x0c\x12#\n\x05\x65ntry\x18\x05 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x13\n\x0b\x65ntry_proof\x18\x06 \x03(\x0c\x12,\n\theartbeat\x18\x07 \x01(\x0b\x32\x19.xinqiao.v1.HeartbeatView\x12-\n\x08receipts\x18\x08 \x03(\x0b\x32\x1b.xinqiao.v1.ReceiptEvidence\x12\x30\n\x0eregistry_files\x18\t \x03(\x0b\x32\x18.xinqiao.v1.RegistryFile\x12\x15\n\ras_of_unix_ms\x18\n \x01(\x03\x12$\n\x03\x63ut\x18\x0b \x01(\x0b\x32\x17.xinqiao.v1.CutEvidence\x12%\n\x04\x61\x63ts\x18\x0c \x03(\x0b\x32\x17.xinqiao.v1.ActEvidence\"\xcf\x01\n\x0b\x41\x63tEvidence\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x13\n\x0b\x65ntry_proof\x18\x02 \x03(\x0c\x12\x10\n\x08position\x18\x03 \x01(\r\x12\x1e\n\x04slot\x18\x04 \x01(\x0b\x32\x10.xinqiao.v1.Slot\x12\x12\n\nslot_proof\x18\x05 \x03(\x0c\x12%\n\x0bparticulars\x18\x06 \x01(\x0b\x32\x10.xinqiao.v1.Slot\x12\x19\n\x11particulars_proof\x18\x07 \x03(\x0c\"S\n\x0fReceiptEvidence\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x19\n\x11\x63onsistency_proof\x18\x02 \x03(\x0c\"D\n\x0b\x43utEvidence\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x19\n\x11\x63onsistency_proof\x18\x03 \x03(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,9 +37,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRYFILE']._serialized_start=119
   _globals['_REGISTRYFILE']._serialized_end=164
   _globals['_EVIDENCEBUNDLE']._serialized_start=167
-  _globals['_EVIDENCEBUNDLE']._serialized_end=555
-  _globals['_RECEIPTEVIDENCE']._serialized_start=557
-  _globals['_RECEIPTEVIDENCE']._serialized_end=640
-  _globals['_CUTEVIDENCE']._serialized_start=642
-  _globals['_CUTEVIDENCE']._serialized_end=710
+  _globals['_EVIDENCEBUNDLE']._serialized_end=594
+  _globals['_ACTEVIDENCE']._serialized_start=597
+  _globals['_ACTEVIDENCE']._serialized_end=804
+  _globals['_RECEIPTEVIDENCE']._serialized_start=806
+  _globals['_RECEIPTEVIDENCE']._serialized_end=889
+  _globals['_CUTEVIDENCE']._serialized_start=891
+  _globals['_CUTEVIDENCE']._serialized_end=959
 # @@protoc_insertion_point(module_scope)

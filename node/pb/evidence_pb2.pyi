@@ -18,7 +18,7 @@ class RegistryFile(_message.Message):
     def __init__(self, name: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class EvidenceBundle(_message.Message):
-    __slots__ = ("network", "record", "slot", "record_proof", "entry", "entry_proof", "heartbeat", "receipts", "registry_files", "as_of_unix_ms", "cut")
+    __slots__ = ("network", "record", "slot", "record_proof", "entry", "entry_proof", "heartbeat", "receipts", "registry_files", "as_of_unix_ms", "cut", "acts")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     SLOT_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,7 @@ class EvidenceBundle(_message.Message):
     REGISTRY_FILES_FIELD_NUMBER: _ClassVar[int]
     AS_OF_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     CUT_FIELD_NUMBER: _ClassVar[int]
+    ACTS_FIELD_NUMBER: _ClassVar[int]
     network: str
     record: _record_pb2.RecordRef
     slot: _channel_pb2.Slot
@@ -41,7 +42,26 @@ class EvidenceBundle(_message.Message):
     registry_files: _containers.RepeatedCompositeFieldContainer[RegistryFile]
     as_of_unix_ms: int
     cut: CutEvidence
-    def __init__(self, network: _Optional[str] = ..., record: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., slot: _Optional[_Union[_channel_pb2.Slot, _Mapping]] = ..., record_proof: _Optional[_Iterable[bytes]] = ..., entry: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., entry_proof: _Optional[_Iterable[bytes]] = ..., heartbeat: _Optional[_Union[_channel_pb2.HeartbeatView, _Mapping]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptEvidence, _Mapping]]] = ..., registry_files: _Optional[_Iterable[_Union[RegistryFile, _Mapping]]] = ..., as_of_unix_ms: _Optional[int] = ..., cut: _Optional[_Union[CutEvidence, _Mapping]] = ...) -> None: ...
+    acts: _containers.RepeatedCompositeFieldContainer[ActEvidence]
+    def __init__(self, network: _Optional[str] = ..., record: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., slot: _Optional[_Union[_channel_pb2.Slot, _Mapping]] = ..., record_proof: _Optional[_Iterable[bytes]] = ..., entry: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., entry_proof: _Optional[_Iterable[bytes]] = ..., heartbeat: _Optional[_Union[_channel_pb2.HeartbeatView, _Mapping]] = ..., receipts: _Optional[_Iterable[_Union[ReceiptEvidence, _Mapping]]] = ..., registry_files: _Optional[_Iterable[_Union[RegistryFile, _Mapping]]] = ..., as_of_unix_ms: _Optional[int] = ..., cut: _Optional[_Union[CutEvidence, _Mapping]] = ..., acts: _Optional[_Iterable[_Union[ActEvidence, _Mapping]]] = ...) -> None: ...
+
+class ActEvidence(_message.Message):
+    __slots__ = ("entry", "entry_proof", "position", "slot", "slot_proof", "particulars", "particulars_proof")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_PROOF_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    SLOT_PROOF_FIELD_NUMBER: _ClassVar[int]
+    PARTICULARS_FIELD_NUMBER: _ClassVar[int]
+    PARTICULARS_PROOF_FIELD_NUMBER: _ClassVar[int]
+    entry: _envelope_pb2.Envelope
+    entry_proof: _containers.RepeatedScalarFieldContainer[bytes]
+    position: int
+    slot: _channel_pb2.Slot
+    slot_proof: _containers.RepeatedScalarFieldContainer[bytes]
+    particulars: _channel_pb2.Slot
+    particulars_proof: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, entry: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., entry_proof: _Optional[_Iterable[bytes]] = ..., position: _Optional[int] = ..., slot: _Optional[_Union[_channel_pb2.Slot, _Mapping]] = ..., slot_proof: _Optional[_Iterable[bytes]] = ..., particulars: _Optional[_Union[_channel_pb2.Slot, _Mapping]] = ..., particulars_proof: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class ReceiptEvidence(_message.Message):
     __slots__ = ("receipt", "consistency_proof")
