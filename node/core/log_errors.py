@@ -121,8 +121,8 @@ LOG_ERRORS: dict[str, tuple[str, str, str, str]] = {
     ),
     "STATUS_LOST": (
         "DATA_LOSS",
-        "what {channel} {epoch}/{index} had ordered of records is not known any more: no member can give that entry back",
+        "what {channel} {epoch}/{index} ordered of records is not known any more: no member can give it back",
         "you",
-        "order it again from your decisions with `xinqiao record erase`, `xinqiao record repair` and their like",
+        "order it again by your decisions: `xinqiao record erase`, `xinqiao record repair` and others",
     ),
 }
