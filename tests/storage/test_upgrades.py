@@ -15,7 +15,7 @@ from node import admission
 from node.admission import header_of
 from node.core.audience import parse_audience
 from node.core.channel import HeadAt
-from node.core.state import Place
+from node.core.state import APPLIED, REJECTED, REPAIR, Place
 from node.node import Node
 from node.orders import erase_op
 from node.pb import record_pb2
@@ -78,13 +78,13 @@ async def erase_one(node: Node, place: Place) -> None:
     await publishing._append_status(node.answering.channel(BASE).log, [op], particulars)
 
 
-def make_old(path: Path) -> None:
-    """Copy a database into one that the migrations up to 0001 have made, with the rows that 0001 kept."""
+def make_old(path: Path, revision: str, as_it_was: str, **values: int) -> None:
+    """Copy a database into one that the migrations up to a revision have made, with the rows that it kept."""
     made, config = path.with_name("old.db"), Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     with create_engine(f"sqlite:///{made}").begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, revision)
     with closing(sqlite3.connect(made)) as raw, raw:
         raw.execute("ATTACH ? AS now", [str(path)])
         tables = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT IN ('alembic_version')"
@@ -93,8 +93,7 @@ def make_old(path: Path) -> None:
             raw.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
         (base,) = raw.execute("SELECT id FROM main.channels WHERE name = ?", [BASE]).fetchone()
     with closing(sqlite3.connect(made)) as raw:
-        raw.executescript(AS_IT_WAS.format(base=base))
-        assert raw.execute("SELECT COUNT(*) FROM records WHERE content_hash IS NULL").fetchone() == (1,)
+        raw.executescript(as_it_was.format(base=base, **values))
     made.replace(path)
 
 
@@ -128,7 +127,9 @@ def test_a_database_of_revision_0001_is_folded_anew_and_answers_what_a_newcomer_
         with SqliteStore.open(path, create=True) as store:
             network = await exchanged(upgraded, store)
             kept, before, cut = kept_of(store), store.channels(), told(store, CUT)
-        make_old(path)
+        make_old(path, "0001", AS_IT_WAS)
+        with closing(sqlite3.connect(path)) as raw:
+            assert raw.execute("SELECT COUNT(*) FROM records WHERE content_hash IS NULL").fetchone() == (1,)
         with SqliteStore.open(path, create=False) as store:
             started = network.start(upgraded, store)
             await started.publishing.beat()
@@ -151,5 +152,37 @@ def test_a_database_of_revision_0001_is_folded_anew_and_answers_what_a_newcomer_
             assert told(store, BASE)[1] == [[Place(0, 1, 0)], [Place(0, 1, 1), Place(0, 2, 1), Place(0, 2, 2)]]
             assert told(store, CUT) == cut
             assert [held.place for held in store.records(channel=CUT)] == [Place(0, 1, 0)]
+
+    asyncio.run(scenario())
+
+
+# What revision 0002 kept of an entry with an act on a record: nothing but that it was of no kind it knew.
+BEFORE_ACTS = """
+UPDATE outcomes SET count = count - 1 WHERE outcome = {applied} AND channel_id = {base};
+INSERT INTO outcomes SELECT id, 0, {rejected}, 'VERDICT_STATUS', 1 FROM channels WHERE id = {base};
+"""
+
+
+def test_a_database_of_revision_0002_finds_the_acts_in_the_entries_that_it_holds(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        path = tmp_path / "node.db"
+        with SqliteStore.open(path, create=True) as store:
+            network = Network(ORIGIN, READER)
+            network.start(READER, store)
+            for channel in (BASE, CUT):
+                await network[ORIGIN].publishing.create_channel(channel.partition("/")[2], manifest())
+                await network[ORIGIN].publishing.publish(channel, [row(1), row(2)])
+            await network[ORIGIN].publishing.act(BASE, Place(0, 1, 0), REPAIR, "沪修〔2026〕1号", "准予信用修复")
+            await network.settle()
+            before, acts = told(store, BASE), list(store.acts(BASE, Place(0, 1, 0)))
+            assert len(acts) == 1
+        make_old(path, "0002", BEFORE_ACTS, applied=APPLIED, rejected=REJECTED)
+        with SqliteStore.open(path, create=False) as store:
+            assert [held.applied_size for held in store.channels()] == [0, 2]
+            started = network.start(READER, store)
+            await started.catch_up()
+            await started.receiving.fold_waiting()
+            assert (told(store, BASE), list(store.acts(BASE, Place(0, 1, 0)))) == (before, acts)
+            assert [answer.held.place for answer in started.answering.records("", BASE, 0)] == [Place(0, 1, 1)]
 
     asyncio.run(scenario())
