@@ -16,8 +16,6 @@ from node.simulator.scenario import FAULTS
 from node.simulator.swarm import swarm
 
 FIXED = (8, 9, 12, 14, 15, 16, 17, 24, 25, 26, 28, 29, 33, 35, 40)
-OPEN = ("CONVERGENCE", "IDLE")
-"""What new seeds may still break (docs/SIMULATOR.md, figures): told, and no failure yet."""
 TODAY = int(f"{datetime.now(UTC):%Y%m%d}")
 FRESH = tuple(TODAY * 10 + number for number in range(3))
 
@@ -43,11 +41,7 @@ def test_every_guarantee_holds_in_a_swarm(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", FRESH)
 def test_every_guarantee_holds_in_a_swarm_of_today(seed: int, tmp_path: Path) -> None:
-    ran = run_once(SWARM, seed)
-    told = complaint(ran, tmp_path)
-    if ran.failure is not None and ran.failure.guarantee in OPEN:
-        pytest.xfail(told)
-    assert told == ""
+    assert complaint(run_once(SWARM, seed), tmp_path) == ""
 
 
 def test_the_fixed_seeds_meet_every_kind_of_fault_and_calm() -> None:
