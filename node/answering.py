@@ -15,7 +15,7 @@ from node.core.catalogue import Item
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
-from node.core.record import parse_record
+from node.core.record import Record, parse_record
 from node.pb import admin_service_pb2, channel_pb2, record_pb2
 from node.ports import Clock, HeldAlarm, HeldChannel, HeldReceipt, HeldRecord, Store, View
 
@@ -70,11 +70,14 @@ class Answering:
     def _answer(self, held: HeldRecord, fresh_at_ms: int, found: Condition) -> Answer:
         if not found.is_answered:
             return Answer(held, record_pb2.Record(), {}, fresh_at_ms, found)
-        parsed = parse_record(held.record)
-        item = self._item(parsed.item)
-        codes = {field.number: field.code for field in item.fields} if item is not None else {}
-        values = {codes.get(number, str(number)): text for number, text in parsed.values.items()}
+        values = self.named(parse_record(held.record))
         return Answer(held, record_pb2.Record.FromString(held.record), values, fresh_at_ms, found)
+
+    def named(self, record: Record) -> dict[str, str]:
+        """The values of a record by column code, by number where no edition here knows the field."""
+        item = self._item(record.item)
+        codes = {field.number: field.code for field in item.fields} if item is not None else {}
+        return {codes.get(number, str(number)): text for number, text in record.values.items()}
 
     def _item(self, item: str) -> Item | None:
         editions = sorted(self._view.editions.values(), key=lambda edition: edition.version, reverse=True)

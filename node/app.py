@@ -63,6 +63,7 @@ BATCH_BYTES = 2 * 1024 * 1024
 DRAIN_GRACE_S = 5.0
 HEALTH_INTERVAL_S = 2.0
 SIZE_CHECK_S = 3600.0
+HOLDS_S = 60.0
 QUALITY_S = 600.0
 
 log = structlog.get_logger("xinqiao")
@@ -406,6 +407,7 @@ class App:
         scheduler.every(self._config.registry_refresh_s, "addresses", _logged("addresses", node.learn_addresses))
         scheduler.every(self._config.registry_refresh_s, "head report", _logged("head report", node.report_heads))
         scheduler.every(QUALITY_S, "quality", _logged("quality", measure))
+        scheduler.every(HOLDS_S, "holds", _logged("holds", node.holding.tick))
         scheduler.every(SIZE_CHECK_S, "size", _logged("size", note_size))
         self._spawn(scheduler.run(), stack)
         self._spawn(node.run(), stack)

@@ -35,6 +35,7 @@ class Deciding:
         self._writer = writer
         self._clock = clock
         self._limits = limits
+        self._known: tuple[object, OfficerBook] | None = None
         self.rulings: dict[str, Ruling] = {ADD: self._add, DISABLE: self._disable}
 
     def book(self, reader: StoreReader | None = None) -> OfficerBook:
@@ -42,8 +43,12 @@ class Deciding:
         held = (reader or self._store).statements("officer")
         member = self._view.members.get(self._view.me)
         keys = member.all_keys if member is not None else ()
-        blank = OfficerBook(self._view.network, self._view.me)
-        return blank.replayed([(each.envelope, each.content) for each in held], keys)
+        read = [(each.envelope.SerializeToString(), each.content) for each in held]
+        asked = (tuple(read), tuple(key.key_id for key in keys), self._view.network)
+        if self._known is None or self._known[0] != asked:
+            blank = OfficerBook(self._view.network, self._view.me)
+            self._known = asked, blank.replayed([(each.envelope, each.content) for each in held], keys)
+        return self._known[1]
 
     async def submit(self, envelope: envelope_pb2.Envelope, content: bytes = b"") -> Taken:
         """Take a signed statement and do what it decides; raises OFFICER_* and what the act refuses."""

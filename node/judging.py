@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from node.admission import header_of
+from node.conditions import Conditions
 from node.core.catalogue import Item
 from node.core.deadlines import Due, due_days
 from node.core.errors import XinqiaoError
 from node.core.record import parse_record
 from node.core.rules import DECLARABLE, Law, Verdict, Workdays, compile_rules, in_force
 from node.core.rules_edition import Effect, Provision, RulesEdition
-from node.core.state import Place, disclosure_letter
+from node.core.state import REVIEW, Place, disclosure_letter
 from node.core.workdays import china_day
 from node.pb import admin_service_pb2 as pb
 from node.pb import envelope_pb2, record_pb2
@@ -56,6 +57,7 @@ class Judging:
         self._view = view
         self._store = store
         self._clock = clock
+        self._conditions = Conditions(store, clock)
 
     # -- the rules ------------------------------------------------------------------------------------
 
@@ -115,7 +117,8 @@ class Judging:
         """
         case = self._case(ref, version)
         judged = in_force(case.edition, case.item, case.disclosure, case.as_of, case.divisions)
-        applied = [_applied(case, each) for each in judged if each.effect is not Effect.TIMER]
+        reviewed = self._reviewed(ref)
+        applied = [_applied(case, each, reviewed) for each in judged if each.effect is not Effect.TIMER]
         # Stable, so that the strongest stay before the others.
         applied.sort(key=lambda each: not each.HasField("verdict"))
         return pb.ExplainRecordResponse(
@@ -157,6 +160,13 @@ class Judging:
             workdays=self._view.calendar.add_working_days,
         )
 
+    def _reviewed(self, ref: record_pb2.RecordRef) -> str:
+        """What the origin says of the officers' review of exactly this record; empty where there was none."""
+        place = Place(ref.epoch, ref.index, ref.position)
+        acts = [act for act in self._conditions.of(ref.channel, place).acts if act.kind == REVIEW]
+        told = [self._conditions.particulars(ref.channel, act) for act in acts if act.target == place]
+        return next((f"{each.decision}; {each.reason}" for each in reversed(told)), "")
+
     def _due_days(self, case: _Case) -> Sequence[Due]:
         published = self._store.channel(case.held.channel, case.held.place.epoch)
         events: dict[str, date] = {"receipt": china_day(case.held.received_at_ms)}
@@ -184,7 +194,7 @@ def _provision(provision: Provision, holds_here: bool) -> pb.Provision:
     )
 
 
-def _applied(case: _Case, provision: Provision) -> pb.AppliedRule:
+def _applied(case: _Case, provision: Provision, reviewed: str) -> pb.AppliedRule:
     verdict = case.verdict(provision)
     refusal = None
     if verdict is not None:
@@ -200,6 +210,7 @@ def _applied(case: _Case, provision: Provision) -> pb.AppliedRule:
         of_receiver=provision.holds(case.here, case.as_of),
         article=provision.cited(case.as_of),
         verdict=refusal,
+        reviewed=reviewed if refusal is not None and provision.effect is Effect.HOLD else "",
     )
 
 

@@ -17,6 +17,7 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.dates import Dates
 from node.deciding import Deciding
 from node.delivery import Delivery
+from node.holding import Holding
 from node.judging import Judging
 from node.membership import Membership
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
@@ -126,6 +127,9 @@ class Node:
         self.measuring = Measuring(view, world.store, world.writer, world.clock, world.aside, limits)
         self.terms = Terms(view, world.store, world.writer, world.clock, world.aside, self.measuring.published)
         self.deciding = Deciding(view, world.store, world.writer, world.clock, limits)
+        publish, book = self.publishing.publish_reviewed, self.deciding.book
+        self.holding = Holding(view, world.store, world.writer, world.clock, book, publish, limits)
+        self.deciding.rulings |= self.holding.rulings
         self.publishing.start()
 
     def _delivery(self, settings: Settings, world: World) -> Delivery:

@@ -63,7 +63,8 @@ class Novelty:
     ) -> Sorted:
         """The rows to publish, and one outcome for each row, in order; passed are those of a dry run before them.
 
-        corrects: a decision orders these values, whatever earlier ones have said of them.
+        What a rule holds for review is not among the rows to publish, and its outcome says so. corrects: a decision
+        orders these values, whatever earlier ones have said of them.
         """
         allowed, refused = self._split_by_authority(item, candidates)
         allowed, stopped = (allowed, []) if corrects else self._split_by_acts(channel, item, allowed)
@@ -78,14 +79,14 @@ class Novelty:
                 allowed.append(candidate)
             else:
                 place = {"origin": self._view.me, "authority": candidate.authority}
-                refused.append(_refusal(item, candidate, Defect("VERDICT_AUTHORITY", item.key_authority, place)))
+                refused.append(refusal(item, candidate, Defect("VERDICT_AUTHORITY", item.key_authority, place)))
         return allowed, refused
 
     def _split_by_acts(self, channel: str, item: Item, candidates: Sequence[Candidate]) -> Sorted:
         """Return what decisions have stopped or corrected to its source: no revision may bring it back."""
         stopped = self._stopped(channel, candidates)
         allowed = [candidate for at, candidate in enumerate(candidates) if at not in stopped]
-        return allowed, [_refusal(item, candidates[at], defect) for at, defect in stopped.items()]
+        return allowed, [refusal(item, candidates[at], defect) for at, defect in stopped.items()]
 
     def _split_by_novelty(self, channel: str, candidates: Sequence[Candidate], passed: PassedRows | None) -> Sorted:
         keys = [candidate.key for candidate in candidates]
@@ -98,6 +99,9 @@ class Novelty:
             before = current.get(candidate.key)
             if before == candidate.content_hash and candidate.key not in dormant:
                 outcomes.append(Outcome(candidate.row, OutcomeKind.DUPLICATE))
+                continue
+            if candidate.holds:
+                outcomes.append(Outcome(candidate.row, OutcomeKind.HELD))
                 continue
             kind = OutcomeKind.ACCEPTED if before is None else OutcomeKind.REVISED
             outcomes.append(Outcome(candidate.row, kind))
@@ -144,7 +148,7 @@ def _differences(item: Item, before: bytes, after: bytes) -> tuple[str, ...]:
     return tuple(field.code for field in item.fields if old.get(field.number) != new.get(field.number))
 
 
-def _refusal(item: Item, candidate: Candidate, defect: Defect) -> Outcome:
+def refusal(item: Item, candidate: Candidate, defect: Defect) -> Outcome:
     """The outcome of a record that goes back to its source."""
     fields = item.by_number
     values = {fields[number].code: text for number, text in parse_record(candidate.record).values.items()}

@@ -11,7 +11,7 @@ from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.particulars import fault_of, name_a_person
 from node.core.record import Candidate, Defect
-from node.core.state import ACTING, CORRECT, ERASING, Act, Place
+from node.core.state import ACTING, CORRECT, ERASING, REVIEW, Act, Place
 from node.pb import channel_pb2, record_pb2
 from node.ports import HeldChannel, Store, View
 
@@ -214,6 +214,9 @@ class Orders:
         target = op.target
         revisions = self._store.revisions(header.channel, Place(target.epoch, target.index, target.position))
         below = [place for place in revisions if (place.epoch, place.index) < (cut.epoch, cut.size)]
+        if op.kind == REVIEW:
+            # It is for the values it names, and for no others of the key.
+            below = [place for place in below if place == Place(target.epoch, target.index, target.position)]
         if op.kind in ACTING and below:
             again = record_pb2.StatusOp()
             again.CopyFrom(op)

@@ -31,8 +31,10 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Standing
 from node.core.record import Candidate, Outcome
 from node.core.rules import VERSION_1
-from node.core.state import CORRECT, Place, disclosure_letter
+from node.core.state import CORRECT, REVIEW, Place, disclosure_letter
 from node.dates import Dates
+from node.held_decisions import HeldRow
+from node.held_rows import Given, HeldRows, check_latest
 from node.losses import REASON, Loss, Losses, tell_losses
 from node.novelty import Novelty, PassedRows, Revision
 from node.orders import Orders, act_op
@@ -85,6 +87,7 @@ class Publishing:
         self._recovery: Recovery | None = None
         self._orders = Orders(view, store, Conditions(store, clock, limits), limits)
         self._novelty = Novelty(view, store, clock, self._orders.stopped, limits)
+        self._held_rows = HeldRows(writer, clock, entropy, limits)
         self._losses = Losses(view, store, has_answered, limits)
         self._signed: dict[ChannelEpoch, HeadAt] = {}
         self._looked_above: dict[ChannelEpoch, HeadAt] = {}
@@ -311,8 +314,12 @@ class Publishing:
             raise XinqiaoError("CHANNEL_NOT_OURS", channel=channel, origin=held.origin, node=self._view.me)
         return held
 
-    async def publish(self, channel: str, candidates: Sequence[Candidate], rules_version: str = "") -> list[Outcome]:
+    async def publish(
+        self, channel: str, candidates: Sequence[Candidate], rules_version: str = "", source: str = ""
+    ) -> list[Outcome]:
         """Publish records as one entry; each candidate gets one outcome, durable when this returns.
+
+        What a rule holds for review is kept here and published by nobody before two officers have released it.
 
         At most limits.max_records_per_entry candidates, at most limits.max_body_bytes together. rules_version is the
         edition they were judged by, version 1 where it is left out: every reader judges them by it again.
@@ -324,7 +331,29 @@ class Publishing:
             if fresh:
                 records = [candidate.record for candidate in fresh]
                 await self._append_records(held.log, records, held.manifest, rules_version or VERSION_1.version)
-            return outcomes
+            given = Given(rules_version or VERSION_1.version, source)
+            return await self._held_rows.keep(channel, item, candidates, outcomes, given)
+
+    async def publish_reviewed(self, row: HeldRow, candidate: Candidate, rules_version: str, reason: str) -> Place:
+        """Publish a row that two officers have released, then the status entry that tells every reader of it.
+
+        Run again after a crash, it writes only what is missing. Returns the place of the record. Raises why it cannot
+        be published, HOLD_SUPERSEDED where a later row of its key was.
+        """
+        async with self._lock(row.channel):
+            held = await self._open_channel(row.channel)
+            item = self._edition().item(held.manifest.item)
+            check_latest(self._store, row)
+            fresh, (outcome,) = self._novelty.sort(row.channel, item, [candidate])
+            if outcome.rejection is not None:
+                raise outcome.rejection.defects[0].error
+            if fresh:
+                held = await self._append_records(held.log, [candidate.record], held.manifest, rules_version)
+            place = self._store.find_keys(row.channel, [row.key])[row.key].place
+            if not any(act.kind == REVIEW and act.target == place for act in self._store.acts(row.channel, place)):
+                particulars = record_pb2.StatusParticulars(decision=row.id, reason=reason)
+                await self._append_status(held.log, [act_op(row.channel, place, REVIEW)], particulars)
+            return place
 
     def check(
         self, channel: str, candidates: Sequence[Candidate], passed: PassedRows
@@ -392,6 +421,9 @@ class Publishing:
             done = self._orders.find_correction(channel, place, candidate, decision)
             if done is not None:
                 return held, False, done
+            for defect in candidate.holds:
+                # Right values are published at once or not at all.
+                raise defect.error
             item = self._edition().item(held.manifest.item)
             fresh, (outcome,) = self._novelty.sort(channel, item, [candidate], corrects=True)
             if outcome.rejection is not None:

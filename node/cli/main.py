@@ -10,6 +10,7 @@ from node.cli import (
     doctor,
     evidence,
     forecast,
+    holds,
     keys,
     lifecycle,
     officer,
@@ -69,7 +70,7 @@ def main() -> None:
 
 GROUPS = (
     *(lifecycle, channels, publishing, record, reading, quality, doctor),
-    *(forecast, rules, catalogue, evidence, keys, officer, simulate),
+    *(forecast, rules, catalogue, evidence, keys, officer, holds, simulate),
 )
 for group in GROUPS:
     for command in group.COMMANDS:

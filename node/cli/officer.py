@@ -19,6 +19,7 @@ from node.cli.signing import (
 from node.cli.terminal import Command, Group, loaded, options, passphrase_of, plain, result, say, table, when
 from node.core import envelope as envelopes
 from node.core.errors import XinqiaoError
+from node.core.holds import ACTS, RELEASE, WITHDRAW
 from node.core.officers import (
     ADD,
     DISABLE,
@@ -35,12 +36,16 @@ from node.core.suites import key_id_of
 from node.keys import KeyRing, SoftwareSigner
 from node.keys.officer import from_text, make_key, open_officer_key, to_text
 from node.pb import decision_service_pb2 as pb
+from node.pb import officer_pb2
 from node.rpc.decision_client import DecisionClient
 from node.texts import joined, term, words
 
 NAME_HELP = "Name of the officer: letters, digits, '.', '-' and '_', at most 32."
 REASON_HELP = "Reason, kept with the signature for good; name no natural person in it."
 STATEMENT_HELP = "File of the statement."
+PUBLISH_LINE = "Publish the held row {hold} with the digest {digest}: {reason}"
+REFUSE_LINE = "Refuse the held row {hold} with the digest {digest}: {reason}"
+WITHDRAW_LINE = "Withdraw what is proposed for the held row {hold} with the digest {digest}: {reason}"
 
 
 @click.group("officer", cls=Group)
@@ -229,9 +234,20 @@ def explained(request: pb.SubmitStatementRequest) -> list[str]:
         )
     elif message.act == DISABLE:
         lines.append(words("Disable the officer {name}: {reason}", name=message.subject, reason=message.reason))
+    elif message.act in ACTS:
+        lines += _hold_lines(message)
     else:
         raise XinqiaoError("OFFICER_STATEMENT", detail="this version knows no such act")
     return lines
+
+
+def _hold_lines(message: officer_pb2.OfficerStatement) -> list[str]:
+    said = {"hold": message.subject, "digest": message.decided_sha256.hex(), "reason": message.reason}
+    decided = words(WITHDRAW_LINE if message.act == WITHDRAW else REFUSE_LINE, **said)
+    return [
+        words(PUBLISH_LINE, **said) if message.act == RELEASE else decided,
+        words("  compare the digest with what `xinqiao holds show {hold}` says", hold=message.subject),
+    ]
 
 
 @officer.command("submit", cls=Command)

@@ -22,6 +22,8 @@ TRIED = (
     "{file}: of {rows} rows would be: {accepted} accepted, {revised} revised, {duplicate} duplicate,"
     " {rejected} rejected"
 )
+HELD = "  {count} rows held for two officers; nobody sees them before"
+HELD_SHOWN = 10
 REVISIONS_SHOWN = 20
 
 
@@ -43,7 +45,8 @@ def publish(channel: str, files: Sequence[Path], check: bool, ordinary_procedure
 
     Workbooks (xlsx, all sheets with a header), CSV (UTF-8 with or without BOM, GB18030) or JSON lines. The header,
     which titles may stand above, has the column codes of the channel's catalogue item, their Chinese names or the
-    other names that the catalogue lists. Every row gets one outcome: accepted, revised, duplicate or rejected.
+    other names that the catalogue lists. Every row gets one outcome: accepted, revised, duplicate,
+    rejected or held.
     Rejected rows are written beside the file with the cell, the reason and what to do; corrected, they are themselves
     valid input. A row published before is a duplicate, so an interrupted command is simply run again. What a rule
     only flags is published, and told once for the whole file.
@@ -77,6 +80,7 @@ def _publish_file(
     rejected: RejectionFile | None = None
     failed: XinqiaoError | None = None
     revisions: list[pb.Revision] = []
+    held: list[pb.HeldRow] = []
     titles = _Titles(node, first.channel)
     with progress(file.name, file.stat().st_size) as advance:
         try:
@@ -88,6 +92,7 @@ def _publish_file(
                     why, remedy = told_together(map(from_refusal, row.defects))
                     rejected.write(row.row, row.reason.code, row.columns, why, remedy, row.values, row.cells)
                 revisions += answer.revisions
+                held += answer.held
                 last = answer
                 advance(answer.read_bytes, words("{rows} rows", rows=answer.counts.rows))
         except XinqiaoError as error:
@@ -96,6 +101,8 @@ def _publish_file(
             if rejected is not None:
                 rejected.close()
     document = _report(file, last, rejected, failed, is_check=bool(first.check))
+    _show_held(held, is_check=bool(first.check))
+    document["held"] = list(map(plain, held))
     if first.check:
         _show_revisions(revisions, last.counts.revised)
         document |= {"check": True, "revisions": list(map(plain, revisions))}
@@ -154,6 +161,28 @@ def _report(
         "head": plain(last.head),
     }
     return found | {"error": as_document(failed) if failed is not None else None}
+
+
+def _show_held(held: Sequence[pb.HeldRow], *, is_check: bool) -> None:
+    """Say what waits for the officers, rule by rule; what stands in the rows is for `holds show`."""
+    if not held:
+        return
+    say(words("  {count} rows would be held for two officers" if is_check else HELD, count=len(held)))
+    for why, rows in _by_reason(held).items():
+        say(words("    {rows}: {why}", rows=_some(rows), why=why))
+    if not is_check:
+        say(words("  next: xinqiao holds list"))
+
+
+def _by_reason(held: Sequence[pb.HeldRow]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for each in held:
+        found.setdefault(told(from_refusal(each.reasons[0])).text, []).append(each.cell or str(each.row))
+    return found
+
+
+def _some(rows: Sequence[str]) -> str:
+    return joined(rows[:HELD_SHOWN]) + (" …" if len(rows) > HELD_SHOWN else "")
 
 
 def _show_revisions(revisions: Sequence[pb.Revision], count: int) -> None:

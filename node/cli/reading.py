@@ -160,7 +160,10 @@ def _show_act(act: pb.RecordAct) -> None:
         "decision": act.decision or "-",
         "reason": act.reason or "-",
     }
-    say(words("    {act} {time} UTC, decision {decision}: {reason}", **named))
+    if act.kind == record_pb2.STATUS_KIND_REVIEW:
+        say(words("    released by two officers {time} UTC, hold {decision}: {reason}", **named))
+    else:
+        say(words("    {act} {time} UTC, decision {decision}: {reason}", **named))
     if act.HasField("replacement"):
         say(words("    replaced by {place}", place=ref_text(act.replacement)))
 

@@ -143,6 +143,8 @@ def _applied(rule: pb.AppliedRule, found: pb.ExplainRecordResponse) -> list[obje
     )
     has_effect = rule.HasField("verdict")
     why = told(from_refusal(rule.verdict)).text if has_effect else rule.article
+    if rule.reviewed:
+        why = words("released by two officers of the origin ({said}); {why}", said=rule.reviewed, why=why)
     return [rule.rule, _title(rule), joined(regions), term(rule.effect) if has_effect else term("none"), why]
 
 

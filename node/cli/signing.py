@@ -92,9 +92,15 @@ def signed_by(
     node: DecisionClient, signer: SoftwareSigner, act: str, subject: str, decided: bytes, reason: str
 ) -> pb.SubmitStatementRequest:
     """A statement of one officer for this node, dated by the node's clock."""
+    request = unsigned(node, act, subject, decided, reason)
+    return pb.SubmitStatementRequest(statement=sealed(request.statement.payload, signer))
+
+
+def unsigned(node: DecisionClient, act: str, subject: str, decided: bytes, reason: str) -> pb.SubmitStatementRequest:
+    """The same without a signature, to be signed where the officer's key is."""
     found = node.officers()
     payload = build_statement(OfficerBook(found.network, found.node), act, subject, decided, reason, found.time_unix_ms)
-    return pb.SubmitStatementRequest(statement=sealed(payload, signer))
+    return pb.SubmitStatementRequest(statement=sealed(payload))
 
 
 def sealed(payload: bytes, *keys: SoftwareSigner) -> envelope_pb2.Envelope:

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from node.core.state import CORRECT, REPAIR, RESUME, SUSPEND, WITHDRAW, Act, Place
+from node.core.state import CORRECT, REPAIR, RESUME, REVIEW, SUSPEND, WITHDRAW, Act, Place
 
 
 class RecordState(StrEnum):
@@ -33,10 +33,12 @@ class RecordState(StrEnum):
 
 TRANSITIONS: Mapping[tuple[RecordState, int], RecordState] = {
     (RecordState.IN_FORCE, CORRECT): RecordState.IN_FORCE,
+    (RecordState.IN_FORCE, REVIEW): RecordState.IN_FORCE,
     (RecordState.IN_FORCE, REPAIR): RecordState.REPAIRED,
     (RecordState.IN_FORCE, WITHDRAW): RecordState.WITHDRAWN,
     (RecordState.IN_FORCE, SUSPEND): RecordState.SUSPENDED,
     (RecordState.SUSPENDED, CORRECT): RecordState.SUSPENDED,
+    (RecordState.SUSPENDED, REVIEW): RecordState.SUSPENDED,
     (RecordState.SUSPENDED, REPAIR): RecordState.REPAIRED,
     (RecordState.SUSPENDED, WITHDRAW): RecordState.WITHDRAWN,
     (RecordState.SUSPENDED, RESUME): RecordState.IN_FORCE,

@@ -6,6 +6,19 @@ value of a cell: a refusal is logged, counted and sent to other nodes, and the c
 """
 
 RECORD_DEFECTS: dict[str, tuple[str, str]] = {
+    # -- a row that a rule holds for review, and that cannot wait
+    "HOLD_APPROVED": (
+        "two officers have released another row of the same decision, which is about to be published ({hold})",
+        "publish the row again when `xinqiao holds show {hold}` says that the other one is published",
+    ),
+    "HOLD_REFUSED": (
+        "two officers have refused this very row ({hold})",
+        "correct the text that is held, or leave the row out; see `xinqiao holds show {hold}`",
+    ),
+    "HOLDS_FULL": (
+        "{limit} rows wait for the officers already, and there is no room for more",
+        "have the officers decide, see `xinqiao holds list`; then publish the row again",
+    ),
     # -- a rule bars the whole record
     "RULE_ARREARS_NOT_DUE": (
         "arrears count only after a dunning and more than {months} months ({rule}; {article})",

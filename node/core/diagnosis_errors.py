@@ -114,6 +114,11 @@ DIAGNOSIS_ERRORS: dict[str, tuple[str, str, str]] = {
         "{node}",
         "see `xinqiao channel show {channel}` and `xinqiao rules show {rule}`",
     ),
+    "HOLDS_EXPIRED": (
+        "{channel}: {count} rows that a rule held were decided by nobody within {days} days, and are gone",
+        "officers of this node",
+        "publish them again if they are to be decided; see `xinqiao holds list --all`",
+    ),
     "TERM_OVER": (
         "{channel}: {node} was to {what} by {day} ({rule}; {article})",
         "{node}",

@@ -82,7 +82,9 @@ class Limits:
     max_descriptor_bytes: int = 32 * 1024
     max_head_report_bytes: int = 1024 * 1024
 
-    # Officers of a node
+    # Officers of a node, and what waits for them
+    max_held_rows: int = 10_000
+    max_hold_age_ms: int = 30 * 24 * 3600 * 1000
     max_officers: int = 256
     max_officer_name_chars: int = 32
     max_statement_bytes: int = 8 * 1024

@@ -5,6 +5,43 @@ OPERATOR, so there is one table to look codes up in.
 """
 
 OFFICER_ERRORS: dict[str, tuple[str, str, str, str]] = {
+    "HOLD_BARRED": (
+        "FAILED_PRECONDITION",
+        "the held row {hold} cannot be published: {why}",
+        "the source unit",
+        "refuse it with `xinqiao holds refuse {hold}`, and have the row corrected and published again",
+    ),
+    "HOLD_NOTHING_PROPOSED": (
+        "FAILED_PRECONDITION",
+        "nothing is proposed that could be withdrawn",
+        "you",
+        "see `xinqiao holds list`",
+    ),
+    "HOLD_PROPOSED": (
+        "FAILED_PRECONDITION",
+        "the officer {officer} has proposed to {action} it",
+        "another officer",
+        "sign the same, or withdraw it first with `xinqiao holds withdraw`",
+    ),
+    "HOLD_SAME_OFFICER": (
+        "PERMISSION_DENIED",
+        "the officer {officer} has proposed this, and cannot review it",
+        "another officer",
+        "have another officer sign with --officer NAME",
+    ),
+    "HOLD_SETTLED": (
+        "FAILED_PRECONDITION",
+        "the held row {hold} waits no more: {standing}",
+        "nobody",
+        "see `xinqiao holds show {hold}`",
+    ),
+    "HOLD_SUPERSEDED": (
+        "FAILED_PRECONDITION",
+        "a later row took the place of the held row {hold}",
+        "nobody",
+        "see `xinqiao holds list`; nothing else is needed",
+    ),
+    "HOLD_UNKNOWN": ("NOT_FOUND", "there is no held row {hold} here", "you", "see `xinqiao holds list --all`"),
     "OFFICER_DISABLED": (
         "PERMISSION_DENIED",
         "the officer {name} is disabled: {because}",

@@ -157,7 +157,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row that became a record, awaiting publication."""
+    """A row that became a record, awaiting publication; holds are why two officers must look at it first."""
 
     row: int
     record: bytes
@@ -166,6 +166,7 @@ class Candidate:
     subject: str
     authority: str
     doubts: tuple[Defect, ...] = ()
+    holds: tuple[Defect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +222,14 @@ class OutcomeKind(StrEnum):
     REVISED = "revised"
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row; a rejected one says why."""
+    """What became of one row; a rejected one says why, a held one under which id it waits."""
 
     row: int
     kind: OutcomeKind
     rejection: Rejection | None = None
+    hold: str = ""

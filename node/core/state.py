@@ -120,8 +120,9 @@ REPAIR: int = record_pb2.STATUS_KIND_REPAIR
 WITHDRAW: int = record_pb2.STATUS_KIND_WITHDRAW
 SUSPEND: int = record_pb2.STATUS_KIND_SUSPEND
 RESUME: int = record_pb2.STATUS_KIND_RESUME
-ACTING = frozenset({CORRECT, REPAIR, WITHDRAW, SUSPEND, RESUME})
-"""The status operations that change what is answered, and leave the content where it is."""
+REVIEW: int = record_pb2.STATUS_KIND_REVIEW
+ACTING = frozenset({CORRECT, REPAIR, WITHDRAW, SUSPEND, RESUME, REVIEW})
+"""The status operations that say how a record is to be answered, and leave the content where it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,8 @@ class _Judgement:
         self._limits = limits
         self._public = disclosure == "A"
         self._declared = law.declared_values(item)
-        bars = law.judge(item, disclosure, as_of, Effect.REJECT, Effect.HOLD)
-        self._validate = compile_validator(item, disclosure, as_of, bars)
+        self._validate = compile_validator(item, disclosure, as_of, law.judge(item, disclosure, as_of, Effect.REJECT))
+        self._holds = law.judge(item, disclosure, as_of, Effect.HOLD)
         self._check_content = compile_validator(item, disclosure, as_of, _no_verdict)
         self._flags = law.judge(item, disclosure, as_of, Effect.FLAG)
         self._doubt = compile_doubts(item)
@@ -96,6 +96,7 @@ class _Judgement:
             subject=subject_of(item, values),
             authority=authority_of(item, values),
             doubts=(*self._doubt(values), *map(self._flagged, self._flags(values))),
+            holds=tuple(verdict.defect for verdict in self._holds(values)),
         )
 
     def _besides(self, row: Row) -> Iterator[Defect]:

@@ -293,21 +293,35 @@ class RowOutcome(_message.Message):
     def __init__(self, row: _Optional[int] = ..., column: _Optional[str] = ..., reason: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., values: _Optional[_Mapping[str, str]] = ..., cell: _Optional[str] = ..., defects: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ..., columns: _Optional[_Iterable[str]] = ..., cells: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PublishCounts(_message.Message):
-    __slots__ = ("rows", "accepted", "revised", "duplicate", "rejected")
+    __slots__ = ("rows", "accepted", "revised", "duplicate", "rejected", "held")
     ROWS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     REVISED_FIELD_NUMBER: _ClassVar[int]
     DUPLICATE_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     rows: int
     accepted: int
     revised: int
     duplicate: int
     rejected: int
-    def __init__(self, rows: _Optional[int] = ..., accepted: _Optional[int] = ..., revised: _Optional[int] = ..., duplicate: _Optional[int] = ..., rejected: _Optional[int] = ...) -> None: ...
+    held: int
+    def __init__(self, rows: _Optional[int] = ..., accepted: _Optional[int] = ..., revised: _Optional[int] = ..., duplicate: _Optional[int] = ..., rejected: _Optional[int] = ..., held: _Optional[int] = ...) -> None: ...
+
+class HeldRow(_message.Message):
+    __slots__ = ("row", "cell", "hold", "reasons")
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    CELL_FIELD_NUMBER: _ClassVar[int]
+    HOLD_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    row: int
+    cell: str
+    hold: str
+    reasons: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Refusal]
+    def __init__(self, row: _Optional[int] = ..., cell: _Optional[str] = ..., hold: _Optional[str] = ..., reasons: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ...) -> None: ...
 
 class PublishResponse(_message.Message):
-    __slots__ = ("counts", "rejected", "read_bytes", "done", "head", "columns", "notes", "revisions")
+    __slots__ = ("counts", "rejected", "read_bytes", "done", "head", "columns", "notes", "revisions", "held")
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     READ_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -316,6 +330,7 @@ class PublishResponse(_message.Message):
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
     REVISIONS_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
     counts: PublishCounts
     rejected: _containers.RepeatedCompositeFieldContainer[RowOutcome]
     read_bytes: int
@@ -324,7 +339,8 @@ class PublishResponse(_message.Message):
     columns: _containers.RepeatedScalarFieldContainer[str]
     notes: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Refusal]
     revisions: _containers.RepeatedCompositeFieldContainer[Revision]
-    def __init__(self, counts: _Optional[_Union[PublishCounts, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[RowOutcome, _Mapping]]] = ..., read_bytes: _Optional[int] = ..., done: _Optional[bool] = ..., head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., columns: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ..., revisions: _Optional[_Iterable[_Union[Revision, _Mapping]]] = ...) -> None: ...
+    held: _containers.RepeatedCompositeFieldContainer[HeldRow]
+    def __init__(self, counts: _Optional[_Union[PublishCounts, _Mapping]] = ..., rejected: _Optional[_Iterable[_Union[RowOutcome, _Mapping]]] = ..., read_bytes: _Optional[int] = ..., done: _Optional[bool] = ..., head: _Optional[_Union[_channel_pb2.Head, _Mapping]] = ..., columns: _Optional[_Iterable[str]] = ..., notes: _Optional[_Iterable[_Union[_envelope_pb2.Refusal, _Mapping]]] = ..., revisions: _Optional[_Iterable[_Union[Revision, _Mapping]]] = ..., held: _Optional[_Iterable[_Union[HeldRow, _Mapping]]] = ...) -> None: ...
 
 class GetCatalogueRequest(_message.Message):
     __slots__ = ("version",)
@@ -573,7 +589,7 @@ class ExplainRecordRequest(_message.Message):
     def __init__(self, ref: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., version: _Optional[str] = ...) -> None: ...
 
 class AppliedRule(_message.Message):
-    __slots__ = ("rule", "title_zh", "title_en", "predicate", "effect", "of_origin", "of_receiver", "article", "verdict")
+    __slots__ = ("rule", "title_zh", "title_en", "predicate", "effect", "of_origin", "of_receiver", "article", "verdict", "reviewed")
     RULE_FIELD_NUMBER: _ClassVar[int]
     TITLE_ZH_FIELD_NUMBER: _ClassVar[int]
     TITLE_EN_FIELD_NUMBER: _ClassVar[int]
@@ -583,6 +599,7 @@ class AppliedRule(_message.Message):
     OF_RECEIVER_FIELD_NUMBER: _ClassVar[int]
     ARTICLE_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
+    REVIEWED_FIELD_NUMBER: _ClassVar[int]
     rule: str
     title_zh: str
     title_en: str
@@ -592,7 +609,8 @@ class AppliedRule(_message.Message):
     of_receiver: bool
     article: str
     verdict: _envelope_pb2.Refusal
-    def __init__(self, rule: _Optional[str] = ..., title_zh: _Optional[str] = ..., title_en: _Optional[str] = ..., predicate: _Optional[str] = ..., effect: _Optional[str] = ..., of_origin: _Optional[bool] = ..., of_receiver: _Optional[bool] = ..., article: _Optional[str] = ..., verdict: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ...) -> None: ...
+    reviewed: str
+    def __init__(self, rule: _Optional[str] = ..., title_zh: _Optional[str] = ..., title_en: _Optional[str] = ..., predicate: _Optional[str] = ..., effect: _Optional[str] = ..., of_origin: _Optional[bool] = ..., of_receiver: _Optional[bool] = ..., article: _Optional[str] = ..., verdict: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., reviewed: _Optional[str] = ...) -> None: ...
 
 class DueDay(_message.Message):
     __slots__ = ("rule", "duty_zh", "duty_en", "start", "day", "provisional", "article")

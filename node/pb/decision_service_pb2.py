@@ -22,26 +22,41 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from node.pb import admin_service_pb2 as xinqiao_dot_v1_dot_admin__service__pb2
 from node.pb import envelope_pb2 as xinqiao_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xinqiao/v1/decision_service.proto\x12\nxinqiao.v1\x1a\x19xinqiao/v1/envelope.proto\"\x15\n\x13ListOfficersRequest\"\xc1\x01\n\x0bOfficerLine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\r\n\x05suite\x18\x03 \x01(\t\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x18\n\x10\x61\x64\x64\x65\x64_at_unix_ms\x18\x05 \x01(\x03\x12\x10\n\x08\x61\x64\x64\x65\x64_by\x18\x06 \x03(\t\x12\x1b\n\x13\x64isabled_at_unix_ms\x18\x07 \x01(\x03\x12\x13\n\x0b\x64isabled_by\x18\x08 \x03(\t\x12\x18\n\x10\x64isabled_because\x18\t \x01(\t\"v\n\x14ListOfficersResponse\x12)\n\x08officers\x18\x01 \x03(\x0b\x32\x17.xinqiao.v1.OfficerLine\x12\x0f\n\x07network\x18\x02 \x01(\t\x12\x0c\n\x04node\x18\x03 \x01(\t\x12\x14\n\x0ctime_unix_ms\x18\x04 \x01(\x03\"R\n\x16SubmitStatementRequest\x12\'\n\tstatement\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\":\n\x17SubmitStatementResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05state\x18\x02 \x01(\t2\xc0\x01\n\x0f\x44\x65\x63isionService\x12Q\n\x0cListOfficers\x12\x1f.xinqiao.v1.ListOfficersRequest\x1a .xinqiao.v1.ListOfficersResponse\x12Z\n\x0fSubmitStatement\x12\".xinqiao.v1.SubmitStatementRequest\x1a#.xinqiao.v1.SubmitStatementResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xinqiao/v1/decision_service.proto\x12\nxinqiao.v1\x1a\x1exinqiao/v1/admin_service.proto\x1a\x19xinqiao/v1/envelope.proto\"\x15\n\x13ListOfficersRequest\"\xc1\x01\n\x0bOfficerLine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\r\n\x05suite\x18\x03 \x01(\t\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x18\n\x10\x61\x64\x64\x65\x64_at_unix_ms\x18\x05 \x01(\x03\x12\x10\n\x08\x61\x64\x64\x65\x64_by\x18\x06 \x03(\t\x12\x1b\n\x13\x64isabled_at_unix_ms\x18\x07 \x01(\x03\x12\x13\n\x0b\x64isabled_by\x18\x08 \x03(\t\x12\x18\n\x10\x64isabled_because\x18\t \x01(\t\"v\n\x14ListOfficersResponse\x12)\n\x08officers\x18\x01 \x03(\x0b\x32\x17.xinqiao.v1.OfficerLine\x12\x0f\n\x07network\x18\x02 \x01(\t\x12\x0c\n\x04node\x18\x03 \x01(\t\x12\x14\n\x0ctime_unix_ms\x18\x04 \x01(\x03\"R\n\x16SubmitStatementRequest\x12\'\n\tstatement\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"^\n\x17SubmitStatementResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05state\x18\x02 \x01(\t\x12\"\n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x13.xinqiao.v1.Refusal\"\x1f\n\x10ListHoldsRequest\x12\x0b\n\x03\x61ll\x18\x01 \x01(\x08\">\n\nHoldReason\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12 \n\x03why\x18\x02 \x01(\x0b\x32\x13.xinqiao.v1.Refusal\"j\n\rHoldSignature\x12\x0b\n\x03\x61\x63t\x18\x01 \x01(\t\x12\x0f\n\x07officer\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x19\n\x11signed_at_unix_ms\x18\x04 \x01(\x03\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x08\"\x91\x02\n\x08HoldLine\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\'\n\x07reasons\x18\x04 \x03(\x0b\x32\x16.xinqiao.v1.HoldReason\x12\x0e\n\x06source\x18\x05 \x01(\t\x12\x0b\n\x03row\x18\x06 \x01(\x04\x12\x17\n\x0fheld_at_unix_ms\x18\x07 \x01(\x03\x12\x15\n\runtil_unix_ms\x18\x08 \x01(\x03\x12-\n\nsignatures\x18\t \x03(\x0b\x32\x19.xinqiao.v1.HoldSignature\x12\x10\n\x08proposed\x18\n \x01(\t\x12\"\n\x05\x66\x61ult\x18\x0b \x01(\x0b\x32\x13.xinqiao.v1.Refusal\"8\n\x11ListHoldsResponse\x12#\n\x05holds\x18\x01 \x03(\x0b\x32\x14.xinqiao.v1.HoldLine\"\x1c\n\x0eGetHoldRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xa1\x01\n\x0fGetHoldResponse\x12\"\n\x04hold\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.HoldLine\x12\'\n\x06values\x18\x02 \x03(\x0b\x32\x17.xinqiao.v1.ColumnValue\x12\x0e\n\x06record\x18\x03 \x01(\x0c\x12\x0c\n\x04salt\x18\x04 \x01(\x0c\x12\x15\n\rrules_version\x18\x05 \x01(\t\x12\x0c\n\x04item\x18\x06 \x01(\t2\xce\x02\n\x0f\x44\x65\x63isionService\x12Q\n\x0cListOfficers\x12\x1f.xinqiao.v1.ListOfficersRequest\x1a .xinqiao.v1.ListOfficersResponse\x12Z\n\x0fSubmitStatement\x12\".xinqiao.v1.SubmitStatementRequest\x1a#.xinqiao.v1.SubmitStatementResponse\x12H\n\tListHolds\x12\x1c.xinqiao.v1.ListHoldsRequest\x1a\x1d.xinqiao.v1.ListHoldsResponse\x12\x42\n\x07GetHold\x12\x1a.xinqiao.v1.GetHoldRequest\x1a\x1b.xinqiao.v1.GetHoldResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.pb.decision_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTOFFICERSREQUEST']._serialized_start=76
-  _globals['_LISTOFFICERSREQUEST']._serialized_end=97
-  _globals['_OFFICERLINE']._serialized_start=100
-  _globals['_OFFICERLINE']._serialized_end=293
-  _globals['_LISTOFFICERSRESPONSE']._serialized_start=295
-  _globals['_LISTOFFICERSRESPONSE']._serialized_end=413
-  _globals['_SUBMITSTATEMENTREQUEST']._serialized_start=415
-  _globals['_SUBMITSTATEMENTREQUEST']._serialized_end=497
-  _globals['_SUBMITSTATEMENTRESPONSE']._serialized_start=499
-  _globals['_SUBMITSTATEMENTRESPONSE']._serialized_end=557
-  _globals['_DECISIONSERVICE']._serialized_start=560
-  _globals['_DECISIONSERVICE']._serialized_end=752
+  _globals['_LISTOFFICERSREQUEST']._serialized_start=108
+  _globals['_LISTOFFICERSREQUEST']._serialized_end=129
+  _globals['_OFFICERLINE']._serialized_start=132
+  _globals['_OFFICERLINE']._serialized_end=325
+  _globals['_LISTOFFICERSRESPONSE']._serialized_start=327
+  _globals['_LISTOFFICERSRESPONSE']._serialized_end=445
+  _globals['_SUBMITSTATEMENTREQUEST']._serialized_start=447
+  _globals['_SUBMITSTATEMENTREQUEST']._serialized_end=529
+  _globals['_SUBMITSTATEMENTRESPONSE']._serialized_start=531
+  _globals['_SUBMITSTATEMENTRESPONSE']._serialized_end=625
+  _globals['_LISTHOLDSREQUEST']._serialized_start=627
+  _globals['_LISTHOLDSREQUEST']._serialized_end=658
+  _globals['_HOLDREASON']._serialized_start=660
+  _globals['_HOLDREASON']._serialized_end=722
+  _globals['_HOLDSIGNATURE']._serialized_start=724
+  _globals['_HOLDSIGNATURE']._serialized_end=830
+  _globals['_HOLDLINE']._serialized_start=833
+  _globals['_HOLDLINE']._serialized_end=1106
+  _globals['_LISTHOLDSRESPONSE']._serialized_start=1108
+  _globals['_LISTHOLDSRESPONSE']._serialized_end=1164
+  _globals['_GETHOLDREQUEST']._serialized_start=1166
+  _globals['_GETHOLDREQUEST']._serialized_end=1194
+  _globals['_GETHOLDRESPONSE']._serialized_start=1197
+  _globals['_GETHOLDRESPONSE']._serialized_end=1358
+  _globals['_DECISIONSERVICE']._serialized_start=1361
+  _globals['_DECISIONSERVICE']._serialized_end=1695
 # @@protoc_insertion_point(module_scope)

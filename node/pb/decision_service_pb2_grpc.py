@@ -45,6 +45,16 @@ class DecisionServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_decision__service__pb2.SubmitStatementRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_decision__service__pb2.SubmitStatementResponse.FromString,
                 _registered_method=True)
+        self.ListHolds = channel.unary_unary(
+                '/xinqiao.v1.DecisionService/ListHolds',
+                request_serializer=xinqiao_dot_v1_dot_decision__service__pb2.ListHoldsRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_decision__service__pb2.ListHoldsResponse.FromString,
+                _registered_method=True)
+        self.GetHold = channel.unary_unary(
+                '/xinqiao.v1.DecisionService/GetHold',
+                request_serializer=xinqiao_dot_v1_dot_decision__service__pb2.GetHoldRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_decision__service__pb2.GetHoldResponse.FromString,
+                _registered_method=True)
 
 
 class DecisionServiceServicer:
@@ -65,6 +75,20 @@ class DecisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListHolds(self, request, context):
+        """ListHolds tells which rows wait for review, and what became of others, without what stands in them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHold(self, request, context):
+        """GetHold shows one held row with its content, for the officer who is to decide. NOT_FOUND when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DecisionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +101,16 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.SubmitStatement,
                     request_deserializer=xinqiao_dot_v1_dot_decision__service__pb2.SubmitStatementRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_decision__service__pb2.SubmitStatementResponse.SerializeToString,
+            ),
+            'ListHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHolds,
+                    request_deserializer=xinqiao_dot_v1_dot_decision__service__pb2.ListHoldsRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_decision__service__pb2.ListHoldsResponse.SerializeToString,
+            ),
+            'GetHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHold,
+                    request_deserializer=xinqiao_dot_v1_dot_decision__service__pb2.GetHoldRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_decision__service__pb2.GetHoldResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +168,60 @@ class DecisionService:
             '/xinqiao.v1.DecisionService/SubmitStatement',
             xinqiao_dot_v1_dot_decision__service__pb2.SubmitStatementRequest.SerializeToString,
             xinqiao_dot_v1_dot_decision__service__pb2.SubmitStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.DecisionService/ListHolds',
+            xinqiao_dot_v1_dot_decision__service__pb2.ListHoldsRequest.SerializeToString,
+            xinqiao_dot_v1_dot_decision__service__pb2.ListHoldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.DecisionService/GetHold',
+            xinqiao_dot_v1_dot_decision__service__pb2.GetHoldRequest.SerializeToString,
+            xinqiao_dot_v1_dot_decision__service__pb2.GetHoldResponse.FromString,
             options,
             channel_credentials,
             insecure,

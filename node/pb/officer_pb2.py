@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18xinqiao/v1/officer.proto\x12\nxinqiao.v1\":\n\x07Officer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05suite\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\"\x92\x01\n\x10OfficerStatement\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x0b\n\x03\x61\x63t\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x16\n\x0e\x64\x65\x63ided_sha256\x18\x05 \x01(\x0c\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x19\n\x11signed_at_unix_ms\x18\x07 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18xinqiao/v1/officer.proto\x12\nxinqiao.v1\":\n\x07Officer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05suite\x18\x02 \x01(\t\x12\x12\n\npublic_key\x18\x03 \x01(\x0c\"\x92\x01\n\x10OfficerStatement\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x0b\n\x03\x61\x63t\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x16\n\x0e\x64\x65\x63ided_sha256\x18\x05 \x01(\x0c\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x19\n\x11signed_at_unix_ms\x18\x07 \x01(\x03\"r\n\x0fHeldRowDigested\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x15\n\rrules_version\x18\x03 \x01(\t\x12\r\n\x05rules\x18\x04 \x03(\t\x12\x0e\n\x06record\x18\x05 \x01(\x0c\x12\x0c\n\x04salt\x18\x06 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OFFICER']._serialized_end=98
   _globals['_OFFICERSTATEMENT']._serialized_start=101
   _globals['_OFFICERSTATEMENT']._serialized_end=247
+  _globals['_HELDROWDIGESTED']._serialized_start=249
+  _globals['_HELDROWDIGESTED']._serialized_end=363
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,7 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable
 from typing import ClassVar as _ClassVar, Optional as _Optional
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -31,3 +33,19 @@ class OfficerStatement(_message.Message):
     reason: str
     signed_at_unix_ms: int
     def __init__(self, network: _Optional[str] = ..., node: _Optional[str] = ..., act: _Optional[str] = ..., subject: _Optional[str] = ..., decided_sha256: _Optional[bytes] = ..., reason: _Optional[str] = ..., signed_at_unix_ms: _Optional[int] = ...) -> None: ...
+
+class HeldRowDigested(_message.Message):
+    __slots__ = ("id", "channel", "rules_version", "rules", "record", "salt")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    RULES_VERSION_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    SALT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    channel: str
+    rules_version: str
+    rules: _containers.RepeatedScalarFieldContainer[str]
+    record: bytes
+    salt: bytes
+    def __init__(self, id: _Optional[str] = ..., channel: _Optional[str] = ..., rules_version: _Optional[str] = ..., rules: _Optional[_Iterable[str]] = ..., record: _Optional[bytes] = ..., salt: _Optional[bytes] = ...) -> None: ...

@@ -17,6 +17,7 @@ class StatusKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STATUS_KIND_SUSPEND: _ClassVar[StatusKind]
     STATUS_KIND_RESUME: _ClassVar[StatusKind]
     STATUS_KIND_ERASE_ENTRY: _ClassVar[StatusKind]
+    STATUS_KIND_REVIEW: _ClassVar[StatusKind]
 STATUS_KIND_UNSPECIFIED: StatusKind
 STATUS_KIND_ERASE: StatusKind
 STATUS_KIND_CORRECT: StatusKind
@@ -25,6 +26,7 @@ STATUS_KIND_WITHDRAW: StatusKind
 STATUS_KIND_SUSPEND: StatusKind
 STATUS_KIND_RESUME: StatusKind
 STATUS_KIND_ERASE_ENTRY: StatusKind
+STATUS_KIND_REVIEW: StatusKind
 
 class Field(_message.Message):
     __slots__ = ("number", "text")

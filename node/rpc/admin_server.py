@@ -17,7 +17,7 @@ from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.core.forecast import FORESEEN_DAYS, MAX_DAYS, Ending
 from node.core.membership import Standing
 from node.core.registry_targets import catalogue_path
-from node.core.state import ACTING, CORRECT, Act, Place
+from node.core.state import ACTING, CORRECT, REVIEW, Act, Place
 from node.core.workdays import china_day
 from node.node import Node
 from node.novelty import PassedRows
@@ -320,7 +320,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             if request.kind == CORRECT:
                 candidate, rules = await right_values(self._node, self._tools.read_batches, request)
                 held, is_written, right = await publishing.correct(ref.channel, place, candidate, rules, *order)
-            elif request.kind in ACTING:
+            elif request.kind in ACTING - {REVIEW}:
                 held, is_written = await publishing.act(ref.channel, place, request.kind, *order)
             else:
                 raise XinqiaoError("ARGUMENT_INVALID", argument="kind", detail="it is none that can be ordered")

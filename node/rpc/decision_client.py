@@ -21,3 +21,12 @@ class DecisionClient(AdminClient):
     def submit(self, request: pb.SubmitStatementRequest) -> pb.SubmitStatementResponse:
         """Hand a signed statement over; what it decides is durable then."""
         return self._call(pb.SubmitStatementResponse, self._decisions.SubmitStatement, request)
+
+    def holds(self, *, everything: bool = False) -> pb.ListHoldsResponse:
+        """The rows that wait for review, or all that are remembered."""
+        request = pb.ListHoldsRequest(all=everything)
+        return self._call(pb.ListHoldsResponse, self._decisions.ListHolds, request)
+
+    def hold(self, hold: str) -> pb.GetHoldResponse:
+        """One held row with its content."""
+        return self._call(pb.GetHoldResponse, self._decisions.GetHold, pb.GetHoldRequest(id=hold))

@@ -4,11 +4,14 @@ from typing import Any
 
 import grpc.aio
 
-from node.core.errors import XinqiaoError
-from node.core.officers import Officer
+from node.core.errors import XinqiaoError, to_refusal
+from node.core.holds import HoldState
+from node.core.officers import Officer, read_statement
+from node.core.record import parse_record
+from node.held_decisions import HeldRow
 from node.node import Node
+from node.pb import admin_service_pb2, decision_service_pb2_grpc, envelope_pb2
 from node.pb import decision_service_pb2 as pb
-from node.pb import decision_service_pb2_grpc
 from node.rpc.refusals import refuse
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -45,7 +48,66 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
             taken = await self._node.deciding.submit(request.statement, request.content)
         except XinqiaoError as error:
             await refuse(context, error)
-        return pb.SubmitStatementResponse(sequence=taken.sequence, state=taken.state)
+        fault: XinqiaoError | None = None
+        state = taken.state
+        if state == HoldState.APPROVED:
+            # The decision is durable whatever becomes of the entry now: the node goes on with it by itself.
+            reached, fault = await self._node.holding.finish(read_statement(request.statement).subject)
+            state = reached.value
+        refusal = to_refusal(fault) if fault is not None else None
+        return pb.SubmitStatementResponse(sequence=taken.sequence, state=state, fault=refusal)
+
+    async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:  # noqa: N802
+        """Which rows wait for review, without what stands in them."""
+        try:
+            rows = self._node.holding.rows(everything=request.all)
+            return pb.ListHoldsResponse(holds=[self._hold(row) for row in rows])
+        except XinqiaoError as error:
+            await refuse(context, error)
+
+    async def GetHold(self, request: pb.GetHoldRequest, context: Context) -> pb.GetHoldResponse:  # noqa: N802
+        """One held row with its content, for the officer who is to decide."""
+        try:
+            row = self._node.holding.row(request.id)
+            found = self._hold(row)
+        except XinqiaoError as error:
+            await refuse(context, error)
+        record = parse_record(row.record) if row.record is not None else None
+        values = self._node.answering.named(record) if record is not None else {}
+        return pb.GetHoldResponse(
+            hold=found,
+            values=[admin_service_pb2.ColumnValue(column=code, text=text) for code, text in values.items()],
+            record=row.record or b"",
+            salt=row.salt or b"",
+            rules_version=row.rules_version,
+            item=record.item if record is not None else "",
+        )
+
+    def _hold(self, row: HeldRow) -> pb.HoldLine:
+        officers = self._node.deciding.book().officers
+        proposed = self._node.holding.review(row.id).proposed
+        return pb.HoldLine(
+            id=row.id,
+            channel=row.channel,
+            state=row.state.value,
+            reasons=[pb.HoldReason(column=each.field_code, why=to_refusal(each.error)) for each in row.reasons],
+            source=row.source,
+            row=row.row,
+            held_at_unix_ms=row.held_at_ms,
+            until_unix_ms=row.until_ms,
+            signatures=[
+                pb.HoldSignature(
+                    act=signed.act,
+                    officer=signed.officer,
+                    reason=signed.reason,
+                    signed_at_unix_ms=at_ms,
+                    disabled=not officers[signed.officer].is_active,
+                )
+                for signed, at_ms in self._node.holding.signatures(row.id)
+            ],
+            proposed=proposed.act if proposed is not None and row.state is HoldState.PENDING else "",
+            fault=envelope_pb2.Refusal.FromString(row.fault) if row.fault else None,
+        )
 
 
 def _line(officer: Officer) -> pb.OfficerLine:

@@ -13,7 +13,7 @@ from node.core.catalogue import Item
 from node.core.doubts import RULE_DOUBT, Tally
 from node.core.errors import XinqiaoError, to_refusal
 from node.core.quality import LATE_CODE, Rows
-from node.core.record import Batch, Candidate, Outcome, Rejection, Sheet
+from node.core.record import Batch, Candidate, Outcome, OutcomeKind, Rejection, Sheet
 from node.core.rules import Law
 from node.core.state import day_of, disclosure_letter
 from node.node import Node
@@ -98,7 +98,9 @@ class Publication:
             async for batch in _ahead(batches):
                 response = pb.PublishResponse(read_bytes=pieces.read_bytes)
                 if passed is None:
-                    outcomes = await publishing.publish(held.log.channel, batch.candidates, law.edition.version)
+                    outcomes = await publishing.publish(
+                        held.log.channel, batch.candidates, law.edition.version, first.file_name
+                    )
                 else:
                     outcomes, revisions = publishing.check(held.log.channel, batch.candidates, passed)
                     some = [_revision(each, batch.sheet) for each in islice(revisions, REVISIONS_TOLD - told)]
@@ -111,6 +113,7 @@ class Publication:
                     doubts.add(candidate.doubts)
                 response.counts.CopyFrom(counts)
                 response.rejected.extend(_row(rejection, batch.sheet) for rejection in rejected)
+                response.held.extend(_held(batch, outcomes))
                 yield response
         finally:
             if passed is None:
@@ -212,6 +215,17 @@ def _row(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:
         columns=columns,
         cells=cells,
     )
+
+
+def _held(batch: Batch, outcomes: Sequence[Outcome]) -> Iterator[pb.HeldRow]:
+    """The rows of a batch that wait for the officers; what stands in them is not told."""
+    holds = {outcome.row: outcome.hold for outcome in outcomes if outcome.kind is OutcomeKind.HELD}
+    for each in batch.candidates:
+        if each.row in holds:
+            column = each.holds[0].field_code
+            cell = batch.sheet.cell(each.row, column) if batch.sheet is not None else ""
+            reasons = [to_refusal(reason.error) for reason in each.holds]
+            yield pb.HeldRow(row=each.row, cell=cell, hold=holds[each.row], reasons=reasons)
 
 
 def _revision(revision: Revision, sheet: Sheet | None) -> pb.Revision:

@@ -10,7 +10,7 @@ from node.core.entry import WHOLE_ENTRY, origin_of
 from node.core.merkle import HashReader
 from node.core.quality import Corrections
 from node.core.state import CORRECT, Act, HeldKey, Place
-from node.held_decisions import HeldStatement
+from node.held_decisions import HeldRow, HeldStatement
 from node.pb import envelope_pb2
 from node.ports import (
     HeldAddress,
@@ -89,6 +89,7 @@ class State:
     equivocations: Table[EntryKey, HeldEquivocation] = field(default_factory=Table)
     links: Table[str, LinkState] = field(default_factory=Table)
     alarms: Table[tuple[str, str], HeldAlarm] = field(default_factory=Table)
+    holds: Table[str, HeldRow] = field(default_factory=Table)
     statements: Table[bytes, HeldStatement] = field(default_factory=Table)
     registry_files: Table[str, bytes] = field(default_factory=Table)
 

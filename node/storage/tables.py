@@ -277,6 +277,32 @@ class LinkRow(SQLModel, table=True):
     failure: bytes = Field(sa_type=LargeBinary)
 
 
+class HeldRowRow(SQLModel, table=True):
+    """A row that a rule holds for review; record and salt are NULL, and settled_at_ms is set, once it waits no more.
+
+    reasons is a JSON array of codes, columns and parameters, fault a serialized Refusal or empty.
+    """
+
+    __tablename__ = "held_rows"
+    __table_args__ = (Index("held_rows_key", "channel", "natural_key"), Index("held_rows_state", "state"))
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    channel: str = Field(sa_type=Text)
+    state: str = Field(sa_type=Text)
+    natural_key: bytes = Field(sa_type=LargeBinary)
+    content_hash: bytes = Field(sa_type=LargeBinary)
+    record: bytes | None = Field(sa_type=LargeBinary)
+    salt: bytes | None = Field(sa_type=LargeBinary)
+    reasons: str = Field(sa_type=Text)
+    rules_version: str = Field(sa_type=Text)
+    source: str = Field(sa_type=Text)
+    source_row: int = Field(sa_type=BigInteger)
+    held_at_ms: int = Field(sa_type=BigInteger)
+    until_ms: int = Field(sa_type=BigInteger)
+    settled_at_ms: int = Field(sa_type=BigInteger)
+    fault: bytes = Field(sa_type=LargeBinary)
+
+
 class OfficerStatementRow(SQLModel, table=True):
     """What an officer has signed at this node, in the order in which it was taken; never changed, never taken away.
 

@@ -13,10 +13,19 @@ PORTS = ("node.ports", "node.held_acts", "node.held_corrections", "node.held_dec
 DUTIES = (
     *("node.publishing", "node.receiving", "node.delivery", "node.membership"),
     *("node.answering", "node.judging", "node.quality", "node.deciding", "node.terms"),
+    "node.holding",
 )
 SHARED = (
     *("node.admission", "node.conditions", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing"),
-    *("node.novelty", "node.orders", "node.recovery", "node.refusals", "node.sharing", "node.transfers"),
+    *(
+        "node.held_rows",
+        "node.novelty",
+        "node.orders",
+        "node.recovery",
+        "node.refusals",
+        "node.sharing",
+        "node.transfers",
+    ),
     "node.visiting",
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
@@ -47,6 +56,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     # another one: what becomes of a row, by what is held
     "node.novelty": PORTS,
     "node.recovery": CORE,
+    # another: what waits for the officers instead of being published
+    "node.held_rows": ("node.novelty", *PORTS),
     # another: what an order of the operator comes to
     "node.orders": ("node.admission", "node.conditions", *PORTS),
     # how records stand by the acts on them
@@ -61,6 +72,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.quality": (*SHARED, *PORTS),
     "node.terms": (*SHARED, *PORTS),
     "node.deciding": (*SHARED, *PORTS),
+    "node.holding": (*SHARED, *PORTS),
     "node.node": (*DUTIES, *SHARED, *PORTS),
     # driven edges
     "node.storage": ("node.files", *PORTS),
