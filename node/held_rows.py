@@ -44,6 +44,8 @@ class HeldRows:
         What cannot be kept is rejected.
         """
         rows = {outcome.row for outcome in outcomes if outcome.kind is OutcomeKind.HELD}
+        if not rows:
+            return list(outcomes)
         held = [candidate for candidate in candidates if candidate.row in rows]
 
         def step(tx: StoreTransaction) -> dict[int, Outcome]:
@@ -53,7 +55,7 @@ class HeldRows:
                 found[candidate.row], room = self._keep(tx, channel, item, candidate, given, room)
             return found
 
-        found = await self._writer.run(Lane.BULK, step) if held else {}
+        found = await self._writer.run(Lane.BULK, step)
         return [found.get(outcome.row, outcome) for outcome in outcomes]
 
     def _keep(

@@ -69,13 +69,18 @@ def test_a_row_that_the_law_of_its_region_bars_goes_back_with_every_rule_and_art
     assert "浙江省公共信用信息管理条例 art. 11(2)" in found.reason
 
 
-def test_a_row_that_is_held_goes_back_and_does_not_say_what_was_found() -> None:
+def test_r_inc_2_a_row_that_is_held_says_why_and_not_what_was_found() -> None:
     person = {"CF_XDR_LB": "自然人", "CF_XDR_ZJLX": "身份证", "CF_XDR_ZJHM": RESIDENT_ID}
     found = one(SHANGHAI, **person, CF_XDR_SHXYM=None, CF_SY="当事人患有肝炎")
-    assert isinstance(found, Rejection)
-    assert (found.code, found.column) == ("RULE_PROHIBITED_WORDS", "CF_SY")
-    assert "肝炎" not in found.reason + found.remedy
-    assert isinstance(one(SHANGHAI, CF_SY="当事人患有肝炎"), Candidate)
+    assert isinstance(found, Candidate)
+    (held,) = found.holds
+    assert (held.code, held.field_code, held.params["rule"]) == ("RULE_PROHIBITED_WORDS", "CF_SY", "R-INC-2")
+    assert "肝炎" not in f"{held.error.text} {held.error.next} {held.params}"
+    company = one(SHANGHAI, CF_SY="当事人患有肝炎")
+    assert isinstance(company, Candidate)
+    assert company.holds == ()
+    # What the law bars as well goes back at once.
+    assert refused(SHANGHAI, **person, CF_XDR_SHXYM=None, CF_SY="当事人患有肝炎", CF_AJCXLB="01")[0][1] == "R-INC-4"
 
 
 def test_what_a_rule_flags_is_published_and_told_once_for_the_file() -> None:

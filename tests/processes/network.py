@@ -348,7 +348,7 @@ def refusal(command: Command) -> dict[str, str]:
 
 def outcomes(**counts: int) -> dict[str, int]:
     """The counts of a publication, those not given being 0."""
-    found = dict.fromkeys(("accepted", "revised", "duplicate", "rejected"), 0) | counts
+    found = dict.fromkeys(("accepted", "revised", "duplicate", "rejected", "held"), 0) | counts
     return {"rows": sum(found.values()), **found}
 
 

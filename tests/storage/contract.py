@@ -14,10 +14,11 @@ from node.core import merkle
 from node.core.channel import HeadAt, Log, conflict
 from node.core.entry import WHOLE_ENTRY, VerifiedEntry, erase_slots, open_body
 from node.core.errors import XinqiaoError
+from node.core.holds import HoldState
 from node.core.limits import NUMBERS_END, Limits
 from node.core.officers import OfficerBook
 from node.core.quality import Corrections
-from node.core.record import content_hash
+from node.core.record import Defect, content_hash
 from node.core.state import (
     APPLIED,
     CORRECT,
@@ -31,6 +32,7 @@ from node.core.state import (
     HeldKey,
     Place,
 )
+from node.held_decisions import HeldRow
 from node.pb import channel_pb2
 from node.ports import HeldAlarm, HeldReceipt, HeldRecord, LinkState, RegistryFileRecord, Store
 from tests.builders import (
@@ -1122,8 +1124,54 @@ class StatementContract:
         assert list(store.equivocations_since(kept[0].sequence)) == [kept[1]]
 
 
+def held_row(hold: str, key: bytes = b"key", **changes: object) -> HeldRow:
+    """A row that waits for officers."""
+    reasons = (Defect("RULE_PROHIBITED_WORDS", "CF_SY", {"rule": "R-INC-2", "article": "x", "title": "违法事实"}),)
+    row = HeldRow(
+        *(hold, CHANNEL, HoldState.PENDING, key, b"hash", b"record", b"salt", reasons, "2026.1", "a.csv", 7),
+        *(NOW_MS, NOW_MS + 1000),
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
 class DecisionContract:
-    """What officers sign is appended once, in order, and stays."""
+    """What officers sign is appended once, in order, and stays; what waits for them goes when it is settled."""
+
+    def test_a_held_row_is_kept_whole_and_listed_without_its_content(self, store: Store) -> None:
+        rows = [held_row("b", held_at_ms=NOW_MS + 1), held_row("a"), held_row("c", channel="310000/other")]
+        for row in rows:
+            with store.transaction() as tx:
+                tx.add_hold(row)
+        assert store.hold("a") == rows[1]
+        assert store.hold("a").digest == rows[1].digest  # type: ignore[union-attr]
+        assert store.hold("x") is None
+        assert [(each.id, each.record, each.salt) for each in store.holds()] == [
+            ("a", None, None),
+            ("c", None, None),
+            ("b", None, None),
+        ]
+        assert [each.id for each in store.find_holds(CHANNEL, [b"key", b"none", b"key"])] == ["a", "b"]
+        assert store.find_holds(CHANNEL, []) == []
+
+    def test_the_content_of_a_held_row_goes_when_it_waits_no_more_and_the_row_later(self, store: Store) -> None:
+        with store.transaction() as tx:
+            tx.add_hold(held_row("a"))
+            tx.add_hold(held_row("b"))
+            tx.change_hold("a", HoldState.APPROVED, NOW_MS + 5, b"fault")
+        approved = store.hold("a")
+        assert approved == held_row("a", state=HoldState.APPROVED, fault=b"fault")
+        assert [each.id for each in store.holds(HoldState.PENDING)] == ["b"]
+        assert [each.id for each in store.holds(HoldState.APPROVED, HoldState.PENDING)] == ["a", "b"]
+        with store.transaction() as tx:
+            tx.change_hold("a", HoldState.PUBLISHED, NOW_MS + 9)
+            tx.change_hold("a", HoldState.EXPIRED, NOW_MS + 99)
+        gone = store.hold("a")
+        assert gone is not None
+        assert (gone.state, gone.record, gone.salt, gone.settled_at_ms) == (HoldState.PUBLISHED, None, None, NOW_MS + 9)
+        for before_ms, left in ((NOW_MS + 9, ["a", "b"]), (NOW_MS + 10, ["b"])):
+            with store.transaction() as tx:
+                tx.forget_holds(before_ms)
+            assert [each.id for each in store.holds()] == left
 
     def test_statements_are_read_by_kind_and_subject_in_the_order_they_were_taken(self, store: Store) -> None:
         book = OfficerBook(NETWORK, "310000")
