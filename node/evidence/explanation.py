@@ -11,6 +11,7 @@ LABEL_COLUMNS = 12
 SCOPE = "This shows what was published and who holds it. Whether it still holds (corrections, repairs, erasures,"
 AUTHORITY = "for the authority {authority}, for which the registry lets {origin} speak"
 DECIDED = "{act} {time}, decision {decision}: {reason} (entry {index})"
+REVIEWED = "released by two officers of the origin {time}, hold {decision}: {reason} (entry {index})"
 CONFIRMED = "by {node} ({name}), which {has}: {size} entries of the same log at {time}"
 
 
@@ -58,7 +59,8 @@ def _decision_lines(verified: Verified) -> Iterator[str]:
         yield _labelled(words("Status"), term(verified.state.value))
     for each in verified.decisions:
         told = {"decision": each.decision or "-", "reason": each.reason or "-", "index": each.index}
-        yield _labelled("", words(DECIDED, act=term(each.kind), time=_when(each.at_ms), **told))
+        said = words(REVIEWED if each.kind == "review" else DECIDED, act=term(each.kind), time=_when(each.at_ms), **told)
+        yield _labelled("", said)
 
 
 def _log_lines(verified: Verified) -> Iterator[str]:
