@@ -58,6 +58,7 @@ def main() -> None:
     See what is asked:   xinqiao catalogue list | show ITEM | diff ; xinqiao rules list
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
     Act on a record:     xinqiao record repair|correct|withdraw|suspend|resume REF --decision DOCNO --reason TEXT
+    Decide by two:       xinqiao officer add NAME ; xinqiao holds list | show | release | refuse HOLD
     How good it is:      xinqiao quality CHANNEL
     Find what is wrong:  xinqiao doctor ; see what ends soon: xinqiao forecast
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX

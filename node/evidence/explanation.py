@@ -59,7 +59,9 @@ def _decision_lines(verified: Verified) -> Iterator[str]:
         yield _labelled(words("Status"), term(verified.state.value))
     for each in verified.decisions:
         told = {"decision": each.decision or "-", "reason": each.reason or "-", "index": each.index}
-        said = words(REVIEWED if each.kind == "review" else DECIDED, act=term(each.kind), time=_when(each.at_ms), **told)
+        said = words(
+            REVIEWED if each.kind == "review" else DECIDED, act=term(each.kind), time=_when(each.at_ms), **told
+        )
         yield _labelled("", said)
 
 
