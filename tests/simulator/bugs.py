@@ -286,7 +286,7 @@ _DURABLE = (
         "forget-outbox",
         "what was written before a restart is not offered until its log is written again",
         # Whoever holds it all the same is out of step with its origin, and tells everything again and again.
-        ("CONVERGENCE", "IDLE"),
+        ("G4", "CONVERGENCE", "IDLE"),
         "disk.crash_after, or crash while the links are cut, at an origin that writes the log no more",
         (
             Change(
