@@ -65,12 +65,21 @@ START_ZH: tuple[Place, ...] = (
     (OPERATING_ZH, "第二个节点加入"),
     (OPERATING_ZH, "建通道，发布第一批数据"),
 )
-REST_ZH: tuple[Place, ...] = ()
+REST_ZH: tuple[Place, ...] = (
+    (OPERATING_ZH, "日常运行"),
+    (OPERATING_ZH, "数据质量"),
+    (OPERATING_ZH, "密钥及其轮换"),
+    (OPERATING_ZH, "备份与恢复"),
+    (OPERATING_ZH, "暂停与恢复成员资格"),
+    (OPERATING_ZH, "指标与日志"),
+    (OPERATING_ZH, "加入和启动时的故障"),
+)
 DRILLS_ZH: tuple[Place, ...] = ((OPERATING_ZH, "十种故障"),)
 
 STORIES = {
     "en": Story("en", (*START, *REST)),
     "zh": Story("zh", (*START_ZH, *REST_ZH)),
+    "en-drill": Story("en", (*START, *DRILLS)),
     "zh-drill": Story("zh", (*START_ZH, *DRILLS_ZH)),
 }
 BEGINNING = Story("en", START)

@@ -6,19 +6,22 @@ They are replayed in a process of their own, which may have mounts of its own: a
 import re
 import subprocess
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from tests.docs.record import LEFT_OUT, alone
 from tests.docs.replay import ROOT
-from tests.docs.story import OPERATING_ZH, STORIES
+from tests.docs.story import OPERATING, OPERATING_ZH, STORIES
 from tests.docs.transcript import Names, is_well, lines_of, match, steps, subtitles
 
 DEADLINE_S = 600
 ZH = subtitles(OPERATING_ZH, "十种故障")
+EN = subtitles(OPERATING, "Ten failures")
 FAULT = re.compile(r"^(?P<page>\S+\.md):(?P<line>\d+): .*\n    .*$", re.MULTILINE)
 PARTS_ZH = ("**现象**", "**原因**", "**由谁处理**", "**下一步**", "**恢复后**")
+PARTS_EN = ("**What one sees**", "**Why**", "**Who must act**", "**Next**", "**Afterwards**")
 
 
 def replayed(name: str) -> dict[int, str]:
@@ -60,24 +63,34 @@ def test_a_failure_is_named_and_healed_as_the_chinese_manual_says(title: str, dr
     expect_nothing(drilled, OPERATING_ZH, title)
 
 
-def test_the_chinese_manual_has_ten_failures_and_says_of_each_what_to_do() -> None:
-    assert len(ZH) == 10
-    text = OPERATING_ZH.read_text("utf-8").splitlines()
-    for title in ZH:
-        section = [text[number - 1] for number in lines_of(OPERATING_ZH, title)]
-        order = [line.split("：")[0] for line in section if line.startswith("**")]
-        assert order == list(PARTS_ZH), title
-        assert "X" not in section
+@pytest.mark.long
+def test_every_failure_is_named_and_healed_as_the_english_manual_says() -> None:
+    expect_nothing(replayed("en-drill"), OPERATING, "Ten failures")
 
 
-@pytest.mark.parametrize("title", ZH)
-def test_doctor_is_asked_before_and_after(title: str) -> None:
-    asked = [step for step in steps(OPERATING_ZH, title) if "xinqiao doctor" in step.command]
-    assert len(asked) == 2
-    before, after = asked
-    assert [line for line in before.output if not is_well(line) and re.match(r"\[(?:异常|注意)\]", line)]
-    assert "异常 0 项" in after.output[-1]
+@pytest.mark.parametrize(("page", "titles", "parts"), [(OPERATING_ZH, ZH, PARTS_ZH), (OPERATING, EN, PARTS_EN)])
+def test_a_manual_says_of_each_of_ten_failures_what_to_do(page: Path, titles: list[str], parts: tuple[str, ...]) -> None:
+    assert len(titles) == 10
+    text = page.read_text("utf-8").splitlines()
+    for title in titles:
+        section = [text[number - 1] for number in lines_of(page, title)]
+        assert [re.split("[：:]", line)[0] for line in section if line.startswith("**")] == list(parts), title
+
+
+@pytest.mark.parametrize(
+    ("page", "title"), [*((OPERATING_ZH, title) for title in ZH), *((OPERATING, title) for title in EN)]
+)
+def test_doctor_is_asked_before_and_after(page: Path, title: str) -> None:
+    before, after = [step for step in steps(page, title) if "xinqiao doctor" in step.command]
+    assert [line for line in before.output if re.match(r"\[", line) and not is_well(line)]
+    assert re.search("异常 0 项|, 0 failing$", after.output[-1])
     assert [line for line in after.output if line.startswith("[")] == []
+
+
+def test_both_manuals_break_and_heal_the_same_in_the_same_order() -> None:
+    drills = ((OPERATING_ZH, "十种故障"), (OPERATING, "Ten failures"))
+    chinese, english = ([(step.machine, step.command) for step in steps(*drill)] for drill in drills)
+    assert chinese == english
 
 
 def test_an_ellipsis_in_an_examination_stands_for_what_is_well() -> None:

@@ -132,6 +132,24 @@ def test_founding_and_joining_print_what_the_page_says(told: Replay) -> None:
     assert "\n".join(fault for fault in told.wrong if fault.startswith(OPERATING.name)) == ""
 
 
+def test_both_manuals_describe_the_same_metrics_and_unit() -> None:
+    english, chinese = (page.read_text("utf-8") for page in (OPERATING, OPERATING_ZH))
+    for pattern in (r"^\| `(xinqiao_\w+)`", r"^```ini\n(.*?)^```$"):
+        found = re.findall(pattern, english, re.MULTILINE | re.DOTALL)
+        assert found
+        assert re.findall(pattern, chinese, re.MULTILINE | re.DOTALL) == found
+
+
+@pytest.mark.long
+def test_the_whole_chinese_page_prints_what_it_says() -> None:
+    replay = Replay("zh")
+    try:
+        tell(replay, STORIES["zh"])
+        assert "\n".join(replay.wrong) == ""
+    finally:
+        replay.close()
+
+
 @pytest.mark.long
 def test_the_whole_page_prints_what_it_says() -> None:
     replay = Replay()

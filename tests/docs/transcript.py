@@ -36,7 +36,7 @@ _SHAPES = (
     (r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{16,64}\b", r"[0-9a-f]{16,64}"),
     (_TIME, _TIME),
     (r"(?:[a-z0-9-]+\.example|127\.0\.0\.1|0\.0\.0\.0):\d+", r"(?:[a-z0-9-]+\.example|127\.0\.0\.1|0\.0\.0\.0):\d+"),
-    (r"pid \d+", r"pid \d+"),
+    (r"(?:pid|进程号) \d+", r"(?:pid|进程号) \d+"),
     (r"\d+ (?:bytes|字节)", r"\d+ (?:bytes|字节)"),
     (r"-?\d+ (?:ms|MiB|毫秒)", r"-?\d+ (?:ms|MiB|毫秒)"),
     # How many checks there are to look at depends on the date: what ends within 60 days.
