@@ -1,12 +1,14 @@
 """`xinqiao officer` against a real node: nobody decides by the socket alone, and nobody's passphrase is an argument."""
 
 import os
+import pty
 import stat
 from pathlib import Path
 
 import pytest
 
 from tests.processes import officers
+from tests.processes.commands import XINQIAO, clean_environment
 from tests.processes.network import PUDONG, Town, refusal
 
 NODE = PUDONG.id
@@ -108,3 +110,41 @@ def test_an_own_key_is_used_where_it_is_and_a_public_half_waits_for_its_signatur
     assert (
         refusal(officers.started(town, "own", "officer", "sign", damaged, "--key", own))["code"] == "OFFICER_STATEMENT"
     )
+
+
+def test_at_a_terminal_the_passphrase_is_asked_for_and_not_shown(serving: Town) -> None:
+    town = serving
+    secret = "correct horse terminal"
+    town.secrets.append(secret)
+    shown = typed(town, ["officer", "add", "李明", "--home", str(town.home(NODE))], secret, 2)
+    assert "officer 李明 added" in shown
+    assert secret not in shown
+    shown = typed(
+        town,
+        ["officer", "disable", "李明", "--reason", "x", "--officer", "李明", "--home", str(town.home(NODE))],
+        secret,
+        1,
+    )
+    assert "officer 李明 disabled" in shown
+    assert states(town) == [("李明", "disabled", [])]
+
+
+def typed(town: Town, argv: list[str], secret: str, times: int) -> str:
+    """What the installed program shows at a terminal where somebody types this each time it asks."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(XINQIAO, [str(XINQIAO), *argv], clean_environment() | {"TERM": "dumb"})
+    shown, asked = b"", 0
+    try:
+        while piece := os.read(terminal, 4096):
+            shown += piece
+            # It asks in a prompt that ends with a colon and a space, and drops what was typed before.
+            if asked < times and piece.endswith(b": "):
+                asked += 1
+                os.write(terminal, secret.encode() + b"\n")
+    except OSError:
+        pass  # the program has closed the terminal
+    finally:
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, shown.decode()
+    return shown.decode()
