@@ -62,13 +62,7 @@ def _say_counts(found: pb.GetQualityResponse) -> None:
     days = {each.days: each.count for each in found.days}
     if days:
         half, most = (_days(days_at(days, percent)) for percent in (50, 90))
-        say(
-            words(
-                "published in working days after the decision: half within {half}, 90 % within {most}",
-                half=half,
-                most=most,
-            )
-        )
+        say(words("published after the decision: half {half}, 90 % {most}", half=half, most=most))
     if found.duty_days:
         say(words("term of the rules: {days} working days; late: {late}", days=found.duty_days, late=found.late))
     if found.provisional:
@@ -83,7 +77,9 @@ def _say_counts(found: pb.GetQualityResponse) -> None:
 
 
 def _days(days: int | None) -> str:
-    return words("more than {days}", days=DAYS_COUNTED) if days == MANY else str(days)
+    if days == MANY:
+        return words("after more than {days} working days", days=DAYS_COUNTED)
+    return words("within {days} working days", days=days)
 
 
 def _gaps(found: pb.GetQualityResponse) -> list[pb.FieldFill]:

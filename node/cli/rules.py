@@ -10,7 +10,7 @@ from node.cli.terminal import Command, Group, admin, options, plain, result, say
 from node.core.errors import XinqiaoError, from_refusal
 from node.pb import admin_service_pb2 as pb
 from node.pb import record_pb2
-from node.texts import is_chinese, joined, term, told, words
+from node.texts import is_chinese, joined, law, term, told, words
 
 VERSION_HELP = "Edition of the rules; the one in force unless given."
 JUDGED_BY_HELP = "Edition to judge by; the one that the record's entry names unless given."
@@ -63,7 +63,7 @@ def show(rule: str, version: str) -> None:
         for provision in each.provisions:
             _show_provision(provision)
         if each.articles:
-            say(words("  articles: {articles}", articles=joined(each.articles)))
+            say(words("  articles: {articles}", articles=joined(map(law, each.articles))))
         if each.elsewhere:
             say(words("  held elsewhere: {text}", text=each.elsewhere))
     result(_document(found))
@@ -78,7 +78,7 @@ def _show_provision(provision: pb.Provision) -> None:
         say(words("    only for: {scope}", scope=joined(scope)))
     for name, value in json.loads(provision.parameters_json).items():
         say(f"    {name} = {_value(value)}")
-    say(words("    articles: {articles}", articles=joined(provision.articles)))
+    say(words("    articles: {articles}", articles=joined(map(law, provision.articles))))
 
 
 def _named(provision: pb.Provision) -> dict[str, str]:
@@ -142,7 +142,7 @@ def _applied(rule: pb.AppliedRule, found: pb.ExplainRecordResponse) -> list[obje
         ]
     )
     has_effect = rule.HasField("verdict")
-    why = told(from_refusal(rule.verdict)).text if has_effect else rule.article
+    why = told(from_refusal(rule.verdict)).text if has_effect else law(rule.article)
     if rule.reviewed:
         why = words("released by two officers of the origin ({said}); {why}", said=rule.reviewed, why=why)
     return [rule.rule, _title(rule), joined(regions), term(rule.effect) if has_effect else term("none"), why]

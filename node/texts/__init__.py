@@ -12,7 +12,7 @@ codes, parameters and the English source. A text without Chinese is shown in Eng
 
 from node.texts.catalogue import Catalogue, chinese
 from node.texts.language import LANGUAGES, VARIABLE, is_chinese, language, reader_language, speaking
-from node.texts.telling import Told, joined, phrase, setting, term, told, told_together, words
+from node.texts.telling import Told, joined, law, phrase, setting, term, told, told_together, words
 
 __all__ = [
     "Catalogue",
@@ -23,6 +23,7 @@ __all__ = [
     "is_chinese",
     "joined",
     "language",
+    "law",
     "phrase",
     "reader_language",
     "setting",

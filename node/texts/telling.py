@@ -22,6 +22,7 @@ NAMES = frozenset({"argument", "node", "peer", "source", "step", "version"})
 
 # How catalogue and rules cite a law, after its Chinese name.
 _ARTICLE = re.compile(r" art\. (\d+)")
+_PART = re.compile(r" part (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ def words(template: str, **values: object) -> str:
 def term(word: str) -> str:
     """A word of state or outcome, such as `active` or `duplicate`."""
     return chinese().terms.get(word, word) if is_chinese() else word
+
+
+def law(text: str) -> str:
+    """A citation as the law itself is cited: `上海市社会信用条例 art. 16` names 第16条 in Chinese."""
+    return _PART.sub(r"第\1部分", _ARTICLE.sub(r"第\1条", text)) if is_chinese() else text
 
 
 def setting(text: str) -> str:
@@ -74,7 +80,7 @@ def _phrase(text: str, depth: int) -> str:
     found = worded.find(text, inside)
     if found is None and "; " in text:
         return "；".join(map(inside, text.split("; ")))
-    return found or bare.find(text, inside) or _ARTICLE.sub(r"第\1条", text)
+    return found or bare.find(text, inside) or law(text)
 
 
 @cache

@@ -71,7 +71,7 @@ def test_decisions_are_timed_by_the_rules_and_people_read_it_in_their_language(t
     english = town.commands.start("quality", "310000/penalties", *home)
     assert english.wait() == 0, english.stderr
     assert re.search(r"timeliness +0\.0 % +0/", english.stdout)
-    assert "half within more than 60, 90 % within more than 60" in english.stdout
+    assert "half after more than 60 working days, 90 % after more than 60 working days" in english.stdout
     chinese = town.commands.start("quality", "310000/penalties", *home, "--lang", "zh")
     assert chinese.wait() == 0, chinese.stderr
     for word in ("完整性", "及时性", "规范性", "准确性", "规则规定的期限：7 个工作日"):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from node.core.errors import CODES, XinqiaoError
-from node.texts import chinese, speaking, told, told_together
+from node.texts import chinese, law, speaking, told, told_together
 from node.texts.matching import names_in
 from tests.texts.sources import HAN
 
@@ -103,8 +103,16 @@ def test_all_that_is_wrong_with_a_row_is_told_in_one_text_and_no_step_twice() ->
     errors = [XinqiaoError("FIELD_TOO_LONG", **short)] * 2 + [XinqiaoError("FIELD_MISSING", **missing)]
     with speaking("zh"):
         why, remedy = told_together(errors)
-    law = "R-INC-2；上海市社会信用条例第11条；个人信息保护法第25条"
-    assert why == f"许可机关：超过 20 个字符；许可机关：超过 20 个字符；处罚机关：未填写（{law}）"
+    cited = "R-INC-2；上海市社会信用条例第11条；个人信息保护法第25条"
+    assert why == f"许可机关：超过 20 个字符；许可机关：超过 20 个字符；处罚机关：未填写（{cited}）"
     assert remedy == "请精简文本；请填写 CF_CFJG"
     with speaking("en"):
         assert told_together(errors)[1] == "shorten the text; fill in CF_CFJG"
+
+
+def test_a_law_is_cited_as_its_readers_cite_it() -> None:
+    cited = "上海市社会信用体系建设2016年工作要点 part 4"
+    assert law(cited) == cited
+    with speaking("zh"):
+        assert law(cited) == "上海市社会信用体系建设2016年工作要点第4部分"
+        assert law("上海市社会信用条例 art. 9(4)") == "上海市社会信用条例第9条(4)"
