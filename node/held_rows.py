@@ -13,7 +13,7 @@ from node.core.holds import SALT_BYTES, WAITING, HoldState
 from node.core.limits import Limits
 from node.core.record import Candidate, Defect, Outcome, OutcomeKind
 from node.held_decisions import HeldRow
-from node.novelty import refusal
+from node.novelty import PassedRows, refusal
 from node.ports import Clock, Entropy, Lane, StoreReader, StoreTransaction, Writer
 
 ID_BYTES = 8
@@ -58,21 +58,56 @@ class HeldRows:
         found = await self._writer.run(Lane.BULK, step)
         return [found.get(outcome.row, outcome) for outcome in outcomes]
 
+    def check(
+        self,
+        reader: StoreReader,
+        channel: str,
+        item: Item,
+        candidates: Sequence[Candidate],
+        outcomes: Sequence[Outcome],
+        passed: PassedRows,
+    ) -> list[Outcome]:
+        """What `keep` would return after the rows that a dry run has passed; the id of a row that is new is left out.
+
+        Keeps nothing but, in passed, under which keys more rows would wait.
+        """
+        rows = {outcome.row for outcome in outcomes if outcome.kind is OutcomeKind.HELD}
+        if not rows:
+            return list(outcomes)
+        pending = len(reader.holds(HoldState.PENDING))
+        found: dict[int, Outcome] = {}
+        for candidate in (each for each in candidates if each.row in rows):
+            room = self._limits.max_held_rows - pending - len(passed.waiting)
+            answer, before = self._judge(reader, channel, item, candidate, room + (candidate.key in passed.waiting))
+            if answer is None and not before:
+                passed.waiting.add(candidate.key)
+            found[candidate.row] = answer or Outcome(candidate.row, OutcomeKind.HELD)
+        return [found.get(outcome.row, outcome) for outcome in outcomes]
+
+    def _judge(
+        self, reader: StoreReader, channel: str, item: Item, candidate: Candidate, room: int
+    ) -> tuple[Outcome | None, Sequence[HeldRow]]:
+        """What becomes of a row by those held before it, None where it is to be kept; and whose place it takes then."""
+        known = reader.find_holds(channel, [candidate.key])
+        same = next((each for each in reversed(known) if each.content_hash == candidate.content_hash), None)
+        if same is not None and same.state in WAITING:
+            return Outcome(candidate.row, OutcomeKind.HELD, hold=same.id), ()
+        if same is not None and same.state is HoldState.REFUSED:
+            return refusal(item, candidate, Defect("HOLD_REFUSED", params={"hold": same.id})), ()
+        before = [each for each in known if each.state in WAITING]
+        if any(each.state is HoldState.APPROVED for each in before):
+            return refusal(item, candidate, Defect("HOLD_APPROVED", params={"hold": before[-1].id})), ()
+        if room + len(before) <= 0:
+            return refusal(item, candidate, Defect("HOLDS_FULL", params={"limit": self._limits.max_held_rows})), ()
+        return None, before
+
     def _keep(
         self, tx: StoreTransaction, channel: str, item: Item, candidate: Candidate, given: Given, room: int
     ) -> tuple[Outcome, int]:
         """Keep one row; returns its outcome, and for how many there is room now."""
-        known = tx.find_holds(channel, [candidate.key])
-        same = next((each for each in reversed(known) if each.content_hash == candidate.content_hash), None)
-        if same is not None and same.state in WAITING:
-            return Outcome(candidate.row, OutcomeKind.HELD, hold=same.id), room
-        if same is not None and same.state is HoldState.REFUSED:
-            return refusal(item, candidate, Defect("HOLD_REFUSED", params={"hold": same.id})), room
-        before = [each for each in known if each.state in WAITING]
-        if any(each.state is HoldState.APPROVED for each in before):
-            return refusal(item, candidate, Defect("HOLD_APPROVED", params={"hold": before[-1].id})), room
-        if room + len(before) <= 0:
-            return refusal(item, candidate, Defect("HOLDS_FULL", params={"limit": self._limits.max_held_rows})), room
+        answer, before = self._judge(tx, channel, item, candidate, room)
+        if answer is not None:
+            return answer, room
         now_ms = self._clock.now_ms()
         for each in before:
             tx.change_hold(each.id, HoldState.SUPERSEDED, now_ms)

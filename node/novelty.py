@@ -19,7 +19,12 @@ Stopped = Callable[[str, Sequence[Candidate]], Mapping[int, Defect]]
 
 
 class PassedRows(Protocol):
-    """The rows that a dry run has come past, which the channel would hold by now."""
+    """The rows that a dry run has come past, which the channel would hold by now.
+
+    waiting has the natural keys under which rows would wait for officers that do not yet, as many as may.
+    """
+
+    waiting: set[bytes]
 
     def find(self, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """The content hashes of those that stand under natural keys."""

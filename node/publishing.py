@@ -364,6 +364,7 @@ class Publishing:
         """
         item = self._edition().item(self.channel_to_publish(channel).manifest.item)
         fresh, outcomes = self._novelty.sort(channel, item, candidates, passed)
+        outcomes = self._held_rows.check(self._store, channel, item, candidates, outcomes, passed)
         passed.add(fresh)
         return outcomes, self._novelty.revisions(channel, item, candidates, outcomes)
 

@@ -14,6 +14,7 @@ class TemporaryPassedRows:
     """A temporary database without a name, which leaves memory for the temporary directory as it grows."""
 
     def __init__(self) -> None:
+        self.waiting: set[bytes] = set()
         # The empty name is SQLite's own for such a database: nobody else can open it, and nothing of it stays.
         self._database = sqlite3.connect("", isolation_level=None)
         for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_IN_MEMORY_KIB}"):

@@ -18,7 +18,9 @@ from node.core.record import Candidate, Outcome, Row, content_hash
 from node.core.state import Place
 from node.deciding import Taken
 from node.ingest.batching import batches
+from node.metrics import NodeCollector
 from node.pb import channel_pb2, record_pb2
+from node.storage.passed_rows import TemporaryPassedRows
 from node.storage.sqlite import SqliteStore
 from scripts.xq_generate import RESIDENT_ID, Plan, generate
 from tests.builders import make_node
@@ -88,6 +90,12 @@ class Town:
 
     async def publish(self, *rows: dict[str, str]) -> list[Outcome]:
         found: list[Outcome] = await self.node.publishing.publish(CHANNEL, self.candidates(*rows), "2026.1", "file.csv")
+        return found
+
+    def check(self, *rows: dict[str, str], passed: TemporaryPassedRows | None = None) -> list[Outcome]:
+        """What a dry run says of rows."""
+        passed = passed or TemporaryPassedRows()
+        found: list[Outcome] = self.node.publishing.check(CHANNEL, self.candidates(*rows), passed)[0]
         return found
 
     async def hold(self, number: int = 1) -> str:
@@ -347,6 +355,66 @@ def test_held_rows_are_bounded_and_what_does_not_fit_goes_back(monkeypatch: pyte
         assert again.kind.value == "held"
 
     run(scenario())
+
+
+def test_a_dry_run_says_of_rows_that_a_rule_holds_what_publishing_then_does() -> None:
+    async def scenario() -> None:
+        town = await Town().open()
+        refused, approved, waiting = [await town.hold(number) for number in (1, 2, 3)]
+        for key in (LI, WANG):
+            await town.sign(REFUSE, refused, key)
+            await town.sign(RELEASE, approved, key)
+        rows = (person(1), person(2, WORDS + "。"), person(3), person(4), person(1, "未按规定申报"))
+        holds = town.node.world.store.holds()
+        tried = town.check(*rows)
+        assert town.node.world.store.holds() == holds
+        done = await town.publish(*rows)
+        assert [_told(each) for each in tried[:3]] == [_told(each) for each in done[:3]]
+        assert [_told(each) for each in done[:3]] == [("HOLD_REFUSED", ""), ("HOLD_APPROVED", ""), ("held", waiting)]
+        assert [each.kind for each in tried] == [each.kind for each in done]
+        # The id is given when the row is kept.
+        assert (tried[3].hold, done[3].hold != "") == ("", True)
+
+    run(scenario())
+
+
+def test_a_dry_run_of_more_rows_than_may_wait_says_which_would_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Network, "limits", Limits(max_held_rows=3))
+
+    async def scenario() -> None:
+        town = await Town().open()
+        await town.hold(1)
+        batches_ = ((person(1), person(2), person(1, WORDS + "。")), (person(2, WORDS + "。"), person(3), person(4)))
+        passed = TemporaryPassedRows()
+        tried = [_told(each)[0] for rows in batches_ for each in town.check(*rows, passed=passed)]
+        assert tried == ["held"] * 5 + ["HOLDS_FULL"]
+        assert tried == [_told(each)[0] for rows in batches_ for each in await town.publish(*rows)]
+
+    run(scenario())
+
+
+def test_metrics_count_the_rows_that_wait_by_channel_and_tell_nothing_of_them() -> None:
+    async def scenario() -> None:
+        town = await Town().open()
+
+        def shown(node: str = ORIGIN) -> dict[tuple[str, ...], float]:
+            families = {each.name: each for each in NodeCollector(town.network[node], list, "1").collect()}
+            return {tuple(each.labels.values()): each.value for each in families["xinqiao_held_rows"].samples}
+
+        assert shown() == {(CHANNEL,): 0}
+        hold, _ = await town.hold(1), await town.hold(2)
+        await town.network.settle()
+        assert (shown(), shown(READER)) == ({(CHANNEL,): 2}, {})
+        for key in (LI, WANG):
+            await town.sign(REFUSE, hold, key)
+        assert shown() == {(CHANNEL,): 1}
+
+    run(scenario())
+
+
+def _told(outcome: Outcome) -> tuple[str, str]:
+    """What becomes of a row, and under which id it waits."""
+    return (outcome.rejection.code if outcome.rejection is not None else outcome.kind.value), outcome.hold
 
 
 def test_right_values_of_a_record_are_never_held() -> None:

@@ -1,6 +1,8 @@
 """`xinqiao holds` against real nodes: what a rule holds is published when two officers say so, and leaks nowhere."""
 
 import csv
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +121,44 @@ def test_a_held_row_is_refused_by_two_and_a_disabled_officer_signs_nothing(holdi
     assert town.run(NODE, *refuse, *pass_of(town, "赵强"))["state"] == "refused"
     # Its content is gone from the disk of the node, and the same row goes back.
     wait_until(lambda: WORDS.encode() not in disk(town), "the content has left the disk")
+    tried = town.run(NODE, "publish", CHANNEL, file, "--check")["files"][0]
+    assert (tried["counts"], tried["held"]) == (outcomes(rejected=1), [])
+    assert "HOLD_REFUSED" in Path(tried["rejected_file"]).read_text("utf-8")
     assert town.publish(CHANNEL, file) == outcomes(rejected=1)
     assert [each["state"] for each in town.run(NODE, "holds", "list", "--all")["holds"]] == ["refused"]
     assert town.refused(NODE, "holds", "show", "0" * 16)["code"] == "HOLD_UNKNOWN"
+
+
+def test_rows_that_nobody_decides_show_in_status_and_after_a_day_in_doctor(holding: Town, tmp_path: Path) -> None:
+    town = holding
+    assert town.run(NODE, "status")["held_rows"] == 0
+    assert "holds list" not in said(town, "status", "en")
+    town.publish(CHANNEL, penalties(tmp_path / "facts.csv", WORDS, WORDS + "。"))
+    assert town.run(NODE, "status")["held_rows"] == 2
+    assert "2 rows wait for two officers; next: xinqiao holds list" in said(town, "status", "en")
+    assert "2 行等待两名经办人员处理；下一步：xinqiao holds list" in said(town, "status", "zh")
+    assert "HOLDS_WAIT" not in said(town, "doctor", "en")
+    # Since the day before yesterday.
+    town.kill(NODE)
+    with closing(sqlite3.connect(town.home(NODE) / "xinqiao.db")) as database, database:
+        database.execute("UPDATE held_rows SET held_at_ms = held_at_ms - 2 * 86400000 WHERE source_row = 3")
+    town.serve(NODE)
+    (found,) = (each for each in town.run(NODE, "doctor")["findings"] if each["code"] == "HOLDS_WAIT")
+    assert (found["subject"], found["severity"], found["figures"]["count"]) == (CHANNEL, "warning", "2")
+    english, chinese = said(town, "doctor", "en"), said(town, "doctor", "zh")
+    assert f"[warning] held rows {CHANNEL}: HOLDS_WAIT: {CHANNEL}: 2 rows wait for two officers" in english
+    assert "who must act: officers of this node" in english
+    assert f"[注意] 待复核行 {CHANNEL}: HOLDS_WAIT: {CHANNEL}：2 行等待两名经办人员处理" in chinese
+    assert all("`xinqiao holds list`" in text for text in (english, chinese))
+    assert WORDS not in english + chinese
+    assert "HOLDS_WAIT" not in str(town.run(NODE, "doctor", "--peer", READER))
+
+
+def said(town: Town, what: str, language: str) -> str:
+    """What a command of the node says to people."""
+    command = town.commands.start(what, "--home", town.home(NODE), "--lang", language)
+    assert command.wait() == 0, command.stdout
+    return command.stdout
 
 
 def disk(town: Town) -> bytes:
