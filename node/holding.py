@@ -60,6 +60,13 @@ class Holding:
         """The rows that wait, or all that are remembered, without their contents."""
         return self._store.holds(*(() if everything else WAITING))
 
+    def undecided(self) -> Mapping[str, Sequence[HeldRow]]:
+        """The rows that wait for officers, by channel in the order of its oldest row, the oldest first."""
+        found: dict[str, list[HeldRow]] = {}
+        for row in self._store.holds(HoldState.PENDING):
+            found.setdefault(row.channel, []).append(row)
+        return found
+
     def row(self, hold: str) -> HeldRow:
         """One row with its content, while it waits; raises HOLD_UNKNOWN."""
         return _known(self._store, hold)

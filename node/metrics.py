@@ -30,6 +30,7 @@ class NodeCollector(Collector):
         yield from self._channels()
         yield self._outcomes()
         yield self._quality()
+        yield self._held_rows()
         yield from self._links()
         yield from self._registry()
         alarms = len(self._node.answering.alarms())
@@ -77,6 +78,15 @@ class NodeCollector(Collector):
                 for figure in quality.figures:
                     if figure.ratio is not None:
                         family.add_metric([channel, figure.name, period], figure.ratio)
+        return family
+
+    def _held_rows(self) -> Metric:
+        """How many rows wait for officers, 0 where none does; never which."""
+        family = GaugeMetricFamily("xinqiao_held_rows", "Rows that wait for officers.", labels=["channel"])
+        answering, undecided = self._node.answering, self._node.holding.undecided()
+        own = {held.log.channel for held in answering.channels() if answering.is_own(held)}
+        for channel in sorted(own | undecided.keys()):
+            family.add_metric([channel], len(undecided.get(channel, ())))
         return family
 
     def _links(self) -> Iterator[Metric]:

@@ -38,6 +38,8 @@ def status() -> None:
     table("duties", ("duty", "state", "why"), [_duty(duty) for duty in found.duties])
     if found.alarms:
         table("alarms", ("code", "what", "who must act", "last seen (UTC)", "count"), [_alarm(a) for a in found.alarms])
+    if found.held_rows:
+        say(words("{count} rows wait for two officers; next: xinqiao holds list", count=found.held_rows))
     if found.waiting_for:
         say(words("next: {next}", next=phrase(found.waiting_for)))
     pending = pending_fingerprint(found.fingerprint)

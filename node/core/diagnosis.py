@@ -40,6 +40,7 @@ class Check(Enum):
     RECEIPTS = "receipts"
     VALIDITY = "validity"
     CALENDAR = "working days"
+    HOLDS = "held rows"
     ALARM = "alarm"
 
 
@@ -54,6 +55,7 @@ class Thresholds:
     free_warned_days: int = 60
     stale_after_s: int = 86_400
     ends_warned_ms: int = 60 * DAY_MS
+    undecided_warned_ms: int = DAY_MS
 
 
 DEFAULT_THRESHOLDS = Thresholds()
@@ -178,6 +180,17 @@ def receipt(
         return fine(Check.RECEIPTS, channel, **figures)
     error = XinqiaoError("RECEIPT_LATE", channel=channel, since=time_of(waiting_since_ms), **figures)
     return doubtful(Check.RECEIPTS, channel, error, **figures)
+
+
+def held_rows(
+    channel: str, count: int, oldest_ms: int, until_ms: int, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS
+) -> Finding | None:
+    """Judge how long rows of a channel wait for officers; None where they have time."""
+    if now_ms - oldest_ms <= given.undecided_warned_ms:
+        return None
+    named = {"channel": channel, "count": count, "since": time_of(oldest_ms), "until": time_of(until_ms)}
+    error = XinqiaoError("HOLDS_WAIT", **named)
+    return doubtful(Check.HOLDS, channel, error, count=count, oldest_ms=oldest_ms, until_ms=until_ms)
 
 
 def ending(found: Ending, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:

@@ -119,6 +119,11 @@ DIAGNOSIS_ERRORS: dict[str, tuple[str, str, str]] = {
         "officers of this node",
         "publish them again if they are to be decided; see `xinqiao holds list --all`",
     ),
+    "HOLDS_WAIT": (
+        "{channel}: {count} rows wait for two officers, the oldest since {since}; undecided, it goes at {until}",
+        "officers of this node",
+        "see `xinqiao holds list` and `xinqiao holds show HOLD`, then release or refuse",
+    ),
     "TERM_OVER": (
         "{channel}: {node} was to {what} by {day} ({rule}; {article})",
         "{node}",

@@ -72,7 +72,8 @@ class Diagnosing:
             yield each.out
             if each.back is not None:
                 yield each.back
-        for finding in [*await self._storage(), *self._exchange(peer), *self._validity(peer), *self._alarms()]:
+        exchanged = [*await self._storage(), *self._exchange(peer), *(() if peer else self._held_rows())]
+        for finding in [*exchanged, *self._validity(peer), *self._alarms()]:
             yield finding
 
     # -- calls --------------------------------------------------------------------------------------------
@@ -295,6 +296,14 @@ class Diagnosing:
                 limit_s=limit_s(held),
                 now_ms=self._now_ms(),
             )
+
+    def _held_rows(self) -> Iterator[Finding]:
+        """Rows that officers have left undecided for long."""
+        for channel, rows in self._node.holding.undecided().items():
+            oldest = rows[0]
+            finding = diagnosis.held_rows(channel, len(rows), oldest.held_at_ms, oldest.until_ms, self._now_ms())
+            if finding is not None:
+                yield finding
 
     # -- what ends soon -----------------------------------------------------------------------------------
 

@@ -91,6 +91,17 @@ def receipt(size: int, waited_ms: int) -> diagnosis.Finding:
     return diagnosis.receipt("310000/a", "330100", size, 5, waiting_since_ms=since_ms, limit_s=60, now_ms=NOW_MS)
 
 
+def test_held_rows_are_told_once_the_oldest_has_waited_longer_than_a_day() -> None:
+    assert diagnosis.held_rows("310000/a", 3, NOW_MS - DAY_MS, NOW_MS, NOW_MS) is None
+    found = diagnosis.held_rows("310000/a", 3, NOW_MS - DAY_MS - 1, NOW_MS + 29 * DAY_MS, NOW_MS)
+    assert found is not None
+    assert (found.severity, found.subject, code(found)) == (WARNING, "310000/a", "HOLDS_WAIT")
+    assert found.error is not None
+    assert found.error.text.startswith("310000/a: 3 rows wait for two officers, the oldest since ")
+    assert (found.error.who, "`xinqiao holds list`" in found.error.next) == ("officers of this node", True)
+    assert "<" not in f"{found.error.text}{found.error.next}"
+
+
 @pytest.mark.parametrize(
     ("ends_ms", "severity"),
     [(0, OK), (NOW_MS + 60 * DAY_MS + 1, OK), (NOW_MS + 60 * DAY_MS, WARNING), (NOW_MS, FAILING)],
