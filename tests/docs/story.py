@@ -4,14 +4,16 @@ en        README.md and docs/OPERATING.md
 zh        docs/OPERATING.zh-CN.md
 en-drill  the ten failures of docs/OPERATING.md, on a network that has just been founded
 zh-drill  likewise, of docs/OPERATING.zh-CN.md
+zh-holds  officers and rows that wait for them, of docs/OPERATING.zh-CN.md, likewise
 """
 
+import csv
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.xq_generate import Plan, write_file
+from scripts.xq_generate import RESIDENT_ID, Plan, generate, write_file
 from tests.docs.replay import MAY_MOUNT, ROOT, Replay
 from tests.docs.transcript import Step, steps, subtitles
 
@@ -76,11 +78,14 @@ REST_ZH: tuple[Place, ...] = (
 )
 DRILLS_ZH: tuple[Place, ...] = ((OPERATING_ZH, "十种故障"),)
 
+HOLDS_ZH: tuple[Place, ...] = ((OPERATING_ZH, "经办人员"), (OPERATING_ZH, "待复核的行"))
+
 STORIES = {
     "en": Story("en", (*START, *REST)),
     "zh": Story("zh", (*START_ZH, *REST_ZH)),
     "en-drill": Story("en", (*START, *DRILLS)),
     "zh-drill": Story("zh", (*START_ZH, *DRILLS_ZH)),
+    "zh-holds": Story("zh", (*START_ZH, *HOLDS_ZH)),
 }
 BEGINNING = Story("en", START)
 
@@ -115,3 +120,19 @@ def prepare(replay: Replay) -> None:
         ("pudong", "friday.csv", Plan("penalty.2018", 40, 10, "310115", AUTHORITY)),
     ):
         write_file(plan, replay.machine(machine) / name)
+    _write_penalties(replay.machine("pudong") / "persons.csv", "无证行医", "冒用示例肝炎研究所名义张贴广告")
+    _write_penalties(replay.machine("pudong") / "notes.csv", "", "", "无证行医；当事人自述患有肝炎")
+
+
+def _write_penalties(path: Path, *facts: str) -> None:
+    """A file of penalties of one natural person, one for each text that is not empty, numbered from 601."""
+    rows = (one.row for one in generate(Plan("penalty.2018", 40, 11, "310115", AUTHORITY)))
+    sound = next(row for row in rows if row["CF_XDR_LB"] == "法人及非法人组织" and row["CF_CFLB"] != "警告")
+    person = {"CF_XDR_LB": "自然人", "CF_XDR_SHXYM": "", "CF_XDR_ZJLX": "身份证", "CF_XDR_ZJHM": RESIDENT_ID}
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(sound | person))
+        writer.writeheader()
+        for number, said in enumerate(facts, start=601):
+            if said:
+                number_of_document = f"示罚字（2026）310115{number:06}号"
+                writer.writerow(sound | person | {"CF_SY": said, "CF_WSH": number_of_document})

@@ -140,6 +140,15 @@ def test_both_manuals_describe_the_same_metrics_and_unit() -> None:
         assert re.findall(pattern, chinese, re.MULTILINE | re.DOTALL) == found
 
 
+def test_officers_decide_about_held_rows_as_the_chinese_page_says() -> None:
+    replay = Replay("zh")
+    try:
+        tell(replay, STORIES["zh-holds"])
+        assert "\n".join(replay.wrong) == ""
+    finally:
+        replay.close()
+
+
 @pytest.mark.long
 def test_the_whole_chinese_page_prints_what_it_says() -> None:
     replay = Replay("zh")
