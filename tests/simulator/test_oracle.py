@@ -17,6 +17,7 @@ from node.core.membership import Cut, Standing
 from node.core.merkle import EMPTY_ROOT
 from node.core.record import Outcome, OutcomeKind
 from node.core.state import APPLIED, SUPERSEDED, Applied, Erasure, Place
+from node.novelty import Novelty
 from node.pb import channel_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
 from node.ports import HeldEntry, LinkState
 from node.simulator.observing import Violation, Write
@@ -235,8 +236,7 @@ def test_g3_a_duplicate_is_counted_as_applied(tmp_path: Path) -> None:
     async def body() -> None:
         network = await published(tmp_path)
         with violated("G3", "in force already"), pytest.MonkeyPatch.context() as patch:
-            publishing = network[A].publishing
-            patch.setattr(publishing, "_split_by_novelty", lambda _channel, rows: (rows, _accepted(rows)))
+            patch.setattr(Novelty, "_split_by_novelty", lambda _self, _channel, rows, _passed: (rows, _accepted(rows)))
             await network.publish(BASE, [row(1)])
 
     run(body())
