@@ -72,6 +72,9 @@ def _document(finding: pb.Finding) -> dict[str, object]:
     return shown | (as_document(from_refusal(finding.what)) if finding.what.code else {"code": ""})
 
 
+_ABOUT_A_MEMBER = frozenset({Check.CLOCK.value, Check.CALLS_OUT.value, Check.CALLS_IN.value})
+
+
 # -- for people -------------------------------------------------------------------------------------------------
 
 
@@ -79,7 +82,7 @@ def _show(finding: pb.Finding) -> None:
     if is_json():
         return
     mark, check = term(_severity(finding).value), term(finding.check)
-    where = f"{check} {_subject(finding.subject)}".rstrip()
+    where = f"{check} {subject_of(finding)}".rstrip()
     if not finding.what.code:
         said = _SAID[finding.check]
         say(f"[{mark}] {where}: {said(finding.figures)}")
@@ -92,10 +95,15 @@ def _show(finding: pb.Finding) -> None:
     )
 
 
-def _subject(subject: str) -> str:
-    """A subject as people name it: what is a word of ours is told in their language, an id stays."""
-    known = phrase(subject)
-    return known if known != subject else " ".join(map(term, subject.split()))
+def subject_of(finding: pb.Finding) -> str:
+    """A subject as people name it: what is a word of ours is told in their language, an id stays.
+
+    A member may bear a word as its id, such as `national`.
+    """
+    if finding.check in _ABOUT_A_MEMBER:
+        return finding.subject
+    known = phrase(finding.subject)
+    return known if known != finding.subject else " ".join(map(term, finding.subject.split()))
 
 
 Figures = Mapping[str, str]

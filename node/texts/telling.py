@@ -47,7 +47,9 @@ def term(word: str) -> str:
 
 def law(text: str) -> str:
     """A citation as the law itself is cited: `上海市社会信用条例 art. 16` names 第16条 in Chinese."""
-    return _PART.sub(r"第\1部分", _ARTICLE.sub(r"第\1条", text)) if is_chinese() else text
+    if not is_chinese():
+        return text
+    return _PART.sub(r"第\1部分", _ARTICLE.sub(r"第\1条", text)).replace("; ", "；")
 
 
 def setting(text: str) -> str:

@@ -115,4 +115,5 @@ def test_a_law_is_cited_as_its_readers_cite_it() -> None:
     assert law(cited) == cited
     with speaking("zh"):
         assert law(cited) == "上海市社会信用体系建设2016年工作要点第4部分"
-        assert law("上海市社会信用条例 art. 9(4)") == "上海市社会信用条例第9条(4)"
+        both = law("上海市社会信用条例 art. 9(4); 山东省社会信用条例 art. 13")
+        assert both == "上海市社会信用条例第9条(4)；山东省社会信用条例第13条"
