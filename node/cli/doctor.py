@@ -98,9 +98,9 @@ def _show(finding: pb.Finding) -> None:
 def subject_of(finding: pb.Finding) -> str:
     """A subject as people name it: what is a word of ours is told in their language, an id stays.
 
-    A member may bear a word as its id, such as `national`.
+    A member may bear a word as its id, such as `national`; `the registry` is none.
     """
-    if finding.check in _ABOUT_A_MEMBER:
+    if finding.check in _ABOUT_A_MEMBER and " " not in finding.subject:
         return finding.subject
     known = phrase(finding.subject)
     return known if known != finding.subject else " ".join(map(term, finding.subject.split()))

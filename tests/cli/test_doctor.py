@@ -20,3 +20,4 @@ def test_a_role_of_the_registry_is_named_in_the_readers_language() -> None:
         assert subject_of(finding) == "registry root"
     with speaking("zh"):
         assert subject_of(finding) == "登记中心 根"
+        assert subject_of(pb.Finding(check=Check.CLOCK.value, subject="the registry")) == "登记中心"
