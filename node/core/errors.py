@@ -16,6 +16,7 @@ from typing import Any
 from node.core.ceremony import CEREMONY_ERRORS
 from node.core.defects import CATALOGUE_DEFECTS, DOUBTS, FILE_DEFECTS, RECORD_DEFECTS, VERDICTS
 from node.core.diagnosis_errors import DIAGNOSIS_ERRORS
+from node.core.list_errors import LIST_ERRORS
 from node.core.log_errors import LOG_ERRORS
 from node.core.officer_errors import OFFICER_ERRORS
 from node.pb import envelope_pb2
@@ -441,6 +442,8 @@ CODES |= {code: ErrorSpec(_O, *row) for code, row in CEREMONY_ERRORS.items()}
 CODES |= {code: ErrorSpec(_P, *row) for code, row in LOG_ERRORS.items()}
 # What the officers of a node meet stands in officer_errors.py.
 CODES |= {code: ErrorSpec(_O, *row) for code, row in OFFICER_ERRORS.items()}
+# What concerns joint lists stands in list_errors.py.
+CODES |= {code: ErrorSpec(_O, *row) for code, row in LIST_ERRORS.items()}
 
 
 class XinqiaoError(Exception):

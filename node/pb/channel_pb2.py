@@ -23,49 +23,50 @@ _sym_db = _symbol_database.Default()
 
 
 from node.pb import envelope_pb2 as xinqiao_dot_v1_dot_envelope__pb2
+from node.pb import listing_pb2 as xinqiao_dot_v1_dot_listing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18xinqiao/v1/channel.proto\x12\nxinqiao.v1\x1a\x19xinqiao/v1/envelope.proto\"a\n\x0c\x41udienceTerm\x12\x10\n\x08node_ids\x18\x01 \x03(\t\x12\r\n\x05level\x18\x02 \x01(\t\x12\x0e\n\x06parent\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x10\n\x08\x65veryone\x18\x05 \x01(\x08\"3\n\x08\x41udience\x12\'\n\x05terms\x18\x01 \x03(\x0b\x32\x18.xinqiao.v1.AudienceTerm\"9\n\x0c\x43utReference\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04root\x18\x03 \x01(\x0c\"\xee\x01\n\x08Manifest\x12\r\n\x05title\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12&\n\x08\x61udience\x18\x03 \x01(\x0b\x32\x14.xinqiao.v1.Audience\x12/\n\ndisclosure\x18\x04 \x01(\x0e\x32\x1b.xinqiao.v1.DisclosureClass\x12&\n\x08priority\x18\x05 \x01(\x0e\x32\x14.xinqiao.v1.Priority\x12\x19\n\x11staleness_limit_s\x18\x06 \x01(\r\x12)\n\x07resumes\x18\x07 \x01(\x0b\x32\x18.xinqiao.v1.CutReference\"\xdc\x02\n\x0b\x45ntryHeader\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\r\n\x05index\x18\x04 \x01(\x04\x12\x11\n\tprev_root\x18\x05 \x01(\x0c\x12#\n\x04kind\x18\x06 \x01(\x0e\x32\x15.xinqiao.v1.EntryKind\x12\x14\n\x0crecord_count\x18\x07 \x01(\r\x12\x14\n\x0crecords_root\x18\x08 \x01(\x0c\x12\x1e\n\x16uncompressed_bytes_max\x18\t \x01(\x04\x12\x19\n\x11\x63\x61talogue_version\x18\n \x01(\t\x12\x15\n\rrules_version\x18\x0b \x01(\t\x12\x14\n\x0cstate_digest\x18\x0c \x01(\x0c\x12\x19\n\x11issued_at_unix_ms\x18\r \x01(\x03\x12&\n\x08manifest\x18\x0e \x01(\x0b\x32\x14.xinqiao.v1.Manifest\"8\n\x04Slot\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\x12\x0e\n\x06record\x18\x02 \x01(\x0c\x12\x12\n\ncommitment\x18\x03 \x01(\x0c\",\n\tEntryBody\x12\x1f\n\x05slots\x18\x01 \x03(\x0b\x32\x10.xinqiao.v1.Slot\"B\n\x04Head\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0c\n\x04root\x18\x04 \x01(\x0c\"h\n\tHeartbeat\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x14\n\x0ctime_unix_ms\x18\x03 \x01(\x03\x12\x12\n\nhead_count\x18\x04 \x01(\x04\x12\x12\n\nheads_root\x18\x05 \x01(\x0c\"B\n\x0ePositionedHead\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x1e\n\x04head\x18\x02 \x01(\x0b\x32\x10.xinqiao.v1.Head\"s\n\rHeartbeatView\x12\'\n\theartbeat\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12)\n\x05heads\x18\x02 \x03(\x0b\x32\x1a.xinqiao.v1.PositionedHead\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"W\n\x0cOutcomeCount\x12*\n\x07outcome\x18\x01 \x01(\x0e\x32\x19.xinqiao.v1.RecordOutcome\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\"\xf1\x01\n\x07Receipt\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x12\n\nsubscriber\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x0c\n\x04size\x18\x05 \x01(\x04\x12\x0c\n\x04root\x18\x06 \x01(\x0c\x12\x14\n\x0c\x61pplied_size\x18\x07 \x01(\x04\x12\x14\n\x0cstate_digest\x18\x08 \x01(\x0c\x12\x10\n\x08withheld\x18\t \x03(\x04\x12*\n\x08outcomes\x18\n \x03(\x0b\x32\x18.xinqiao.v1.OutcomeCount\x12\x1b\n\x13observed_at_unix_ms\x18\x0b \x01(\x03\"k\n\x0c\x45quivocation\x12#\n\x05\x66irst\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12$\n\x06second\x18\x02 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x10\n\x08\x66rontier\x18\x03 \x03(\x0c*\xd0\x01\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45NTRY_KIND_MANIFEST\x10\x01\x12\x16\n\x12\x45NTRY_KIND_RECORDS\x10\x02\x12\x15\n\x11\x45NTRY_KIND_STATUS\x10\x03\x12\x13\n\x0f\x45NTRY_KIND_LIST\x10\x04\x12\x19\n\x15\x45NTRY_KIND_ANNOTATION\x10\x05\x12\x17\n\x13\x45NTRY_KIND_FEEDBACK\x10\x06\x12\x16\n\x12\x45NTRY_KIND_MESSAGE\x10\x07*{\n\x0f\x44isclosureClass\x12 \n\x1c\x44ISCLOSURE_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44ISCLOSURE_CLASS_A\x10\x01\x12\x16\n\x12\x44ISCLOSURE_CLASS_B\x10\x02\x12\x16\n\x12\x44ISCLOSURE_CLASS_C\x10\x03*M\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIORITY_CONTROL\x10\x01\x12\x11\n\rPRIORITY_BULK\x10\x02*\xdd\x01\n\rRecordOutcome\x12\x1e\n\x1aRECORD_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16RECORD_OUTCOME_APPLIED\x10\x01\x12\x1c\n\x18RECORD_OUTCOME_DUPLICATE\x10\x02\x12\x1d\n\x19RECORD_OUTCOME_SUPERSEDED\x10\x03\x12\x1b\n\x17RECORD_OUTCOME_REJECTED\x10\x04\x12\x1b\n\x17RECORD_OUTCOME_DEFERRED\x10\x05\x12\x19\n\x15RECORD_OUTCOME_ERASED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18xinqiao/v1/channel.proto\x12\nxinqiao.v1\x1a\x19xinqiao/v1/envelope.proto\x1a\x18xinqiao/v1/listing.proto\"a\n\x0c\x41udienceTerm\x12\x10\n\x08node_ids\x18\x01 \x03(\t\x12\r\n\x05level\x18\x02 \x01(\t\x12\x0e\n\x06parent\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x10\n\x08\x65veryone\x18\x05 \x01(\x08\"3\n\x08\x41udience\x12\'\n\x05terms\x18\x01 \x03(\x0b\x32\x18.xinqiao.v1.AudienceTerm\"9\n\x0c\x43utReference\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04root\x18\x03 \x01(\x0c\"\x92\x02\n\x08Manifest\x12\r\n\x05title\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\t\x12&\n\x08\x61udience\x18\x03 \x01(\x0b\x32\x14.xinqiao.v1.Audience\x12/\n\ndisclosure\x18\x04 \x01(\x0e\x32\x1b.xinqiao.v1.DisclosureClass\x12&\n\x08priority\x18\x05 \x01(\x0e\x32\x14.xinqiao.v1.Priority\x12\x19\n\x11staleness_limit_s\x18\x06 \x01(\r\x12)\n\x07resumes\x18\x07 \x01(\x0b\x32\x18.xinqiao.v1.CutReference\x12\"\n\x04list\x18\x08 \x01(\x0b\x32\x14.xinqiao.v1.ListType\"\xdc\x02\n\x0b\x45ntryHeader\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\r\n\x05index\x18\x04 \x01(\x04\x12\x11\n\tprev_root\x18\x05 \x01(\x0c\x12#\n\x04kind\x18\x06 \x01(\x0e\x32\x15.xinqiao.v1.EntryKind\x12\x14\n\x0crecord_count\x18\x07 \x01(\r\x12\x14\n\x0crecords_root\x18\x08 \x01(\x0c\x12\x1e\n\x16uncompressed_bytes_max\x18\t \x01(\x04\x12\x19\n\x11\x63\x61talogue_version\x18\n \x01(\t\x12\x15\n\rrules_version\x18\x0b \x01(\t\x12\x14\n\x0cstate_digest\x18\x0c \x01(\x0c\x12\x19\n\x11issued_at_unix_ms\x18\r \x01(\x03\x12&\n\x08manifest\x18\x0e \x01(\x0b\x32\x14.xinqiao.v1.Manifest\"8\n\x04Slot\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\x12\x0e\n\x06record\x18\x02 \x01(\x0c\x12\x12\n\ncommitment\x18\x03 \x01(\x0c\",\n\tEntryBody\x12\x1f\n\x05slots\x18\x01 \x03(\x0b\x32\x10.xinqiao.v1.Slot\"B\n\x04Head\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12\x0c\n\x04root\x18\x04 \x01(\x0c\"h\n\tHeartbeat\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x14\n\x0ctime_unix_ms\x18\x03 \x01(\x03\x12\x12\n\nhead_count\x18\x04 \x01(\x04\x12\x12\n\nheads_root\x18\x05 \x01(\x0c\"B\n\x0ePositionedHead\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x1e\n\x04head\x18\x02 \x01(\x0b\x32\x10.xinqiao.v1.Head\"s\n\rHeartbeatView\x12\'\n\theartbeat\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12)\n\x05heads\x18\x02 \x03(\x0b\x32\x1a.xinqiao.v1.PositionedHead\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\"W\n\x0cOutcomeCount\x12*\n\x07outcome\x18\x01 \x01(\x0e\x32\x19.xinqiao.v1.RecordOutcome\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\"\xf1\x01\n\x07Receipt\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x12\n\nsubscriber\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x0c\n\x04size\x18\x05 \x01(\x04\x12\x0c\n\x04root\x18\x06 \x01(\x0c\x12\x14\n\x0c\x61pplied_size\x18\x07 \x01(\x04\x12\x14\n\x0cstate_digest\x18\x08 \x01(\x0c\x12\x10\n\x08withheld\x18\t \x03(\x04\x12*\n\x08outcomes\x18\n \x03(\x0b\x32\x18.xinqiao.v1.OutcomeCount\x12\x1b\n\x13observed_at_unix_ms\x18\x0b \x01(\x03\"k\n\x0c\x45quivocation\x12#\n\x05\x66irst\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12$\n\x06second\x18\x02 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x10\n\x08\x66rontier\x18\x03 \x03(\x0c*\xd0\x01\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45NTRY_KIND_MANIFEST\x10\x01\x12\x16\n\x12\x45NTRY_KIND_RECORDS\x10\x02\x12\x15\n\x11\x45NTRY_KIND_STATUS\x10\x03\x12\x13\n\x0f\x45NTRY_KIND_LIST\x10\x04\x12\x19\n\x15\x45NTRY_KIND_ANNOTATION\x10\x05\x12\x17\n\x13\x45NTRY_KIND_FEEDBACK\x10\x06\x12\x16\n\x12\x45NTRY_KIND_MESSAGE\x10\x07*{\n\x0f\x44isclosureClass\x12 \n\x1c\x44ISCLOSURE_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44ISCLOSURE_CLASS_A\x10\x01\x12\x16\n\x12\x44ISCLOSURE_CLASS_B\x10\x02\x12\x16\n\x12\x44ISCLOSURE_CLASS_C\x10\x03*M\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIORITY_CONTROL\x10\x01\x12\x11\n\rPRIORITY_BULK\x10\x02*\xdd\x01\n\rRecordOutcome\x12\x1e\n\x1aRECORD_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16RECORD_OUTCOME_APPLIED\x10\x01\x12\x1c\n\x18RECORD_OUTCOME_DUPLICATE\x10\x02\x12\x1d\n\x19RECORD_OUTCOME_SUPERSEDED\x10\x03\x12\x1b\n\x17RECORD_OUTCOME_REJECTED\x10\x04\x12\x1b\n\x17RECORD_OUTCOME_DEFERRED\x10\x05\x12\x19\n\x15RECORD_OUTCOME_ERASED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.pb.channel_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENTRYKIND']._serialized_start=1776
-  _globals['_ENTRYKIND']._serialized_end=1984
-  _globals['_DISCLOSURECLASS']._serialized_start=1986
-  _globals['_DISCLOSURECLASS']._serialized_end=2109
-  _globals['_PRIORITY']._serialized_start=2111
-  _globals['_PRIORITY']._serialized_end=2188
-  _globals['_RECORDOUTCOME']._serialized_start=2191
-  _globals['_RECORDOUTCOME']._serialized_end=2412
-  _globals['_AUDIENCETERM']._serialized_start=67
-  _globals['_AUDIENCETERM']._serialized_end=164
-  _globals['_AUDIENCE']._serialized_start=166
-  _globals['_AUDIENCE']._serialized_end=217
-  _globals['_CUTREFERENCE']._serialized_start=219
-  _globals['_CUTREFERENCE']._serialized_end=276
-  _globals['_MANIFEST']._serialized_start=279
-  _globals['_MANIFEST']._serialized_end=517
-  _globals['_ENTRYHEADER']._serialized_start=520
-  _globals['_ENTRYHEADER']._serialized_end=868
-  _globals['_SLOT']._serialized_start=870
-  _globals['_SLOT']._serialized_end=926
-  _globals['_ENTRYBODY']._serialized_start=928
-  _globals['_ENTRYBODY']._serialized_end=972
-  _globals['_HEAD']._serialized_start=974
-  _globals['_HEAD']._serialized_end=1040
-  _globals['_HEARTBEAT']._serialized_start=1042
-  _globals['_HEARTBEAT']._serialized_end=1146
-  _globals['_POSITIONEDHEAD']._serialized_start=1148
-  _globals['_POSITIONEDHEAD']._serialized_end=1214
-  _globals['_HEARTBEATVIEW']._serialized_start=1216
-  _globals['_HEARTBEATVIEW']._serialized_end=1331
-  _globals['_OUTCOMECOUNT']._serialized_start=1333
-  _globals['_OUTCOMECOUNT']._serialized_end=1420
-  _globals['_RECEIPT']._serialized_start=1423
-  _globals['_RECEIPT']._serialized_end=1664
-  _globals['_EQUIVOCATION']._serialized_start=1666
-  _globals['_EQUIVOCATION']._serialized_end=1773
+  _globals['_ENTRYKIND']._serialized_start=1838
+  _globals['_ENTRYKIND']._serialized_end=2046
+  _globals['_DISCLOSURECLASS']._serialized_start=2048
+  _globals['_DISCLOSURECLASS']._serialized_end=2171
+  _globals['_PRIORITY']._serialized_start=2173
+  _globals['_PRIORITY']._serialized_end=2250
+  _globals['_RECORDOUTCOME']._serialized_start=2253
+  _globals['_RECORDOUTCOME']._serialized_end=2474
+  _globals['_AUDIENCETERM']._serialized_start=93
+  _globals['_AUDIENCETERM']._serialized_end=190
+  _globals['_AUDIENCE']._serialized_start=192
+  _globals['_AUDIENCE']._serialized_end=243
+  _globals['_CUTREFERENCE']._serialized_start=245
+  _globals['_CUTREFERENCE']._serialized_end=302
+  _globals['_MANIFEST']._serialized_start=305
+  _globals['_MANIFEST']._serialized_end=579
+  _globals['_ENTRYHEADER']._serialized_start=582
+  _globals['_ENTRYHEADER']._serialized_end=930
+  _globals['_SLOT']._serialized_start=932
+  _globals['_SLOT']._serialized_end=988
+  _globals['_ENTRYBODY']._serialized_start=990
+  _globals['_ENTRYBODY']._serialized_end=1034
+  _globals['_HEAD']._serialized_start=1036
+  _globals['_HEAD']._serialized_end=1102
+  _globals['_HEARTBEAT']._serialized_start=1104
+  _globals['_HEARTBEAT']._serialized_end=1208
+  _globals['_POSITIONEDHEAD']._serialized_start=1210
+  _globals['_POSITIONEDHEAD']._serialized_end=1276
+  _globals['_HEARTBEATVIEW']._serialized_start=1278
+  _globals['_HEARTBEATVIEW']._serialized_end=1393
+  _globals['_OUTCOMECOUNT']._serialized_start=1395
+  _globals['_OUTCOMECOUNT']._serialized_end=1482
+  _globals['_RECEIPT']._serialized_start=1485
+  _globals['_RECEIPT']._serialized_end=1726
+  _globals['_EQUIVOCATION']._serialized_start=1728
+  _globals['_EQUIVOCATION']._serialized_end=1835
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from node.pb import envelope_pb2 as _envelope_pb2
+from node.pb import listing_pb2 as _listing_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -95,7 +96,7 @@ class CutReference(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ...) -> None: ...
 
 class Manifest(_message.Message):
-    __slots__ = ("title", "item", "audience", "disclosure", "priority", "staleness_limit_s", "resumes")
+    __slots__ = ("title", "item", "audience", "disclosure", "priority", "staleness_limit_s", "resumes", "list")
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
     AUDIENCE_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +104,7 @@ class Manifest(_message.Message):
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     STALENESS_LIMIT_S_FIELD_NUMBER: _ClassVar[int]
     RESUMES_FIELD_NUMBER: _ClassVar[int]
+    LIST_FIELD_NUMBER: _ClassVar[int]
     title: str
     item: str
     audience: Audience
@@ -110,7 +112,8 @@ class Manifest(_message.Message):
     priority: Priority
     staleness_limit_s: int
     resumes: CutReference
-    def __init__(self, title: _Optional[str] = ..., item: _Optional[str] = ..., audience: _Optional[_Union[Audience, _Mapping]] = ..., disclosure: _Optional[_Union[DisclosureClass, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., staleness_limit_s: _Optional[int] = ..., resumes: _Optional[_Union[CutReference, _Mapping]] = ...) -> None: ...
+    list: _listing_pb2.ListType
+    def __init__(self, title: _Optional[str] = ..., item: _Optional[str] = ..., audience: _Optional[_Union[Audience, _Mapping]] = ..., disclosure: _Optional[_Union[DisclosureClass, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., staleness_limit_s: _Optional[int] = ..., resumes: _Optional[_Union[CutReference, _Mapping]] = ..., list: _Optional[_Union[_listing_pb2.ListType, _Mapping]] = ...) -> None: ...
 
 class EntryHeader(_message.Message):
     __slots__ = ("network", "channel", "epoch", "index", "prev_root", "kind", "record_count", "records_root", "uncompressed_bytes_max", "catalogue_version", "rules_version", "state_digest", "issued_at_unix_ms", "manifest")
