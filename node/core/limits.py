@@ -90,6 +90,11 @@ class Limits:
     max_statement_bytes: int = 8 * 1024
     max_statement_age_ms: int = 7 * 24 * 3600 * 1000
 
+    # Joint lists
+    max_list_measures: int = 64
+    max_measure_code_chars: int = 32
+    max_warrant_signatures: int = 4
+
     # Evidence
     max_evidence_bytes: int = 8 * 1024 * 1024
     max_evidence_files: int = 512

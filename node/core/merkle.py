@@ -192,19 +192,24 @@ def prove_inclusion(index: int, size: int, reader: HashReader) -> list[bytes]:
 
 def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Say whether the proof shows the leaf hash at `index` of the tree of this root (RFC 9162 2.1.3.2)."""
-    if not 0 <= index < size or not _are_hashes(leaf, root, proof=proof):
-        return False
+    return _is_hash(root) and root_by_inclusion(leaf, index, size, proof) == root
+
+
+def root_by_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
+    """The root that a proof leads to from the leaf hash at `index`; None where it cannot be (RFC 9162 2.1.3.2)."""
+    if not 0 <= index < size or not _are_hashes(leaf, proof=proof):
+        return None
     place, last, folded = index, size - 1, leaf
     for sibling in proof:
         if last == 0:
-            return False
+            return None
         if place & 1 or place == last:
             folded = node_hash(sibling, folded)
             place, last = _climb_to_right_child(place, last)
         else:
             folded = node_hash(folded, sibling)
         place, last = place >> 1, last >> 1
-    return last == 0 and folded == root
+    return folded if last == 0 else None
 
 
 # --- Consistency --------------------------------------------------------------------------------------------
