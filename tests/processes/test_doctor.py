@@ -4,7 +4,6 @@ import asyncio
 import re
 import shutil
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +17,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.processes.commands import ROOT, wait_until
+from tests.processes.commands import wait_until
 from tests.processes.files import registrations
 from tests.processes.network import PUDONG, SHANGHAI, Town
-from tests.processes.test_homes import Inside
+from tests.processes.small_disk import serve_on_a_small_disk
 from tests.processes.test_joining import shifted
 
 REASON = "示例：未通过年度检查"
@@ -213,34 +212,17 @@ def test_a_node_that_hangs_is_told_from_one_that_is_not_there(town: Town) -> Non
 
 
 def test_a_full_disk_is_found_by_writing_to_it(town: Town, tmp_path: Path) -> None:
-    home = town.home(SHANGHAI.id)
-    with_space = Path(shutil.move(home, tmp_path / "home"))
-    small_disk = tmp_path / "disk"
-    small_disk.mkdir()
-    script = (
-        f"mount -t tmpfs -o size=8m,mode=0700 tmpfs {small_disk} && cp -a {with_space}/. {small_disk}/ "
-        f'&& ln -s {small_disk} {home} && exec "$@"'
-    )
-    inside = ["unshare", "--mount", "sh", "-c", script, "inside"]
-    tried = subprocess.run([*inside, "true"], capture_output=True, text=True, check=False)
-    home.unlink(missing_ok=True)
-    if tried.returncode:
-        pytest.skip(f"a mount namespace is not permitted here: {tried.stderr.strip()}")
-    ours = {"PYTHONPATH": str(ROOT)}
-    town.serve_program(SHANGHAI.id, before=inside, environment=ours)
-    node = Inside(town, town.serving[SHANGHAI.id].pid)
-    enter = ["nsenter", "--mount", "--target", str(town.serving[SHANGHAI.id].pid)]
+    node = serve_on_a_small_disk(town, tmp_path)
 
     def failing() -> set[tuple[str, str, str]]:
-        command = town.commands.start_program("doctor", "--home", home, "--json", before=enter, environment=ours)
+        command = node.start("doctor")
         assert command.wait() == 1, command.stderr
         return found(command.documents()[0])
 
     # (1) 8 MiB are little
     assert ("disk", "", "DISK_LOW") in failing()
     # (2) and nothing at all is less: neither a file nor a transaction gets through
-    node.fill()
-    subprocess.run([*enter, "sh", "-c", f"dd if=/dev/zero of={home}/more bs=4096 2>/dev/null; true"], check=True)
+    node.fill(spare_bytes=0)
     assert ("disk", "", "DISK_FULL") in failing()
     # (3) with space again, it is only little again
     node.free()

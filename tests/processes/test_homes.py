@@ -5,14 +5,14 @@ import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.processes.commands import Command, wait_until
+from tests.processes.commands import wait_until
 from tests.processes.files import penalties, registrations, subject
 from tests.processes.network import HANGZHOU, LOOPBACK, PUDONG, SHANGHAI, Plan, Town, done, outcomes, refusal
+from tests.processes.small_disk import serve_on_a_small_disk
 
 NINGBO = Plan("330200", "宁波市", "city")
 PASSPHRASE = "correct horse battery staple"
@@ -221,26 +221,7 @@ def test_no_log_holds_a_secret_or_a_subject_not_even_at_the_finest_level(town: T
 
 
 def test_a_full_disk_is_named_and_the_command_is_run_again(town: Town, tmp_path: Path) -> None:
-    home = town.home(SHANGHAI.id)
-    with_space = Path(shutil.move(home, tmp_path / "home"))
-    small_disk = tmp_path / "disk"
-    small_disk.mkdir()
-    # The node sees its home on 8 MiB; everybody else sees an empty folder, so commands enter by its process.
-    script = (
-        f"mount -t tmpfs -o size=8m,mode=0700 tmpfs {small_disk} && cp -a {with_space}/. {small_disk}/ "
-        f'&& ln -s {small_disk} {home} && exec "$@"'
-    )
-    inside = ["unshare", "--mount", "sh", "-c", script, "inside"]
-    tried = subprocess.run([*inside, "true"], capture_output=True, text=True, check=False)
-    home.unlink(missing_ok=True)
-    if tried.returncode:
-        pytest.skip(f"a mount namespace is not permitted here: {tried.stderr.strip()}")
-    town.serve_program(SHANGHAI.id, before=inside)
-    full_disk(town, tmp_path)
-
-
-def full_disk(town: Town, tmp_path: Path) -> None:
-    node = Inside(town, town.serving[SHANGHAI.id].pid)
+    node = serve_on_a_small_disk(town, tmp_path)
     given = ("--item", "registration.base", "--audience", "everyone", "--disclosure", "C")
     done(node.start("channel", "create", "base", *given))
     done(node.start("publish", "310000/base", registrations(tmp_path / "some.csv", range(1, 101))))
@@ -263,24 +244,3 @@ def full_disk(town: Town, tmp_path: Path) -> None:
     assert counts["accepted"] + counts["duplicate"] == 1000
     assert counts["duplicate"] >= 100
     assert done(node.start("status"))["records"] == max(1000, status["records"])
-
-
-class Inside:
-    """Commands in the mount namespace of a node."""
-
-    def __init__(self, town: Town, pid: int) -> None:
-        self._town = town
-        self._enter = ["nsenter", "--mount", "--target", str(pid)]
-        self._ballast = town.home(SHANGHAI.id) / "ballast"
-
-    def start(self, *argv: object) -> Command:
-        return self._town.commands.start_program(
-            *argv, "--home", self._town.home(SHANGHAI.id), "--json", before=self._enter
-        )
-
-    def fill(self) -> None:
-        script = f"dd if=/dev/zero of={self._ballast} bs=4096 2>/dev/null; truncate -s -262144 {self._ballast}"
-        subprocess.run([*self._enter, "sh", "-c", script], check=True)
-
-    def free(self) -> None:
-        subprocess.run([*self._enter, "rm", str(self._ballast)], check=True)

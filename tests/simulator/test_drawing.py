@@ -1,9 +1,6 @@
 """Plans: the same from the same seed, within the scenario's bounds, and no rule moves what another draws."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,6 +12,7 @@ from node.simulator.failure import ARGUMENTS
 from node.simulator.plan import PlannedEvent
 from node.simulator.reading import read_scenario
 from node.simulator.scenario import Channel, Crash, Equivocate, Lie, Scenario, Slow, Workload
+from tests.simulator.elsewhere import printed_elsewhere
 
 TEXT = """
 name: all at once
@@ -67,12 +65,7 @@ def test_a_plan_hangs_on_scenario_and_seed_alone() -> None:
         "from node.simulator.reading import read_scenario\nfrom tests.simulator.test_drawing import TEXT\n"
         "print(json.dumps([dataclasses.asdict(act) for act in draw(read_scenario(TEXT, ''), 7)]))"
     )
-    printed = [
-        subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": salt}, capture_output=True, check=True
-        ).stdout
-        for salt in ("1", "2")
-    ]
+    printed = printed_elsewhere(code)
     assert printed[0] == printed[1]
     assert json.loads(printed[0]) == [asdict(act) for act in draw(SCENARIO, 7)]
     assert acts(draw(SCENARIO, 7)) != acts(draw(SCENARIO, 8))
