@@ -13,7 +13,7 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 from node.core.errors import XinqiaoError
 from node.core.membership import Member, Standing
 from node.core.registry_targets import root_fingerprint
-from node.core.suites import PublicKey
+from node.core.suites import PublicKey, to_text
 from node.texts import joined, phrase, term, words
 from node.texts.columns import padded
 from registry import authority, decisions, keys, officer, proposals, repository
@@ -93,8 +93,8 @@ def officer_keygen(output: Path, passphrase_file: Path | None) -> None:
     if secret is None:
         warn(words("{file} is not encrypted: keep it where only you can read it, or give a passphrase.", file=output))
     if not is_json():
-        click.echo(keys.to_text(public))
-    result({"officer_key": keys.to_text(public), "key_id": public.key_id, "file": str(output)})
+        click.echo(to_text(public))
+    result({"officer_key": to_text(public), "key_id": public.key_id, "file": str(output)})
 
 
 # --- Found --------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def init(
         keys.generate(store.online_key, secret)
     online = authority.open_online_key(store, secret)
     made = _dev_officers(store, dev_officers) if dev_officers else {}
-    officers = list(made.values()) or [keys.from_text(text) for text in officer_keys]
+    officers = list(made.values()) or [keys.public_key_in(text) for text in officer_keys]
     needed = threshold if threshold is not None else len(officers) // 2 + 1
     # (2) the proposal
     catalogue = [path.read_bytes() for path in editions] or _built_in("catalogue")

@@ -22,6 +22,7 @@ from node.core.catalogue import parse_edition
 from node.core.errors import XinqiaoError
 from node.core.identifiers import is_node_id
 from node.core.rules_edition import parse_rules
+from node.core.suites import to_text
 from node.core.workdays import Calendar, parse_calendar
 from node.texts import joined, term, words
 from registry import keys, repository
@@ -153,8 +154,8 @@ def _expected_root(account: Account, metadata: Metadata[Any], roots: tuple[bytes
     together = {"threshold": threshold, "officers": len(officers)}
     account.lines.append(words("{threshold} of these {officers} officers decide together:", **together))
     for place, each in enumerate(officers, start=1):
-        account.lines.append(words("    officer {place}: {key}", place=place, key=keys.to_text(each)))
-    account.lines.append(words("The registry signs freshness, and nothing else, with {key}", key=keys.to_text(online)))
+        account.lines.append(words("    officer {place}: {key}", place=place, key=to_text(each)))
+    account.lines.append(words("The registry signs freshness, and nothing else, with {key}", key=to_text(online)))
     return repository.new_root(officers, threshold, online, 0).signed
 
 

@@ -4,8 +4,6 @@ A public key is handed around as `suite:BASE64`, the base64 of its SubjectPublic
 a PKCS#8 PEM file, readable by its owner only, encrypted where a passphrase is given.
 """
 
-import base64
-import binascii
 import os
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 from certs import profile
 from node.core import pkcs8
 from node.core.errors import XinqiaoError
-from node.core.suites import PublicKey, load_public_key
+from node.core.suites import PublicKey, from_text, load_public_key
 from registry.disk import sync_folder
 
 OFFICER_PASSPHRASE = "XINQIAO_OFFICER_PASSPHRASE"  # noqa: S105 - the name of a variable, not a passphrase
@@ -101,19 +99,9 @@ def tuf_key(public: PublicKey) -> SSlibKey:
     return SSlibKey.from_crypto(public.key)
 
 
-def to_text(public: PublicKey) -> str:
-    """The key as people hand it around."""
-    return f"{public.suite}:{base64.b64encode(public.spki).decode()}"
-
-
-def from_text(text: str) -> PublicKey:
-    """Read a key that people handed around; raises ARGUMENT_INVALID."""
-    suite, _, encoded = text.strip().partition(":")
-    try:
-        spki = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        spki = b""
-    public = load_public_key(suite, spki) if suite in profile("officer_key")["suites"] else None
+def public_key_in(text: str) -> PublicKey:
+    """Read an officer's public key that people handed around; raises ARGUMENT_INVALID."""
+    public = from_text(text, profile("officer_key")["suites"])
     if public is None:
         raise XinqiaoError(
             "ARGUMENT_INVALID",

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from node.core.errors import XinqiaoError
+from node.core.suites import to_text
 from node.keys import Passphrase, generate, write_key
 from node.keys.officer import (
     VARIABLE,
-    from_text,
     key_file,
     make_key,
     officer_passphrase,
     open_officer_key,
-    to_text,
+    public_key_in,
 )
 
 SECRET = Passphrase("correct horse 马".encode())
@@ -49,13 +49,13 @@ def test_an_own_key_of_any_suite_opens_where_it_lies(tmp_path: Path, suite: str)
     signer = generate(suite)
     write_key(tmp_path / "own.pem", signer, None)
     assert open_officer_key(tmp_path / "own.pem", None).key_id == signer.key_id
-    assert from_text(to_text(signer.public)).key_id == signer.key_id
+    assert public_key_in(to_text(signer.public)).key_id == signer.key_id
 
 
 @pytest.mark.parametrize("text", ["", "ed25519", "ed25519:x", "sm2:AAAA", "ed25519:AAAA"])
 def test_what_is_no_public_key_is_refused(text: str) -> None:
     with pytest.raises(XinqiaoError, match="ARGUMENT_INVALID"):
-        from_text(text)
+        public_key_in(text)
 
 
 def test_the_first_source_that_there_is_counts(tmp_path: Path) -> None:

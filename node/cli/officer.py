@@ -32,9 +32,9 @@ from node.core.officers import (
     read_officer,
     read_statement,
 )
-from node.core.suites import key_id_of
+from node.core.suites import key_id_of, to_text
 from node.keys import KeyRing, SoftwareSigner
-from node.keys.officer import from_text, make_key, open_officer_key, to_text
+from node.keys.officer import make_key, open_officer_key, public_key_in
 from node.pb import decision_service_pb2 as pb
 from node.pb import officer_pb2
 from node.rpc.decision_client import DecisionClient
@@ -83,7 +83,7 @@ def add(name: str, public_key: str | None, output: Path | None, source: Source) 
             raise XinqiaoError("OFFICER_EXISTS", name=name, key=_key_of(found, name))
         founding = sum(line.state == "active" for line in found.officers) < FOUNDERS
         signer = _new_key(name, source) if public_key is None else None
-        public = signer.public if signer is not None else from_text(public_key or "")
+        public = signer.public if signer is not None else public_key_in(public_key or "")
         content = new_officer(name, public)
         book, digest = OfficerBook(found.network, found.node), hashlib.sha256(content).digest()
         payload = build_statement(book, ADD, name, digest, "", found.time_unix_ms)

@@ -3,8 +3,10 @@
 A key record names its suite and so fixes the algorithm; a message never does.
 """
 
+import base64
+import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +84,21 @@ def load_public_key(suite: str, spki: bytes) -> PublicKey | None:
     if not isinstance(key, row.public_key_type) or not _curve_fits(suite, key):
         return None
     return PublicKey(key_id_of(spki), suite, spki, key)
+
+
+def to_text(public: PublicKey) -> str:
+    """A public key as people hand it around: suite:BASE64, of its SubjectPublicKeyInfo in DER."""
+    return f"{public.suite}:{base64.b64encode(public.spki).decode()}"
+
+
+def from_text(text: str, suites: Container[str]) -> PublicKey | None:
+    """Read a key that people handed around; None when it is no key of one of these suites."""
+    suite, _, encoded = text.strip().partition(":")
+    try:
+        spki = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        return None
+    return load_public_key(suite, spki) if suite in suites else None
 
 
 def _curve_fits(suite: str, key: Any) -> bool:

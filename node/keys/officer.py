@@ -3,8 +3,6 @@
 The passphrase comes from a file, a descriptor, the environment or a prompt; never from an argument.
 """
 
-import base64
-import binascii
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 from certs import profile
 from node import files
 from node.core.errors import XinqiaoError
-from node.core.suites import ED25519, PublicKey, load_public_key
+from node.core.suites import ED25519, PublicKey, from_text
 from node.keys.passphrase import MAX_PASSPHRASE_BYTES, Passphrase
 from node.keys.signer import SoftwareSigner, generate, open_key, write_key
 
@@ -81,19 +79,9 @@ def _checked(source: Path | str, secret: bytes) -> Passphrase:
     return Passphrase(plain)
 
 
-def to_text(public: PublicKey) -> str:
-    """A public key as people hand it around: suite:BASE64."""
-    return f"{public.suite}:{base64.b64encode(public.spki).decode()}"
-
-
-def from_text(text: str) -> PublicKey:
-    """Read a key that people handed around; raises ARGUMENT_INVALID."""
-    suite, _, encoded = text.strip().partition(":")
-    try:
-        spki = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        spki = b""
-    public = load_public_key(suite, spki) if suite in profile("officer_key")["suites"] else None
+def public_key_in(text: str) -> PublicKey:
+    """Read an officer's public key that people handed around; raises ARGUMENT_INVALID."""
+    public = from_text(text, profile("officer_key")["suites"])
     if public is None:
         detail = f"{text[:40]!r} is no public key of the form ed25519:BASE64"
         raise XinqiaoError("ARGUMENT_INVALID", argument="--public-key", detail=detail)

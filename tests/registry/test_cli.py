@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from node.core.membership import fingerprint_of
+from node.core.suites import to_text
 from registry import authority, keys
 from registry.cli import registry
 from tests.registry.client import Reader
@@ -158,7 +159,7 @@ def test_a_passphrase_from_the_environment_encrypts_an_officers_key(tmp_path: Pa
     environment = {"XINQIAO_OFFICER_PASSPHRASE": "open sesame"}
     ran = CliRunner().invoke(registry, ["officer", "keygen", "-o", str(tmp_path / "k.pem")], env=environment)
     public = keys.public_of(keys.load(tmp_path / "k.pem", b"open sesame", ""))
-    assert ran.stdout.strip() == keys.to_text(public)
+    assert ran.stdout.strip() == to_text(public)
     assert "not encrypted" not in ran.stderr
 
 

@@ -13,6 +13,7 @@ import pytest
 from node.core import registry_targets as paths
 from node.core.errors import XinqiaoError
 from node.core.membership import fingerprint_of
+from node.core.suites import to_text
 from registry import authority, keys, proposals
 from registry.explanation import explain
 from registry.wording import grouped, shown, when
@@ -91,7 +92,7 @@ def test_the_founding_names_officers_threshold_and_fingerprint(town: Town) -> No
     assert "2 of these 3 officers decide together:" in text
     for folder in town.officers:
         public = keys.public_of(keys.load(folder / "key.pem", None, ""))
-        assert keys.to_text(public) in text
+        assert to_text(public) in text
     assert "Publish the catalogue edition" in text
     assert "Publish the rules edition 2026.1 in force from 2026-01-01 (19 rules; " in text
 
@@ -181,7 +182,7 @@ def delegation(**changes: Any) -> Tamper:
 
 
 def add_officer(document: Document) -> None:
-    public = keys.from_text("ed25519:MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=")
+    public = keys.public_key_in("ed25519:MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=")
     key = keys.tuf_key(public)
     signed = document["changed"]["root"]["signed"]
     signed["keys"][key.keyid] = key.to_dict()

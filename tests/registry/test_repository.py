@@ -13,7 +13,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from node.core import registry_targets as paths
 from node.core.errors import XinqiaoError
-from node.core.suites import ECDSA_P256
+from node.core.suites import ECDSA_P256, to_text
 from registry import keys, repository
 from registry.repository import ROOT, TARGETS
 from tests.registry.client import Reader
@@ -189,7 +189,7 @@ def test_the_snapshot_is_due_when_less_than_3_days_are_left(age_days: int, due: 
 
 def test_a_key_survives_being_written_as_text_and_as_a_file(tmp_path: Path) -> None:
     public = keys.generate(tmp_path / "officer.pem", b"a passphrase")
-    assert keys.from_text(keys.to_text(public)).spki == public.spki
+    assert keys.public_key_in(to_text(public)).spki == public.spki
     assert (tmp_path / "officer.pem").stat().st_mode & 0o777 == 0o600
     opened = keys.load(tmp_path / "officer.pem", b"a passphrase", keys.OFFICER_PASSPHRASE)
     assert keys.public_of(opened).key_id == public.key_id
@@ -210,13 +210,13 @@ def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "ed25519", "ed25519:", "ed25519:!!", "rsa:AAAA", "ed25519:QUFBQQ=="])
 def test_a_text_that_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(XinqiaoError, match="ARGUMENT_INVALID"):
-        keys.from_text(text)
+        keys.public_key_in(text)
 
 
 def test_an_ecdsa_key_is_accepted_as_an_officers_key() -> None:
     public = keys.public_of(OFFICERS[1])
     assert public.suite == ECDSA_P256
-    assert keys.from_text(keys.to_text(public)).spki == public.spki
+    assert keys.public_key_in(to_text(public)).spki == public.spki
 
 
 def test_a_file_that_is_no_key_is_refused_by_name(tmp_path: Path) -> None:
