@@ -2,4 +2,9 @@
 
 import os
 
+import pytest
+
 os.environ["XINQIAO_LANG"] = "en"
+
+# What several modules of tests assert with says what it saw, as they do.
+pytest.register_assert_rewrite("tests.duties.delivering", "tests.evidence.bundles", "tests.simulator.violations")

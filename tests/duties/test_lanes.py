@@ -9,9 +9,9 @@ from node.pb import exchange_service_pb2
 from node.ports import Lane, LinkState, PushAnswer
 from node.sharing import head_messages
 from tests.builders import NOW_MS
+from tests.duties.delivering import eventually, running
 from tests.duties.hostile import OnePeer, ScriptedPeer
 from tests.duties.rows import manifest, row
-from tests.duties.test_delivery import eventually, running
 from tests.duties.test_new_logs import control
 from tests.wire import Network
 

@@ -8,8 +8,8 @@ from node.core.entry import SignedEntry
 from node.core.membership import Standing
 from node.pb import channel_pb2, exchange_service_pb2
 from node.receiving import Taken
+from tests.duties.delivering import eventually, live, running, size_at
 from tests.duties.rows import manifest, row
-from tests.duties.test_delivery import eventually, live, running, size_at
 from tests.duties.test_exchange import BASE, network_with_rows, suspended
 from tests.duties.test_visiting import only_dials_out
 from tests.wire import Network

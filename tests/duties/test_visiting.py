@@ -11,8 +11,8 @@ from node.links import Link
 from node.pb import exchange_service_pb2
 from node.ports import Lane
 from node.visiting import VISITS_PER_INTERVAL
+from tests.duties.delivering import eventually, live, running, size_at
 from tests.duties.rows import manifest, row
-from tests.duties.test_delivery import eventually, live, running, size_at
 from tests.wire import Network, WirePeer
 
 READER = "330100"

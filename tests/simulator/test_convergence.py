@@ -8,7 +8,7 @@ from node.core.membership import Cut, Standing
 from node.ports import HeldChannel
 from tests.duties.hostile import BASE
 from tests.duties.rows import manifest, row
-from tests.simulator.test_oracle import A, B, C, published, run
+from tests.simulator.violations import A, B, C, published, run
 from tests.simulator.watching import Watched
 
 

@@ -1,8 +1,5 @@
 """The oracle: a run that is right passes, and each guarantee that is broken is named at the very step."""
 
-import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,59 +13,15 @@ from node.core.limits import DEFAULT_LIMITS
 from node.core.membership import Cut, Standing
 from node.core.merkle import EMPTY_ROOT
 from node.core.record import Outcome, OutcomeKind
-from node.core.state import APPLIED, SUPERSEDED, Applied, Erasure, Place
+from node.core.state import APPLIED, SUPERSEDED, Applied
 from node.novelty import Novelty
-from node.pb import channel_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
-from node.ports import HeldEntry, LinkState
-from node.simulator.observing import Violation, Write
-from node.storage.sql_reading import SqlReader
-from tests.builders import ChannelWriter, as_signed, erasure_of, make_heartbeat, make_receipt
+from node.pb import channel_pb2, registry_pb2, registry_service_pb2
+from tests.builders import as_signed, make_heartbeat, make_receipt
 from tests.duties.hostile import BASE, base_of
-from tests.duties.rows import manifest, row
+from tests.duties.rows import row
+from tests.simulator.violations import A, B, C, commit, forged, pb, published, run, violated
 from tests.simulator.watching import Watched, entry_frames
 from tests.wire import MemorySidecar
-
-A, B, C = "310000", "310115", "330100"
-Body = Coroutine[Any, Any, None]
-pb = exchange_service_pb2
-
-
-def run(body: Body) -> None:
-    asyncio.run(body)
-
-
-@contextmanager
-def violated(guarantee: str, found: str = "") -> Iterator[None]:
-    """The block breaks this guarantee, and no other."""
-    with pytest.raises(Violation, match=found or None) as raised:
-        yield
-    assert raised.value.guarantee == guarantee, raised.value
-
-
-async def published(directory: Path, audience: str = "everyone", **options: Any) -> Watched:
-    """A network in which 310000 has published three rows, known to all that may read them."""
-    network = Watched(directory, A, B, C, **options)
-    await network[A].publishing.create_channel("base", manifest(audience))
-    await network.publish(BASE, [row(serial) for serial in (1, 2, 3)])
-    await network.settle()
-    return network
-
-
-def commit(network: Watched, node: str, method: str, *arguments: Any, result: Any = None) -> None:
-    """Let the oracle see a write that the node never made."""
-    network.oracle.committed(node, [Write(method, arguments, result)])
-
-
-def size_of(entry: HeldEntry) -> int:
-    """What has to travel for an entry, without signatures and frames."""
-    slots = channel_pb2.EntryBody.FromString(entry.body or b"").slots
-    return len(entry.envelope.payload) + sum(len(slot.salt) + len(slot.record) for slot in slots)
-
-
-def forged(network: Watched, count: int = 2) -> ChannelWriter:
-    """Another history of the base channel, validly signed."""
-    return base_of(network, rows=count)
-
 
 # --- A run that is right ----------------------------------------------------------------------------------------
 
@@ -262,146 +215,6 @@ def _counting_all_as_superseded(unfolded: Any, _find_keys: Any, _limits: Any) ->
     return Applied(header.channel, header.epoch, header.index, counts=counts)
 
 
-# --- G4 and G9 --------------------------------------------------------------------------------------------------
-
-
-def test_g4_erased_content_is_given_again(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = await published(tmp_path)
-        frames = list(entry_frames(network, B, BASE, 1))
-        await network.erase(BASE, 1)
-        await network.settle()
-        network.later(60)
-        with violated("G4", "leaves after its erasure"):
-            for frame in frames:
-                network.cross(7, "Push", (B, A), frame)
-
-    run(body())
-
-
-def test_g4_a_control_entry_comes_too_late_while_all_is_well(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = Watched(tmp_path, A, B)
-        urgent = manifest()
-        urgent.priority = channel_pb2.PRIORITY_CONTROL
-        await network[A].publishing.create_channel("lists", urgent)
-        await network.settle()
-        await network.publish("310000/lists", [row(1)])
-        network.oracle.check(network.now_ms)
-        network.later(59)
-        network.oracle.check(network.now_ms)
-        network.oracle.reaches = lambda _one, _other: False
-        network.later(2)
-        network.oracle.check(network.now_ms)
-        network.oracle.reaches = lambda _one, _other: True
-        network.later(600)
-        network.oracle.check(network.now_ms)
-        network.cross(1, "Hello", (B, A), pb.HelloResponse(), is_answer=True)
-        network.later(61)
-        with violated("G4", "not applied after 61 s"):
-            network.oracle.check(network.now_ms)
-        await network.settle()
-        network.oracle.check(network.now_ms)
-
-    run(body())
-
-
-def test_g4_a_control_entry_is_granted_what_its_road_needs_for_it_and_for_those_before_it(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = Watched(tmp_path, A, B)
-        urgent = manifest()
-        urgent.priority = channel_pb2.PRIORITY_CONTROL
-        await network[A].publishing.create_channel("lists", urgent)
-        await network.settle()
-        asked: list[tuple[str, str, int]] = []
-
-        def travel_s(one: str, other: str, size: int) -> float:
-            asked.append((one, other, size))
-            return size / 10
-
-        network.oracle.travel_s = travel_s
-        await network.publish("310000/lists", [row(1)])
-        await network.publish("310000/lists", [row(2)])
-        network.later(60)
-        network.oracle.check(network.now_ms)
-        entries = [network[A].world.store.entry("310000/lists", 0, index) for index in (1, 2)]
-        first, second = (size_of(entry) for entry in entries if entry is not None)
-        assert asked == [(A, B, first)]
-        # (1) what the road needs for the first one is granted, and no more
-        network.later(first / 10)
-        network.oracle.check(network.now_ms)
-        network.later(1)
-        with violated("G4", "310000/lists 0/1 is not applied after"):
-            network.oracle.check(network.now_ms)
-        # (2) the second one was written while the first one was under way
-        assert entries[0] is not None
-        await network[B].receive([SignedEntry("310000/lists", 0, 1, entries[0].envelope, entries[0].body)])
-        asked.clear()
-        network.oracle.check(network.now_ms)
-        assert asked == [(A, B, first + second)]
-
-    run(body())
-
-
-def test_g4_a_call_that_fails_stops_the_time_of_a_control_entry_and_does_not_set_it_back(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = Watched(tmp_path, A, B)
-        urgent = manifest()
-        urgent.priority = channel_pb2.PRIORITY_CONTROL
-        await network[A].publishing.create_channel("lists", urgent)
-        await network.settle()
-        await network.publish("310000/lists", [row(1)])
-        for caller, called in ((A, B), (B, A)):
-            network.later(29)
-            commit(network, caller, "put_link", LinkState(called, failures=1, retry_at_ms=network.now_ms + 1000))
-            network.later(600)
-            network.oracle.check(network.now_ms)
-            network.cross(1, "Hello", (B, A), pb.HelloResponse(), is_answer=True)
-        network.later(2)
-        network.oracle.check(network.now_ms)
-        network.later(1)
-        with violated("G4", "not applied after 61 s in which all was well"):
-            network.oracle.check(network.now_ms)
-
-    run(body())
-
-
-def test_g9_an_erasure_without_its_origins_word(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = await published(tmp_path)
-        with violated("G9", "without its origin's word"):
-            commit(network, B, "put_erasures", BASE, [Erasure(Place(0, 1, 0), bytes(32))])
-
-    run(body())
-
-
-def test_g9_a_bare_commitment_is_taken_for_an_erasure(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = await published(tmp_path)
-        with violated("G9", "its origin erased nothing"), pytest.MonkeyPatch.context() as patch:
-            patch.setattr("node.admission._is_complete", lambda *_: True)
-            await network.publish(BASE, [row(4)])
-            network.tamper = lambda _from, _to, signed: replace(signed, body=None)
-            await network.sync(B, A)
-
-    run(body())
-
-
-def test_g9_erased_content_is_still_in_a_store_at_the_end(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = await published(tmp_path)
-        kept = network.backup(B)
-        await network.erase(BASE, 1)
-        await network.settle()
-        stores = dict(network.stores())
-        network.oracle.check_end(stores)
-        stores[B] = network._database(B, kept.stem)
-        with violated("G2", "is stored as"):
-            network.oracle.check_end(stores)
-
-    run(body())
-
-
 # --- G5, G6, G7 -------------------------------------------------------------------------------------------------
 
 
@@ -565,27 +378,6 @@ def test_g12_too_much_leaves_in_one_message(tmp_path: Path) -> None:
     run(body())
 
 
-def test_g9_a_record_is_erased_and_its_older_version_is_not(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = await published(tmp_path)
-        await network.publish(BASE, [row(1, "改名有限公司")])
-        await network.publish(BASE, [row(2, "改名有限公司")])
-        await network.settle()
-        await network.erase(BASE, 2)
-        await network.settle()
-        assert network.reasons() == []
-        with violated("G9", "its revision 0/1/1 is still there"), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(SqlReader, "revisions", lambda _self, _channel, place: [place])
-            await network.erase(BASE, 3)
-        # What is left of it is the same everywhere, as whoever comes late knows of nothing else.
-        await network.settle()
-        assert network.reasons() == []
-        network.change(B, "UPDATE records SET in_force = NULL WHERE entry_index = 1 AND position = 1")
-        assert network.reasons() == [f"{B} does not answer {BASE} 0/1/1"]
-
-    run(body())
-
-
 def test_what_differs_from_what_was_followed_is_found_at_the_end(tmp_path: Path) -> None:
     async def body() -> None:
         network = await published(tmp_path)
@@ -593,20 +385,5 @@ def test_what_differs_from_what_was_followed_is_found_at_the_end(tmp_path: Path)
         network.change(B, "UPDATE outcomes SET count = count + 1")
         with violated("G3", "outcomes for"):
             network.oracle.check_end({B: network.reopened(B)})
-
-    run(body())
-
-
-def test_g9_erasing_what_an_entry_holds_needs_its_commitment(tmp_path: Path) -> None:
-    async def body() -> None:
-        network = Watched(tmp_path, A)
-        writer = forged(network)
-        for entry in writer.entries:
-            commit(network, A, "append", entry, network.now_ms, True)
-        erasure = erasure_of(writer.entries[1], 0)
-        with violated("G9"):
-            commit(network, A, "put_erasures", BASE, [erasure])
-        commit(network, A, "append", writer.erase(erasure), network.now_ms, True)
-        commit(network, A, "put_erasures", BASE, [erasure])
 
     run(body())

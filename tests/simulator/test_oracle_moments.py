@@ -9,7 +9,7 @@ from node.core.record import Outcome, OutcomeKind
 from node.simulator.observing import SIDECAR_WRITE
 from tests.duties.hostile import BASE
 from tests.duties.rows import row
-from tests.simulator.test_oracle import A, B, C, commit, published, run, violated
+from tests.simulator.violations import A, B, C, commit, published, run, violated
 from tests.simulator.watching import entry_frames
 from tests.wire import MemorySidecar
 
