@@ -49,6 +49,7 @@ from node.rpc.exchange_client import GrpcPeers
 from node.rpc.exchange_server import build_server
 from node.rpc.foreseeing import Foreseeing, space
 from node.rpc.health import Health
+from node.rpc.list_server import ListServicer
 from node.rpc.local_servers import start_admin_socket, start_registry_port
 from node.rpc.registry_port import RegistryPort
 from node.rpc.rotation import HomeRotation
@@ -321,7 +322,7 @@ class App:
 
     async def _open_listeners(self, node: Node, servicer: AdminServicer, stack: AsyncExitStack) -> dict[str, str]:
         socket = self._home.claim_socket(os.environ)
-        admin = await start_admin_socket(servicer, DecisionServicer(node), socket)
+        admin = await start_admin_socket(servicer, DecisionServicer(node), ListServicer(node), socket)
         stack.push_async_callback(admin.stop, DRAIN_GRACE_S)
         stack.callback(lambda: socket.unlink(missing_ok=True))
         registry = await self._open_registry_port(node, stack)

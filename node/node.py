@@ -19,6 +19,7 @@ from node.deciding import Deciding
 from node.delivery import Delivery
 from node.holding import Holding
 from node.judging import Judging
+from node.listing import Listing
 from node.membership import Membership
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import (
@@ -130,6 +131,7 @@ class Node:
         publish, book = self.publishing.publish_reviewed, self.deciding.book
         self.holding = Holding(view, world.store, world.writer, world.clock, book, publish, limits)
         self.deciding.rulings |= self.holding.rulings
+        self.listing = Listing(view, world.store, world.clock, self.publishing.declare, limits)
         self.publishing.start()
 
     def _delivery(self, settings: Settings, world: World) -> Delivery:

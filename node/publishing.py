@@ -21,6 +21,7 @@ from node.admission import Admission, is_own, lane_of, raise_cut, root_at
 from node.conditions import Conditions
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
+from node.core import muhash
 from node.core.audience import manifest_defect
 from node.core.catalogue import Edition
 from node.core.channel import HeadAt, Log, advance, check_channel_name
@@ -238,11 +239,27 @@ class Publishing:
         async with self._lock(channel):
             if self._store.channel(channel) is not None:
                 raise XinqiaoError("CHANNEL_EXISTS", channel=channel)
-            epoch = self._open_epoch()
-            if epoch > 0:
-                nothing = channel_pb2.CutReference(epoch=epoch - 1, size=0, root=Log(channel, 0).root)
-                manifest.resumes.CopyFrom(nothing)
-            return await self._begin(Log(channel, epoch), manifest)
+            return await self._create(channel, manifest)
+
+    async def declare(self, channel: str, manifest: channel_pb2.Manifest) -> tuple[HeldChannel, bool]:
+        """Write the manifest of a list, entry 0 where the channel is new; False where it is in force already."""
+        check_channel_name(channel, self._limits)
+        self._check_open()
+        async with self._lock(channel):
+            if self._store.channel(channel) is None:
+                return await self._create(channel, manifest), True
+            held = await self._open_channel(channel)
+            if held.manifest.HasField("resumes"):
+                manifest.resumes.CopyFrom(held.manifest.resumes)
+            is_new = held.manifest != manifest
+            return (await self._append_manifest(held.log, manifest) if is_new else held), is_new
+
+    async def _create(self, channel: str, manifest: channel_pb2.Manifest) -> HeldChannel:
+        epoch = self._open_epoch()
+        if epoch > 0:
+            nothing = channel_pb2.CutReference(epoch=epoch - 1, size=0, root=Log(channel, 0).root)
+            manifest.resumes.CopyFrom(nothing)
+        return await self._begin(Log(channel, epoch), manifest)
 
     async def _begin(self, log: Log, manifest: channel_pb2.Manifest) -> HeldChannel:
         """Write entry 0 of a log; raises CHANNELS_LIMIT before peers would."""
@@ -266,6 +283,8 @@ class Publishing:
         defect = manifest_defect(header, self._limits)
         if defect:
             raise XinqiaoError("ARGUMENT_INVALID", argument="manifest", detail=defect)
+        if manifest.HasField("list"):
+            header.state_digest = muhash.digest(muhash.EMPTY)
         return await self._append(log, header, None, lane_of(manifest))
 
     async def _open_channel(self, channel: str) -> HeldChannel:

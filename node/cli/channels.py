@@ -27,7 +27,7 @@ def channel() -> None:
 
 
 @channel.command("create")
-@click.argument("name", help="Name within this node: a-z, 0-9, - and /; e.g. penalties or lists/serious-tax.")
+@click.argument("name", help="Name within this node: a-z, 0-9, - and /; e.g. penalties or licences/2026.")
 @click.option(
     "--item",
     required=True,

@@ -13,6 +13,7 @@ from node.cli import (
     holds,
     keys,
     lifecycle,
+    lists,
     officer,
     publishing,
     quality,
@@ -70,7 +71,7 @@ def main() -> None:
 
 
 GROUPS = (
-    *(lifecycle, channels, publishing, record, reading, quality, doctor),
+    *(lifecycle, channels, publishing, record, lists, reading, quality, doctor),
     *(forecast, rules, catalogue, evidence, keys, officer, holds, simulate),
 )
 for group in GROUPS:

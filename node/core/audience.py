@@ -10,6 +10,7 @@ import re
 from node.core.errors import XinqiaoError
 from node.core.identifiers import is_node_id
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.list_type import manifest_fault
 from node.core.membership import LEVELS
 from node.pb import channel_pb2
 
@@ -90,4 +91,4 @@ def manifest_defect(header: channel_pb2.EntryHeader, limits: Limits = DEFAULT_LI
     terms = manifest.audience.terms
     if len(terms) > limits.max_audience_terms or any(len(t.node_ids) > limits.max_audience_node_ids for t in terms):
         return "its audience is too long"
-    return ""
+    return manifest_fault(header.channel, manifest, limits)

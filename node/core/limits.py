@@ -91,7 +91,10 @@ class Limits:
     max_statement_age_ms: int = 7 * 24 * 3600 * 1000
 
     # Joint lists
+    max_legal_bases: int = 32
     max_list_measures: int = 64
+    max_list_term_months: int = 1_200
+    max_list_text_chars: int = 2_000
     max_measure_code_chars: int = 32
     max_warrant_signatures: int = 4
 

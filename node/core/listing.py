@@ -40,8 +40,6 @@ BURDENING = frozenset({ENTER, AMEND, RESUME})
 NARROWING = frozenset({SUSPEND, EXIT})
 """The acts in the subject's favour: they hold from the moment their entry is stored, also above a cut."""
 
-LISTS_FOLDER = "lists/"
-
 
 class ListState(StrEnum):
     """How a listing stands."""

@@ -7,9 +7,15 @@ import grpc.aio
 
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
-from node.pb import admin_service_pb2_grpc, decision_service_pb2_grpc, registry_service_pb2_grpc
+from node.pb import (
+    admin_service_pb2_grpc,
+    decision_service_pb2_grpc,
+    list_service_pb2_grpc,
+    registry_service_pb2_grpc,
+)
 from node.rpc.admin_server import AdminServicer
 from node.rpc.decision_server import DecisionServicer
+from node.rpc.list_server import ListServicer
 from node.rpc.registry_port import RegistryPort
 
 MAX_ADMIN_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -37,8 +43,10 @@ async def start_registry_port(
     return server, real
 
 
-async def start_admin_socket(servicer: AdminServicer, decisions: DecisionServicer, socket: Path) -> grpc.aio.Server:
-    """Serve admin and decision service on a unix socket that only its owner can open; raises LISTEN_FAILED."""
+async def start_admin_socket(
+    servicer: AdminServicer, decisions: DecisionServicer, lists: ListServicer, socket: Path
+) -> grpc.aio.Server:
+    """Serve admin, decision and list service on a unix socket that only its owner can open; raises LISTEN_FAILED."""
     options = [
         ("grpc.max_send_message_length", MAX_ADMIN_MESSAGE_BYTES),
         # A file waits at its sender: on a socket of this machine there is no latency that a larger window would hide.
@@ -47,6 +55,7 @@ async def start_admin_socket(servicer: AdminServicer, decisions: DecisionService
     server = grpc.aio.server(options=options)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server)
     decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, server)
+    list_service_pb2_grpc.add_ListServiceServicer_to_server(lists, server)
     before = os.umask(PRIVATE_UMASK)  # the socket is born with mode 0600
     try:
         server.add_insecure_port(f"unix:{socket}")
