@@ -23,6 +23,7 @@ from node.core.workdays import Calendar
 from node.held_acts import ActsReader
 from node.held_corrections import CorrectionsReader
 from node.held_decisions import DecisionsReader, DecisionsWriter
+from node.held_lists import ListsReader, ListsWriter
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
 
 T = TypeVar("T")
@@ -190,7 +191,7 @@ class RegistryFileRecord:
     content: bytes
 
 
-class StoreReader(ActsReader, CorrectionsReader, DecisionsReader, Protocol):
+class StoreReader(ActsReader, CorrectionsReader, DecisionsReader, ListsReader, Protocol):
     """Everything that can be read. Sequences are in ascending order and every limit is honoured."""
 
     def incarnation(self) -> str:
@@ -314,7 +315,7 @@ class StoreReader(ActsReader, CorrectionsReader, DecisionsReader, Protocol):
         ...
 
 
-class StoreTransaction(StoreReader, DecisionsWriter, Protocol):
+class StoreTransaction(StoreReader, DecisionsWriter, ListsWriter, Protocol):
     """Everything that can be written; exists only inside a transaction."""
 
     def set_setting(self, name: str, value: str) -> None:

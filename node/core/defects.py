@@ -312,6 +312,56 @@ VERDICTS: dict[str, tuple[str, str, str]] = {
         "its origin must correct its clock",
     ),
     "VERDICT_KIND": ("entries of this kind mean nothing to this version", "you", "install a newer version"),
+    "VERDICT_LIST": (
+        "this is no part of an entry of a list, or the channel is no list",
+        "its origin",
+        "its origin must write the operation again, as the list is defined",
+    ),
+    "VERDICT_LIST_AUTHORITY": (
+        "{origin} may not speak for the authority {authority}, which determines the list",
+        "{origin}",
+        "have the officers list the authority in the descriptor of {origin}",
+    ),
+    "VERDICT_LIST_DATES": (
+        "the subject was not told before the entry was written, or the last day is outside the term of the list",
+        "its origin",
+        "its origin must write the operation again with the right dates",
+    ),
+    "VERDICT_LIST_MEASURE": (
+        "a measure is attached that the type of the list does not have",
+        "its origin",
+        "its origin must leave the measure out, or define the list with it",
+    ),
+    "VERDICT_LIST_MINOR": (
+        "a person was listed who was under 18 at the decision (R-INC-1)",
+        "its origin",
+        "its origin must take the entry off the list: minors never stand on one",
+    ),
+    "VERDICT_LIST_PERSON": (
+        "a natural person was listed on a public list (R-DIS-3)",
+        "its origin",
+        "its origin must take the entry off the list, and list the person on one of class B or C",
+    ),
+    "VERDICT_LIST_STATE": (
+        "the operation may not follow what was done to the entry before",
+        "its origin",
+        "nothing is to be done where two have done the same; see `xinqiao list entry ENTRY`",
+    ),
+    "VERDICT_LIST_SUBJECT": (
+        "the subject has no sound code, or an operation names one that may not",
+        "its origin",
+        "its origin must take the entry off the list and write it again with the right code",
+    ),
+    "VERDICT_LIST_TARGET": (
+        "the entry of the list that the operation changes is not known",
+        "its origin",
+        "its origin must name an entry of the same list",
+    ),
+    "VERDICT_LIST_WARRANT": (
+        "the officers' signatures that the kind of {list} needs are missing, or are about something else",
+        "its origin",
+        "have the officers of the origin propose, and for a serious list approve, the change again",
+    ),
     "VERDICT_MANIFEST": ("the manifest makes no sense", "its origin", "its origin must write another manifest"),
     "VERDICT_REASON": (
         "decision or reason hold the identity number of a person, and the channel is public",

@@ -96,6 +96,7 @@ class Limits:
     max_list_term_months: int = 1_200
     max_list_text_chars: int = 2_000
     max_measure_code_chars: int = 32
+    max_subject_name_chars: int = 200
     max_warrant_signatures: int = 4
 
     # Evidence

@@ -14,7 +14,7 @@ from node.core.channel import HeadAt, Log
 from node.core.entry import WHOLE_ENTRY, VerifiedBody, VerifiedEntry, erased_in, origin_of
 from node.core.errors import XinqiaoError
 from node.core.heartbeat import VerifiedHeartbeat
-from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.merkle import stored_hash_count
 from node.core.receipt import VerifiedReceipt
 from node.core.state import Act, Applied, Erasure, Place
@@ -29,7 +29,7 @@ from node.ports import (
     LinkState,
     RegistryFileRecord,
 )
-from node.storage.memory_decisions import MemoryDecisionsReader, MemoryDecisionsWriter
+from node.storage.memory_lists import MemoryListsReader, MemoryListsWriter
 from node.storage.memory_reading import (
     Entry,
     EntryKey,
@@ -43,7 +43,7 @@ from node.storage.memory_reading import (
 from node.storage.slots import open_held, root_of, settle
 
 
-class MemoryTransaction(MemoryDecisionsWriter):
+class MemoryTransaction(MemoryListsWriter):
     """The StoreTransaction on tables of its own."""
 
     def __init__(self, incarnation: str, state: State, limits: Limits) -> None:
@@ -183,6 +183,7 @@ class MemoryTransaction(MemoryDecisionsWriter):
                 self._strip(key)
                 for position in sorted(gone):
                     self._erase_record(channel, Place(*key[1:], position))
+                self._erase_list_slots(*key, gone, len(verified.commitments))
 
     def _erase_missing(self, key: EntryKey, erasure: Erasure) -> None:
         """Remember an erasure of what is not here; as a whole an entry can be erased without its body."""
@@ -215,6 +216,7 @@ class MemoryTransaction(MemoryDecisionsWriter):
         for at in [at for at in self._state.records.rows if at[0] == channel and at[1].epoch == epoch]:
             self._put_behind(*at)
             del self._state.records.edit()[at]
+        self._drop_list(channel, epoch)
 
     # -- standing of logs
 
@@ -255,6 +257,7 @@ class MemoryTransaction(MemoryDecisionsWriter):
             if at[0] == channel and at[1].epoch == epoch and at[1].index >= low and (high is None or at[1].index < high)
         }
         self._settle(channel, keys)
+        self._cut_list(channel, epoch, low, NUMBERS_END if high is None else high)
 
     def _settle(self, channel: str, keys: Collection[bytes]) -> None:
         """Of each key, put in force the latest record at or below its cut."""
@@ -346,7 +349,7 @@ class MemoryTransaction(MemoryDecisionsWriter):
         held.update(contents)
 
 
-class MemoryStore(MemoryDecisionsReader):
+class MemoryStore(MemoryListsReader):
     """The Store in memory; it is gone with the process."""
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS, incarnation: str = "") -> None:

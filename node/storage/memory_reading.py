@@ -7,10 +7,12 @@ from typing import Any, Generic, TypeVar
 
 from node.core.channel import Log
 from node.core.entry import WHOLE_ENTRY, origin_of
+from node.core.listing import ListOperation
 from node.core.merkle import HashReader
 from node.core.quality import Corrections
 from node.core.state import CORRECT, Act, HeldKey, Place
 from node.held_decisions import HeldRow, HeldStatement
+from node.held_lists import HeldListState
 from node.pb import envelope_pb2
 from node.ports import (
     HeldAddress,
@@ -24,6 +26,7 @@ from node.ports import (
     LinkState,
     RegistryFileRecord,
 )
+from node.storage.list_rows import ListingRow
 from node.storage.slots import pick_records
 
 K = TypeVar("K")
@@ -91,6 +94,9 @@ class State:
     alarms: Table[tuple[str, str], HeldAlarm] = field(default_factory=Table)
     holds: Table[str, HeldRow] = field(default_factory=Table)
     statements: Table[bytes, HeldStatement] = field(default_factory=Table)
+    list_operations: Table[tuple[str, Place], tuple[ListOperation, bool | None]] = field(default_factory=Table)
+    listings: Table[tuple[str, Place], ListingRow] = field(default_factory=Table)
+    list_states: Table[str, HeldListState] = field(default_factory=Table)
     registry_files: Table[str, bytes] = field(default_factory=Table)
 
     def begin(self) -> "State":

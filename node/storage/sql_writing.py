@@ -31,7 +31,7 @@ from node.core.state import Act, Applied, Erasure, RecordInForce
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
 from node.storage.slots import open_held, root_of, settle
-from node.storage.sql_decisions import SqlDecisionsWriter
+from node.storage.sql_lists import SqlListsWriter
 from node.storage.sql_reading import MAX_INTEGER, SqlConnection, run
 
 _ADD_CHANNEL = "INSERT INTO channels (name, origin) VALUES (:channel, :origin)"
@@ -217,7 +217,7 @@ class _StoredEntry(NamedTuple):
     body: bytes | None
 
 
-class SqlTransaction(SqlDecisionsWriter):
+class SqlTransaction(SqlListsWriter):
     """The StoreTransaction on a connection whose transaction the store commits or rolls back.
 
     erased tells that content was removed, whose last traces are then cleared from the database's own log.
@@ -372,12 +372,12 @@ class SqlTransaction(SqlDecisionsWriter):
     # -- erasure
 
     def put_erasures(self, channel: str, erasures: Iterable[Erasure]) -> None:
-        channel_id = self._ensure_channel(channel)
         ordered = sorted(erasures, key=lambda erasure: erasure.place)
         for (epoch, index), group in groupby(ordered, key=lambda erasure: (erasure.place.epoch, erasure.place.index)):
-            self._put_erasures_of(channel_id, min(epoch, MAX_INTEGER), min(index, MAX_INTEGER), list(group))
+            self._put_erasures_of(channel, min(epoch, MAX_INTEGER), min(index, MAX_INTEGER), list(group))
 
-    def _put_erasures_of(self, channel_id: int, epoch: int, index: int, erasures: Sequence[Erasure]) -> None:
+    def _put_erasures_of(self, channel: str, epoch: int, index: int, erasures: Sequence[Erasure]) -> None:
+        channel_id = self._ensure_channel(channel)
         stored = self._stored(channel_id, epoch, index)
         body = open_held(stored.envelope, stored.body) if stored is not None and stored.body is not None else None
         # What is known to name other content is void.
@@ -391,6 +391,7 @@ class SqlTransaction(SqlDecisionsWriter):
             self._strip(channel_id, epoch, index, body, bool(stored.complete))
             gone = erased_in(body, {erasure.place.position: erasure.commitment for erasure in erasures})
             self._erase_records(channel_id, epoch, index, sorted(gone))
+            self._erase_list_slots(channel, epoch, index, gone, len(body.commitments))
         elif stored is not None and any(erasure.place.position == WHOLE_ENTRY for erasure in erasures):
             self._change(_SET_COMPLETE, id=channel_id, epoch=epoch, index=index, complete=1)
 
@@ -428,6 +429,7 @@ class SqlTransaction(SqlDecisionsWriter):
         log = {"id": self._channel_id(channel), "epoch": epoch}
         for statement in (_DROP_BODIES, _DROP_RECORDS, _NO_RECORDS, _MISS_NOTHING):
             self._change(statement, **log)
+        self._drop_list(channel, epoch)
         self.erased = True
 
     # -- standing of logs
@@ -440,6 +442,7 @@ class SqlTransaction(SqlDecisionsWriter):
             for statement in (_DROP_RECORDS, _DROP_OUTCOMES):
                 self._change(statement, **log)
             self._change(_MISS_BODIES, **log, whole=WHOLE_ENTRY)
+            self._drop_list(channel, epoch)
 
     def set_quarantined(self, origin: str, quarantined: bool) -> None:
         self._change(_QUARANTINE if quarantined else _RELEASE, origin=origin)
@@ -460,6 +463,7 @@ class SqlTransaction(SqlDecisionsWriter):
             self._change(_UNSETTLE, **log, low=low, high=high)
             self._change(_SETTLE, **log, low=low, high=high)
             self._change(_RECOUNT, id=log["id"])
+        self._cut_list(channel, epoch, low, high)
 
     # -- what nodes say of themselves
 

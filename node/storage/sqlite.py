@@ -23,7 +23,7 @@ from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.storage import migrations
 from node.storage.examining import failure
-from node.storage.sql_decisions import SqlDecisionsReader
+from node.storage.sql_lists import SqlListsReader
 from node.storage.sql_writing import SqlTransaction
 
 _ANY_CONNECTION = (
@@ -48,7 +48,7 @@ _PRIVATE_FILE = 0o600
 _FULL_BELOW_BYTES = 64 * 1024  # SQLite reports some writes to a full disk as input/output errors
 
 
-class SqliteStore(SqlDecisionsReader):
+class SqliteStore(SqlListsReader):
     """The Store over one SQLite file."""
 
     def __init__(self, path: Path, limits: Limits) -> None:

@@ -8,6 +8,7 @@ of its B-tree. Times are Unix milliseconds UTC. What is signed is stored as the 
     records                   where a record stands and under which key; its bytes stay in the entry's body
     erasures, barred          which slots may not be kept; erasures also before their target arrives
     acts                      what status operations do to records, also before their target arrives
+    list_operations, listings, list_states    what stands on joint lists, and how it compares with its origins' digests
 
 Every record that was judged good has a row until it is erased. In force (in_force = 1) is the last of a key at or
 below its cut; the others stand in the background (NULL): what a cut or an erasure is undone with, and what is erased
@@ -192,6 +193,70 @@ class ActRow(SQLModel, table=True):
     new_epoch: int | None = Field(sa_type=BigInteger)
     new_index: int | None = Field(sa_type=BigInteger)
     new_position: int | None = Field(sa_type=BigInteger)
+
+
+class ListOperationRow(SQLModel, table=True):
+    """What an operation, at its own place, does to the listing at target_*; it may precede its target.
+
+    standing is NULL until it is folded, then 1 where it is valid and 0 where not. measures are joined by commas.
+    particulars is the position of subject, decision and reason.
+    """
+
+    __tablename__ = "list_operations"
+    __table_args__ = (
+        Index("list_operations_target", "channel_id", "target_epoch", "target_index", "target_position"),
+        _CLUSTERED,
+    )
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+    act: int = Field(sa_type=BigInteger)
+    target_epoch: int = Field(sa_type=BigInteger)
+    target_index: int = Field(sa_type=BigInteger)
+    target_position: int = Field(sa_type=BigInteger)
+    at_ms: int = Field(sa_type=BigInteger)
+    decided_on: str = Field(sa_type=Text)
+    until: str = Field(sa_type=Text)
+    measures: str = Field(sa_type=Text)
+    ground: int = Field(sa_type=BigInteger)
+    particulars: int = Field(sa_type=BigInteger)
+    standing: int | None = Field(sa_type=BigInteger)
+
+
+class ListingRow(SQLModel, table=True):
+    """The listing that a valid operation at this place has entered; how it stands follows from its operations.
+
+    subject is NULL where it may not be named. element is what the listing adds to the accumulator of its list, NULL
+    where it is no member.
+    """
+
+    __tablename__ = "listings"
+    __table_args__ = (Index("listings_subject", "subject"), _CLUSTERED)
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+    subject: str | None = Field(sa_type=Text)
+    element: bytes | None = Field(sa_type=LargeBinary)
+
+
+class ListStateRow(SQLModel, table=True):
+    """The accumulator over the members of a list, and how it compares with the digests that its origin has signed.
+
+    differs_* name the first entry from which on they differ. rebuilt is the reducer that last worked the members out.
+    """
+
+    __tablename__ = "list_states"
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    accumulator: bytes = Field(sa_type=LargeBinary)
+    status: str = Field(sa_type=Text)
+    differs_epoch: int | None = Field(sa_type=BigInteger)
+    differs_index: int | None = Field(sa_type=BigInteger)
+    rebuilt: str = Field(sa_type=Text)
 
 
 class BarredRow(SQLModel, table=True):

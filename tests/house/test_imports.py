@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 CORE = ("node.core", "node.pb")
-PORTS = ("node.ports", "node.held_acts", "node.held_corrections", "node.held_decisions", *CORE)
+PORTS = ("node.ports", "node.held_acts", "node.held_corrections", "node.held_decisions", "node.held_lists", *CORE)
 DUTIES = (
     *("node.publishing", "node.receiving", "node.delivery", "node.membership"),
     *("node.answering", "node.judging", "node.quality", "node.deciding", "node.terms"),
@@ -35,8 +35,9 @@ OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
 LAYERS: dict[str, tuple[str, ...]] = {
     "node.pb": (),
     "node.core": ("node.pb",),
-    "node.ports": ("node.held_acts", "node.held_corrections", "node.held_decisions", *CORE),
+    "node.ports": ("node.held_acts", "node.held_corrections", "node.held_decisions", "node.held_lists", *CORE),
     "node.held_acts": CORE,
+    "node.held_lists": CORE,
     "node.held_corrections": CORE,
     "node.held_decisions": CORE,
     # what several duties share: how an entry gets in, which dates cannot be, and what may go out
