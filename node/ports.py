@@ -368,10 +368,7 @@ class StoreTransaction(StoreReader, DecisionsWriter, ListsWriter, Protocol):
         ...
 
     def set_cut(self, channel: str, epoch: int, cut: HeadAt) -> None:
-        """Note the resolved cut of a log, also before its first entry.
-
-        Records above it are no longer answered, and what they replaced is in force again.
-        """
+        """Note the cut of a log, also before its first entry: what is above holds no more, what it replaced does."""
         ...
 
     def set_covered(self, channel: str, epoch: int, covered: HeadAt) -> None:

@@ -358,7 +358,7 @@ VERDICTS: dict[str, tuple[str, str, str]] = {
         "its origin must name an entry of the same list",
     ),
     "VERDICT_LIST_WARRANT": (
-        "the officers' signatures that the kind of {list} needs are missing, or are about something else",
+        "the officers' signatures that the kind of the list needs are missing, or are about something else",
         "its origin",
         "have the officers of the origin propose, and for a serious list approve, the change again",
     ),
