@@ -23,12 +23,12 @@ from node.core.identifiers import (
     resident_id_fault,
 )
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.list_type import FOLDER
 from node.core.list_warrant import is_sufficient, signatures_on, warrant_in
 from node.core.listing import (
     AMEND,
     BURDENING,
     ENTER,
-    LISTS_FOLDER,
     NARROWING,
     ListOperation,
     following,
@@ -72,7 +72,7 @@ class FoldedList:
 
 def is_list(channel: str) -> bool:
     """Whether a channel is a list by its name."""
-    return channel.partition("/")[2].startswith(LISTS_FOLDER)
+    return channel.partition("/")[2].startswith(FOLDER)
 
 
 def fold_list(entry: Unfolded, find: FindOperations, limits: Limits = DEFAULT_LIMITS) -> FoldedList | None:
