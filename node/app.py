@@ -65,6 +65,7 @@ DRAIN_GRACE_S = 5.0
 HEALTH_INTERVAL_S = 2.0
 SIZE_CHECK_S = 3600.0
 HOLDS_S = 60.0
+LEDGERS_S = 60.0
 QUALITY_S = 600.0
 
 log = structlog.get_logger("xinqiao")
@@ -409,6 +410,8 @@ class App:
         scheduler.every(self._config.registry_refresh_s, "head report", _logged("head report", node.report_heads))
         scheduler.every(QUALITY_S, "quality", _logged("quality", measure))
         scheduler.every(HOLDS_S, "holds", _logged("holds", node.holding.tick))
+        late_s = min(LEDGERS_S, self._config.list_late_s)
+        scheduler.every(late_s, "ledgers", _logged("ledgers", node.ledgers.watch))
         scheduler.every(SIZE_CHECK_S, "size", _logged("size", note_size))
         self._spawn(scheduler.run(), stack)
         self._spawn(node.run(), stack)
@@ -466,6 +469,8 @@ def _settings(config: Config) -> Settings:
         links_further=config.links_further,
         retry_cap_s=float(config.retry_cap_s),
         grace_ms=config.grace_hours * 3_600_000,
+        list_late_s=float(config.list_late_s),
+        list_report_s=float(config.list_report_s),
     )
 
 

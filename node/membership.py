@@ -16,7 +16,7 @@ from node.core.catalogue import Edition, in_force, parse_edition
 from node.core.channel import HeadAt, head_leaf
 from node.core.errors import XinqiaoError, from_refusal
 from node.core.membership import Member, Members, Standing, VerifiedDescriptor
-from node.core.registry_targets import CALENDAR_FOLDER, RULES_FOLDER
+from node.core.registry_targets import CALENDAR_FOLDER, RULES_FOLDER, decided_at_ms, node_path
 from node.core.rules import VERSION_1
 from node.core.rules_edition import RulesEdition, edition_in_force, parse_rules
 from node.core.workdays import WEEKENDS_ONLY, Calendar, china_day, parse_calendar
@@ -141,6 +141,11 @@ class Membership:
     def stage(self) -> Stage:
         """How old the trust in the registry's word is."""
         return self._stage(self._state)
+
+    def listed_at_ms(self, node: str) -> int:
+        """When the officers decided last on a node, in Unix ms; 0 where its listing is not held."""
+        content = self._state.targets.get(node_path(node))
+        return decided_at_ms(content) if content is not None else 0
 
     @property
     def state(self) -> RegistryState:

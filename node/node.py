@@ -13,12 +13,14 @@ from node.core.ageing import DEFAULT_GRACE_MS
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
 from node.core.heartbeat import ChannelEpoch
+from node.core.ledger import Timers
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.dates import Dates
 from node.deciding import Deciding
 from node.delivery import Delivery
 from node.holding import Holding
 from node.judging import Judging
+from node.ledger import Contacts, Ledgers
 from node.listing import Listing
 from node.membership import Membership
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
@@ -57,6 +59,8 @@ class Settings:
     links_further: int = 8
     retry_cap_s: float = 1800.0
     grace_ms: int = DEFAULT_GRACE_MS
+    list_late_s: float = 3600.0
+    list_report_s: float = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ class Node:
         self.judging = Judging(view, world.store, world.clock)
         self.measuring = Measuring(view, world.store, world.writer, world.clock, world.aside, limits)
         self.terms = Terms(view, world.store, world.writer, world.clock, world.aside, self.measuring.published)
+        self.ledgers = self._ledgers(settings, world)
         self.deciding = Deciding(view, world.store, world.writer, world.clock, limits)
         publish, book = self.publishing.publish_reviewed, self.deciding.book
         self.holding = Holding(view, world.store, world.writer, world.clock, book, publish, limits)
@@ -153,6 +158,11 @@ class Node:
             retry_cap_s=settings.retry_cap_s,
             limits=self._limits,
         )
+
+    def _ledgers(self, settings: Settings, world: World) -> Ledgers:
+        timers = Timers(int(settings.list_late_s * 1000), int(settings.list_report_s * 1000))
+        contacts = Contacts(self.called_at_ms, self.behind_registry, self.membership.listed_at_ms)
+        return Ledgers(self.membership, world.store, world.writer, world.clock, world.aside, contacts, timers)
 
     def _woken(self, channel: str, epoch: int) -> None:
         self.delivery.wake(channel, epoch)

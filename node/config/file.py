@@ -202,6 +202,8 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
         yield "registry_listen", "it is the address of listen; the two ports differ in who may call"
     if config.key_settle_s < config.registry_refresh_s + config.heartbeat_interval_s:
         yield "key_settle_s", "it is less than registry_refresh_s and heartbeat_interval_s together"
+    if config.list_report_s < config.list_late_s:
+        yield "list_report_s", "it is less than list_late_s"
 
 
 def _unknown(path: Path, key: str) -> XinqiaoError:

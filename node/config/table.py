@@ -292,6 +292,28 @@ class Config:
         ),
     ] = 1_800
 
+    list_late_s: Annotated[
+        int,
+        Setting(
+            "How long a reader may owe an entry of a list of this node before that is an alarm (T2).",
+            "The receipts of the readers; each is signed.",
+            unit="s",
+            low=1,
+            high=86_400,
+        ),
+    ] = 3_600
+    list_report_s: Annotated[
+        int,
+        Setting(
+            "How long a reader may owe an entry of a list of a node below this one before that is an alarm here (T3)."
+            " At least list_late_s.",
+            "The receipts of the readers; each is signed.",
+            unit="s",
+            low=1,
+            high=604_800,
+        ),
+    ] = 86_400
+
     links_further: Annotated[
         int,
         Setting(

@@ -244,12 +244,13 @@ def _why(epoch: int, index: int, reader: Reader, now_ms: int) -> tuple[Reason, s
             return *found, receipt.observed_at_unix_ms
     if reader.behind_since_ms:
         return Reason.STALE_REGISTRY, "", reader.behind_since_ms
-    if not reader.last_seen_ms:
+    seen_ms = min(reader.last_seen_ms, now_ms)  # some of it by the reader's own clock
+    if not seen_ms:
         return Reason.NEVER_SEEN, reader.failure, 0
     if reader.failure and not reader.failure.startswith("WIRE_"):
-        return Reason.REFUSES, reader.failure, reader.last_seen_ms
-    if reader.failure or now_ms - reader.last_seen_ms > SILENT_AFTER_MS:
-        return Reason.UNREACHABLE, reader.failure, reader.last_seen_ms
+        return Reason.REFUSES, reader.failure, seen_ms
+    if reader.failure or now_ms - seen_ms > SILENT_AFTER_MS:
+        return Reason.UNREACHABLE, reader.failure, seen_ms
     return Reason.WAITING, "", 0
 
 

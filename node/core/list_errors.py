@@ -41,6 +41,18 @@ LIST_ERRORS: dict[str, tuple[str, str, str, str]] = {
         "you",
         "define a list of the other kind under another code",
     ),
+    "LIST_LATE": (
+        "FAILED_PRECONDITION",
+        "{count} of {total} nodes have owed entries of {list} since {since}: {nodes}; removals they lack: {removals}",
+        "you",
+        "see `xinqiao list delivery {list}` for each node's reason",
+    ),
+    "LIST_LATE_BELOW": (
+        "FAILED_PRECONDITION",
+        "{count} of {total} nodes owe entries of {list}, of {origin} below, since {since}: {nodes}; removals: {removals}",
+        "{origin}",
+        "see `xinqiao list delivery {list}`, and ask {origin} what it does about it",
+    ),
     "LIST_NOT_OURS": (
         "PERMISSION_DENIED",
         "{list} is determined at {origin}: nobody else puts anybody on it or takes anybody off ({rule}; {article})",

@@ -158,6 +158,14 @@ def parse_node(content: bytes, limits: Limits = DEFAULT_LIMITS) -> NodeTarget:
         raise _unreadable("a node target", error) from error
 
 
+def decided_at_ms(content: bytes) -> int:
+    """When the officers decided what nodes/<region>/<id>.json says, in Unix ms; raises REGISTRY_INVALID."""
+    try:
+        return int(_decode(content)["decided_at_unix_ms"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise _unreadable("a node target", error) from error
+
+
 def encode_cut(node: str, head_leaves: frozenset[bytes], decided_at_ms: int) -> bytes:
     """The JSON of cuts/<region>/<id>.json."""
     leaves = sorted(leaf.hex() for leaf in head_leaves)

@@ -156,7 +156,7 @@ def test_each_reason_is_told_and_the_surest_one_first() -> None:
         ({"last_seen_ms": seen}, (Reason.WAITING, "", 0)),
     ]
     for known, expected in cases:
-        row = row_of(reader(**known))
+        row = row_of(reader("330100", **known))
         assert (row.reason, row.detail, row.since_ms) == expected, known
 
 

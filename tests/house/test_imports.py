@@ -13,7 +13,7 @@ PORTS = ("node.ports", "node.held_acts", "node.held_corrections", "node.held_dec
 DUTIES = (
     *("node.publishing", "node.receiving", "node.delivery", "node.membership"),
     *("node.answering", "node.judging", "node.quality", "node.deciding", "node.terms"),
-    *("node.holding", "node.listing"),
+    *("node.holding", "node.ledger", "node.listing"),
 )
 SHARED = (
     *("node.admission", "node.conditions", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing"),
@@ -75,6 +75,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.deciding": (*SHARED, *PORTS),
     "node.holding": (*SHARED, *PORTS),
     "node.listing": (*SHARED, *PORTS),
+    "node.ledger": (*SHARED, *PORTS),
     "node.node": (*DUTIES, *SHARED, *PORTS),
     # driven edges
     "node.storage": ("node.files", *PORTS),
