@@ -15,7 +15,7 @@ from node.core import ledger as ledgers
 from node.core.errors import XinqiaoError
 from node.core.forecast import time_of
 from node.core.ledger import Lateness, Ledger, Reader, Row, Timers, first_lacking, rejected_beyond, removals_in
-from node.core.listing import LISTS_FOLDER
+from node.core.list_type import FOLDER
 from node.core.membership import Member, Standing
 from node.pb import channel_pb2, envelope_pb2
 from node.ports import Clock, HeldChannel, HeldEntry, Lane, Store, StoreTransaction, View, Writer
@@ -66,7 +66,7 @@ class Ledgers:
     def channel_of(self, name: str) -> str:
         """The full name of a channel that is named in full, or of an own list by its code; raises LIST_UNKNOWN."""
         me = self._view.me
-        for channel in (name, f"{me}/{LISTS_FOLDER}{name}", f"{me}/{name}"):
+        for channel in (name, f"{me}/{FOLDER}{name}", f"{me}/{name}"):
             if self._store.channel(channel) is not None:
                 return channel
         raise XinqiaoError("LIST_UNKNOWN", list=name[:100])

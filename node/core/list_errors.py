@@ -49,7 +49,7 @@ LIST_ERRORS: dict[str, tuple[str, str, str, str]] = {
     ),
     "LIST_LATE_BELOW": (
         "FAILED_PRECONDITION",
-        "{count} of {total} nodes owe entries of {list}, of {origin} below, since {since}: {nodes}; removals: {removals}",
+        "{count} of {total} nodes owe entries of {list}, from below, since {since}: {nodes}; removals: {removals}",
         "{origin}",
         "see `xinqiao list delivery {list}`, and ask {origin} what it does about it",
     ),

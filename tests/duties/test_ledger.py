@@ -5,19 +5,21 @@ from collections.abc import Coroutine
 
 import pytest
 
+from node.core.audience import parse_audience
 from node.core.channel import HeadAt
 from node.core.delivery import Delivery
 from node.core.errors import XinqiaoError
 from node.core.ledger import Lateness, Ledger, Reason, Standpoint
 from node.core.membership import Standing
 from node.node import Node
-from node.pb import channel_pb2, listing_pb2
+from tests.builders import make_node
 from tests.duties.rows import manifest, row
 from tests.duties.test_exchange import suspended
+from tests.lists import AUTHORITY, make_list_manifest
 from tests.wire import Network
 
 ORIGIN, PARENT, READER, OTHER = "310115", "310000", "330100", "320500"
-CHANNEL = f"{ORIGIN}/lists/serious-tax"
+CHANNEL, BASE = f"{ORIGIN}/lists/serious-tax", f"{ORIGIN}/base"
 HOUR_MS = 3600 * 1000
 ALARMS = ("LIST_LATE", "LIST_LATE_BELOW")
 
@@ -26,39 +28,56 @@ def run(scenario: Coroutine[object, object, None]) -> None:
     asyncio.run(scenario)
 
 
+async def town(*more: str, audience: str = "everyone", down: str = "") -> Network:
+    """Pudong, its parent and others, with a list of Pudong."""
+    network = Network(ORIGIN, PARENT, READER, *more, parent=PARENT)
+    network.signing[ORIGIN] = make_node(ORIGIN, authorities=[{"uscc": AUTHORITY}], parent=PARENT)
+    await network.publish_registry()
+    network.down |= {down} - {""}
+    await network[ORIGIN].listing.define(make_list_manifest(audience=parse_audience(audience)))
+    return network
+
+
 async def listed() -> Network:
-    """A list of Pudong that its parent and two others have applied: a manifest and one entry."""
-    network = Network(ORIGIN, PARENT, READER, OTHER, parent=PARENT)
-    await network[ORIGIN].publishing.create_channel("lists/serious-tax", list_manifest())
-    await network[ORIGIN].publishing.publish(CHANNEL, [row(1)])
+    """A list of Pudong, of two entries, that its parent and two others have applied."""
+    network = await town(OTHER)
+    await append(network)
     await network.settle()
     return network
 
 
-def list_manifest(audience: str = "everyone") -> channel_pb2.Manifest:
-    made = manifest(audience)
-    made.list.CopyFrom(listing_pb2.ListType(code="serious-tax", kind=listing_pb2.LIST_KIND_SERIOUS))
-    return made
+async def append(network: Network, channel: str = CHANNEL) -> None:
+    """Write one more manifest, for the same readers in other words."""
+    publishing = network[ORIGIN].publishing
+    found = network[ORIGIN].world.store.channel(channel)
+    assert found is not None
+    terms = "everyone" if len(found.manifest.audience.terms) > 1 else "everyone,level=city"
+    await publishing.set_audience(channel, parse_audience(terms))
 
 
-async def append(network: Network, serial: int) -> None:
-    await network[ORIGIN].publishing.publish(CHANNEL, [row(serial)])
+async def records() -> Network:
+    """Records of Pudong, a manifest and one entry, that everybody has applied."""
+    network = await town(OTHER)
+    await network[ORIGIN].publishing.create_channel("base", manifest())
+    await network[ORIGIN].publishing.publish(BASE, [row(1)])
+    await network.settle()
+    return network
 
 
 def states(found: Ledger) -> dict[str, str]:
-    return {row.node: row.delivery.value for row in found.rows}
+    return {line.node: line.delivery.value for line in found.rows}
 
 
 def reasons(found: Ledger) -> dict[str, Reason]:
-    return {row.node: row.reason for row in found.missing}
+    return {line.node: line.reason for line in found.missing}
 
 
 def alarms(node: Node) -> list[str]:
     return [each.code for each in node.answering.alarms() if each.code in ALARMS]
 
 
-def held(network: Network, node: str = ORIGIN) -> HeadAt:
-    found = network[node].world.store.channel(CHANNEL)
+def held(network: Network, channel: str = CHANNEL) -> HeadAt:
+    found = network[ORIGIN].world.store.channel(channel)
     assert found is not None
     return HeadAt(found.log.size, found.log.root)
 
@@ -84,13 +103,13 @@ def test_a_node_that_is_down_is_missing_since_it_was_seen_and_what_it_has_applie
         network.down.add(READER)
         seen_ms = network.clock.now_ms()
         network.clock.time_ms += 30 * 60 * 1000
-        await append(network, 2)
+        await append(network)
         await network.settle()
         found = network[ORIGIN].ledgers.of("serious-tax")
         assert states(found) == {PARENT: "applied", ORIGIN: "applied", OTHER: "applied", READER: "sent"}
-        (row,) = found.missing
-        assert (row.node, row.reason, row.lateness) == (READER, Reason.UNREACHABLE, Lateness.IN_TIME)
-        assert seen_ms - 60_000 < row.since_ms <= seen_ms
+        (line,) = found.missing
+        assert (line.node, line.reason, line.lateness) == (READER, Reason.UNREACHABLE, Lateness.IN_TIME)
+        assert seen_ms - 60_000 < line.since_ms <= seen_ms
         assert states(network[ORIGIN].ledgers.of(CHANNEL, (0, 1)))[READER] == "applied"
         network.down.clear()
         await network.settle()
@@ -101,49 +120,44 @@ def test_a_node_that_is_down_is_missing_since_it_was_seen_and_what_it_has_applie
 
 def test_a_member_that_never_answered_and_one_that_is_suspended_are_told_apart() -> None:
     async def scenario() -> None:
-        network = Network(ORIGIN, PARENT, READER, OTHER)
-        network.down.add(READER)
-        await network[ORIGIN].publishing.create_channel("lists/serious-tax", list_manifest())
+        network = await town(OTHER, down=READER)
         await network.settle()
         await network.relist(OTHER, standing=Standing.SUSPENDED, reason="示例：核查中")
         found = network[ORIGIN].ledgers.of(CHANNEL)
         assert reasons(found) == {READER: Reason.NEVER_SEEN}
-        assert [(row.node, row.reason) for row in found.rows if not row.counts] == [(OTHER, Reason.NONE)]
-        await append(network, 1)
+        assert [(line.node, line.reason) for line in found.rows if not line.counts] == [(OTHER, Reason.NONE)]
+        await append(network)
         found = network[ORIGIN].ledgers.of(CHANNEL)
-        assert [(row.node, row.reason) for row in found.rows if not row.counts] == [(OTHER, Reason.SUSPENDED)]
+        assert [(line.node, line.reason) for line in found.rows if not line.counts] == [(OTHER, Reason.SUSPENDED)]
 
     run(scenario())
 
 
 def test_a_withheld_body_is_the_reason_why_an_entry_is_not_applied() -> None:
     async def scenario() -> None:
-        network = await listed()
-        await append(network, 2)
-        store = network[ORIGIN].world.store
-        entries = list(network[ORIGIN].sharing.entries(READER, CHANNEL, 0, 2, None))
+        network = await records()
+        await network[ORIGIN].publishing.publish(BASE, [row(2)])
+        entries = list(network[ORIGIN].sharing.entries(READER, BASE, 0, 2, None))
         bare = [type(each)(each.channel, each.epoch, each.index, each.envelope, None) for each in entries]
         receipt = (await network[READER].receive(bare)).receipt
         assert receipt is not None
         await network[ORIGIN].take_receipts([receipt])
-        (row,) = (each for each in network[ORIGIN].ledgers.of(CHANNEL).missing if each.node == READER)
-        assert (row.delivery, row.reason, row.detail) == (Delivery.RECEIVED, Reason.WITHHELD, "2")
-        assert store.channel(CHANNEL) is not None
+        (line,) = (each for each in network[ORIGIN].ledgers.of(BASE).missing if each.node == READER)
+        assert (line.delivery, line.reason, line.detail) == (Delivery.RECEIVED, Reason.WITHHELD, "2")
 
     run(scenario())
 
 
 def test_entries_of_an_earlier_epoch_are_not_called_applied_by_a_receipt_of_a_later_one() -> None:
     async def scenario() -> None:
-        network = await listed()
-        head = held(network)
-        await network.relist(ORIGIN, **suspended(network, ORIGIN, (CHANNEL, 0, head)))
+        network = await records()
+        head = held(network, BASE)
+        await network.relist(ORIGIN, **suspended(network, ORIGIN, (BASE, 0, head)))
         await network.relist(ORIGIN, standing=Standing.ACTIVE, reason="", open_epoch=1)
-        await append(network, 2)
+        await network[ORIGIN].publishing.publish(BASE, [row(2)])
         await network.settle()
-        newest, earlier = network[ORIGIN].ledgers.of(CHANNEL), network[ORIGIN].ledgers.of(CHANNEL, (0, 1))
+        newest, earlier = network[ORIGIN].ledgers.of(BASE), network[ORIGIN].ledgers.of(BASE, (0, 1))
         assert (newest.epoch, newest.index, newest.missing) == (1, 1, [])
-        # No list was folded here, so no digest proves it either.
         assert reasons(earlier) == dict.fromkeys([PARENT, OTHER, READER], Reason.LATER_EPOCH)
 
     run(scenario())
@@ -153,7 +167,7 @@ def test_what_lies_above_a_cut_is_owed_by_nobody() -> None:
     async def scenario() -> None:
         network = await listed()
         head = held(network)
-        await append(network, 2)
+        await append(network)
         await network.relist(ORIGIN, **suspended(network, ORIGIN, (CHANNEL, 0, head)))
         network.clock.time_ms += 48 * HOUR_MS
         found = network[ORIGIN].ledgers.of(CHANNEL, (0, 2))
@@ -186,7 +200,7 @@ def test_the_origin_hears_of_a_late_reader_after_an_hour_and_its_parent_after_a_
     async def scenario() -> None:
         network = await listed()
         network.down.add(READER)
-        await append(network, 2)
+        await append(network)
         await network.settle()
         for hours, at_origin, at_parent in (
             (0, [], []),
@@ -215,8 +229,8 @@ def test_the_alarm_names_the_removals_that_have_not_arrived(monkeypatch: pytest.
     async def scenario() -> None:
         network = await listed()
         network.down.add(READER)
-        for serial in range(2, 13):
-            await append(network, serial)
+        for _ in range(2, 13):
+            await append(network)
         await network.settle()
         network.clock.time_ms += 2 * HOUR_MS
         monkeypatch.setattr("node.ledger.removals_in", lambda header, _: [0] if header.index != 5 else [])
@@ -230,13 +244,11 @@ def test_the_alarm_names_the_removals_that_have_not_arrived(monkeypatch: pytest.
 
 def test_a_reader_that_was_added_later_has_its_time_from_then_on() -> None:
     async def scenario() -> None:
-        network = Network(ORIGIN, PARENT, READER)
-        await network[ORIGIN].publishing.create_channel("lists/serious-tax", list_manifest(PARENT))
-        await append(network, 1)
+        network = await town(audience=PARENT)
         await network.settle()
         network.down.add(READER)
         network.clock.time_ms += 30 * HOUR_MS
-        await network[ORIGIN].publishing.set_audience(CHANNEL, list_manifest().audience)
+        await network[ORIGIN].publishing.set_audience(CHANNEL, parse_audience("everyone"))
         await network.settle()
         await network[ORIGIN].ledgers.watch()
         assert alarms(network[ORIGIN]) == []
@@ -251,27 +263,26 @@ def test_a_member_that_was_listed_later_has_its_time_from_then_on(monkeypatch: p
     async def scenario() -> None:
         network = await listed()
         network.down.add(READER)
-        await append(network, 2)
+        await append(network)
         network.clock.time_ms += 2 * HOUR_MS
         now_ms = network.clock.now_ms()
         node = network[ORIGIN]
-        assert [row.node for row in node.ledgers.of(CHANNEL).late()] == [PARENT, OTHER, READER]
+        assert [line.node for line in node.ledgers.of(CHANNEL).late()] == [PARENT, OTHER, READER]
         monkeypatch.setattr("node.node.Membership.listed_at_ms", lambda _, node: now_ms if node == READER else 0)
         network.start(ORIGIN, node.world.store)
-        assert [row.node for row in network[ORIGIN].ledgers.of(CHANNEL).late()] == [PARENT, OTHER]
+        assert [line.node for line in network[ORIGIN].ledgers.of(CHANNEL).late()] == [PARENT, OTHER]
 
     run(scenario())
 
 
 def test_records_that_are_late_raise_no_alarm() -> None:
     async def scenario() -> None:
-        network = Network(ORIGIN, READER)
+        network = await records()
         network.down.add(READER)
-        await network[ORIGIN].publishing.create_channel("base", manifest())
-        await network[ORIGIN].publishing.publish(f"{ORIGIN}/base", [row(1)])
+        await network[ORIGIN].publishing.publish(BASE, [row(2)])
         network.clock.time_ms += 30 * HOUR_MS
         await network[ORIGIN].ledgers.watch()
         assert alarms(network[ORIGIN]) == []
-        assert [row.node for row in network[ORIGIN].ledgers.of("base").late()] == [READER]
+        assert [line.node for line in network[ORIGIN].ledgers.of("base").late()] == [PARENT, OTHER, READER]
 
     run(scenario())
