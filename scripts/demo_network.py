@@ -15,7 +15,7 @@ class Demo:
 
     def __init__(self, work: Path, rows: int, seed: int, screen: Screen) -> None:
         self.work, self.rows, self.seed, self.screen = work, rows, seed, screen
-        self.product = Product(work, screen)
+        self.product = Product(work, screen=screen)
         self.crew = Crew(screen, len(PLACES) + len(TOPICS))
         self.ports = iter(free_ports(2 * len(PLACES) + 2))
         self.registry = f"127.0.0.1:{next(self.ports)}"

@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 import click
 
 from node.cli import (
+    bench,
     catalogue,
     channels,
     doctor,
@@ -65,6 +66,7 @@ def main() -> None:
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX
     Run a registry:      xinqiao registry --help
     Simulate a network:  xinqiao simulate SCENARIO --runs COUNT
+    Measure it:          xinqiao bench removal
 
     Every command takes --home DIR (or XINQIAO_HOME) and --json. Exit status: 0 done, 1 refused or failed, 2 usage.
     """
@@ -72,7 +74,7 @@ def main() -> None:
 
 GROUPS = (
     *(lifecycle, channels, publishing, record, lists, reading, quality, doctor),
-    *(forecast, rules, catalogue, evidence, keys, officer, holds, simulate),
+    *(forecast, rules, catalogue, evidence, keys, officer, holds, simulate, bench),
 )
 for group in GROUPS:
     for command in group.COMMANDS:

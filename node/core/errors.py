@@ -184,7 +184,14 @@ CODES: dict[str, ErrorSpec] = {
         "you",
         "heartbeats, receipts and registry files arrive by themselves: run the command again when it is there",
     ),
-    # -- simulations
+    # -- simulations and benchmarks
+    "BENCH_FAILED": ErrorSpec(
+        _L,
+        "INTERNAL",
+        "the measurement was broken off: {detail}",
+        "you",
+        "read what its processes logged, in {folder}",
+    ),
     "SIMULATION_FAILED": ErrorSpec(
         _L,
         "INTERNAL",

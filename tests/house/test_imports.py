@@ -102,10 +102,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *(*NODE, *OUTFIT, "node.joining", "node.metrics", "node.scheduler"),
         *("node.storage", "node.ingest", "node.evidence", "node.rpc", "node.console"),
     ),
+    # drives whole networks from outside, by the commands and by what answers them
+    "node.bench": (*NODE, *OUTFIT, "node.rpc", "node.texts"),
     "node.cli": (
         *NODE,
         *OUTFIT,
         "node.app",
+        "node.bench",
         "node.joining",
         "node.rpc",
         "node.ingest",
