@@ -29,6 +29,7 @@ from node.core.catalogue import Item
 from node.core.diagnosis import Check, Finding
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.query_log import SubjectKey
 from node.core.record import Batch
 from node.core.rules import Law
 from node.core.state import Place
@@ -36,7 +37,7 @@ from node.evidence import bundle
 from node.home import Home
 from node.ingest.batching import batches
 from node.ingest.reading import read_rows
-from node.keys import KeyRing, Passphrase, build_descriptor
+from node.keys import KeyRing, Passphrase, build_descriptor, open_subject_key
 from node.metrics import NodeCollector, serve_metrics
 from node.node import Node, Settings, World
 from node.pb import admin_service_pb2, envelope_pb2, registry_pb2, registry_service_pb2
@@ -213,7 +214,7 @@ def serve(home: Home, config: Config, passphrase: Passphrase | None, started: Ca
         ring = KeyRing.open(home.keys, passphrase)
         store = SqliteStore.open(home.database, create=True)
         try:
-            app = App(home, config, ring, store)
+            app = App(home, config, ring, store, open_subject_key(home.keys, passphrase))
             asyncio.run(app.run(started))
         finally:
             store.close()
@@ -222,10 +223,11 @@ def serve(home: Home, config: Config, passphrase: Passphrase | None, started: Ca
 class App:
     """One serving node: its adapters, its listeners, its ticks."""
 
-    def __init__(self, home: Home, config: Config, ring: KeyRing, store: SqliteStore) -> None:
+    def __init__(self, home: Home, config: Config, ring: KeyRing, store: SqliteStore, query_key: SubjectKey) -> None:
         self._home = home
         self._config = config
         self._ring = ring
+        self._query_key = query_key
         self._store = store
         self._limits = _limits(config)
         self._state = self._verified_state()
@@ -289,6 +291,7 @@ class App:
             signer=lambda: self._ring.signer,
             clock=self._clock,
             entropy=entropy,
+            query_key=self._query_key,
             aside=asyncio.to_thread,
         )
         self._writer.start()

@@ -7,6 +7,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 from node.answering import Answering
+from node.aside import Aside, in_turn
 from node.core import envelope as envelopes
 from node.core.address import book_digest, open_address
 from node.core.ageing import DEFAULT_GRACE_MS
@@ -15,6 +16,7 @@ from node.core.errors import XinqiaoError
 from node.core.heartbeat import ChannelEpoch
 from node.core.ledger import Timers
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.query_log import SubjectKey
 from node.dates import Dates
 from node.deciding import Deciding
 from node.delivery import Delivery
@@ -38,7 +40,8 @@ from node.ports import (
     Writer,
 )
 from node.publishing import Publishing
-from node.quality import Aside, Measuring, in_turn
+from node.quality import Measuring
+from node.querying import Querying
 from node.receiving import Receiving, Taken
 from node.sharing import Sharing
 from node.terms import Terms
@@ -75,6 +78,7 @@ class World:
     signer: Callable[[], Signer]
     clock: Clock
     entropy: Entropy
+    query_key: SubjectKey
     aside: Aside = in_turn
 
 
@@ -137,6 +141,7 @@ class Node:
         self.holding = Holding(view, world.store, world.writer, world.clock, book, publish, limits)
         self.deciding.rulings |= self.holding.rulings
         self.listing = Listing(view, world.store, world.clock, self.publishing.declare, limits)
+        self.querying = Querying(world.store, world.writer, world.query_key, world.aside)
         self.publishing.start()
 
     def _delivery(self, settings: Settings, world: World) -> Delivery:

@@ -20,10 +20,7 @@ from node.core.receipt import VerifiedReceipt
 from node.core.rules_edition import RulesEdition
 from node.core.state import Act, Applied, Erasure, HeldKey, Place
 from node.core.workdays import Calendar
-from node.held_acts import ActsReader
-from node.held_corrections import CorrectionsReader
-from node.held_decisions import DecisionsReader, DecisionsWriter
-from node.held_lists import ListsReader, ListsWriter
+from node.held import HeldReader, HeldWriter
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
 
 T = TypeVar("T")
@@ -191,7 +188,7 @@ class RegistryFileRecord:
     content: bytes
 
 
-class StoreReader(ActsReader, CorrectionsReader, DecisionsReader, ListsReader, Protocol):
+class StoreReader(HeldReader, Protocol):
     """Everything that can be read. Sequences are in ascending order and every limit is honoured."""
 
     def incarnation(self) -> str:
@@ -315,7 +312,7 @@ class StoreReader(ActsReader, CorrectionsReader, DecisionsReader, ListsReader, P
         ...
 
 
-class StoreTransaction(StoreReader, DecisionsWriter, ListsWriter, Protocol):
+class StoreTransaction(StoreReader, HeldWriter, Protocol):
     """Everything that can be written; exists only inside a transaction."""
 
     def set_setting(self, name: str, value: str) -> None:

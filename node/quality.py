@@ -50,18 +50,6 @@ _TALLY, _ROWS = "quality.tally ", "quality.rows "
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
-class Aside(Protocol):
-    """How a step that takes long and only reads is run: beside the event loop, where there is a place for it."""
-
-    async def __call__(self, step: Callable[..., T], /, *arguments: Any) -> T:
-        """Run it, and return what it returns."""
-
-
-async def in_turn(step: Callable[..., T], /, *arguments: Any) -> T:
-    """The Aside of a world without threads."""
-    return step(*arguments)
-
-
 @dataclass(frozen=True, slots=True)
 class Quality:
     """The figures of a channel for one month, or for all that is counted; month is empty for all.

@@ -21,6 +21,7 @@ from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError, to_refusal
 from node.core.limits import DEFAULT_LIMITS
 from node.core.membership import Members
+from node.core.query_log import SubjectKey
 from node.core.registry_targets import catalogue_path
 from node.node import Node, Settings, World
 from node.pb import envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
@@ -222,6 +223,7 @@ class Network:
             signer=lambda: self.signing[node].signer,
             clock=self.clock,
             entropy=SeededEntropy(f"{node} {len(self.calls)}"),
+            query_key=SubjectKey(bytes(32)),
         )
         self.nodes[node] = Node(Settings(id=node, **self.settings), self.state(), world, self.limits)
         return self.nodes[node]

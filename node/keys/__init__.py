@@ -5,6 +5,7 @@ from node.keys.descriptor import Identity, build_descriptor, needs_descriptor, n
 from node.keys.passphrase import Passphrase, find_passphrase
 from node.keys.ring import KeyRecord, KeyRing, State, Use, read_index
 from node.keys.signer import SoftwareSigner, generate, read_key, write_key
+from node.keys.subjects import open_subject_key
 
 __all__ = [
     "Identity",
@@ -22,6 +23,7 @@ __all__ = [
     "make_certificate",
     "needs_descriptor",
     "next_descriptor",
+    "open_subject_key",
     "read_index",
     "read_key",
     "target_name",

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 
 from node.core.errors import XinqiaoError
+from node.core.query_log import SubjectKey
 from node.node import Settings, World
 from node.ports import RegistryFileRecord, RegistryState, Signer
 from node.simulator.disk import SimulatedDisk
@@ -169,6 +171,7 @@ class Machine:
             signer=lambda: self._signer(process),
             clock=self.clock,
             entropy=entropy,
+            query_key=SubjectKey(sha256(f"query key {self.node}".encode()).digest()),
         )
 
     def _signer(self, process: Process) -> Signer:

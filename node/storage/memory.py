@@ -30,6 +30,7 @@ from node.ports import (
     RegistryFileRecord,
 )
 from node.storage.memory_lists import MemoryListsReader, MemoryListsWriter
+from node.storage.memory_queries import MemoryQueriesReader, MemoryQueriesWriter
 from node.storage.memory_reading import (
     Entry,
     EntryKey,
@@ -43,7 +44,7 @@ from node.storage.memory_reading import (
 from node.storage.slots import open_held, root_of, settle
 
 
-class MemoryTransaction(MemoryListsWriter):
+class MemoryTransaction(MemoryListsWriter, MemoryQueriesWriter):
     """The StoreTransaction on tables of its own."""
 
     def __init__(self, incarnation: str, state: State, limits: Limits) -> None:
@@ -349,7 +350,7 @@ class MemoryTransaction(MemoryListsWriter):
         held.update(contents)
 
 
-class MemoryStore(MemoryListsReader):
+class MemoryStore(MemoryListsReader, MemoryQueriesReader):
     """The Store in memory; it is gone with the process."""
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS, incarnation: str = "") -> None:

@@ -10,6 +10,7 @@ from node.core.entry import WHOLE_ENTRY, origin_of
 from node.core.listing import ListOperation
 from node.core.merkle import HashReader
 from node.core.quality import Corrections
+from node.core.query_log import LoggedQuery
 from node.core.state import CORRECT, Act, HeldKey, Place
 from node.held_decisions import HeldRow, HeldStatement
 from node.held_lists import HeldListState
@@ -97,6 +98,8 @@ class State:
     list_operations: Table[tuple[str, Place], tuple[ListOperation, bool | None]] = field(default_factory=Table)
     listings: Table[tuple[str, Place], ListingRow] = field(default_factory=Table)
     list_states: Table[str, HeldListState] = field(default_factory=Table)
+    queries: Table[int, LoggedQuery] = field(default_factory=Table)
+    query_leaves: Table[int, bytes] = field(default_factory=Table)
     registry_files: Table[str, bytes] = field(default_factory=Table)
 
     def begin(self) -> "State":

@@ -385,6 +385,40 @@ class OfficerStatementRow(SQLModel, table=True):
     content: bytes = Field(sa_type=LargeBinary)
 
 
+class QueryRow(SQLModel, table=True):
+    """A question that was asked about subjects, chained to the one before; never changed, never taken away.
+
+    subject is that of a check of one, empty for a batch, which has a subjects_root instead. Text where it is an
+    organisation's code; of natural persons only what the node's key makes of their numbers is kept.
+    """
+
+    __tablename__ = "queries"
+    __table_args__ = (Index("queries_subject", "subject"),)
+
+    sequence: int = Field(primary_key=True, sa_type=BigInteger)
+    previous: bytes = Field(sa_type=LargeBinary)
+    entry_hash: bytes = Field(sa_type=LargeBinary)
+    at_ms: int = Field(sa_type=BigInteger)
+    officer: str = Field(sa_type=Text)
+    unit: str = Field(sa_type=Text)
+    matter: str = Field(sa_type=Text)
+    matters_version: str = Field(sa_type=Text)
+    ground: str = Field(sa_type=Text)
+    key_id: str = Field(sa_type=Text)
+    subject_count: int = Field(sa_type=BigInteger)
+    subject: str = Field(sa_type=Text)
+    subjects_root: bytes = Field(sa_type=LargeBinary)
+
+
+class QueryLeavesRow(SQLModel, table=True):
+    """What stands for the subjects of a batch, 32 bytes each, ascending."""
+
+    __tablename__ = "query_leaves"
+
+    sequence: int = Field(primary_key=True, sa_type=BigInteger)
+    leaves: bytes = Field(sa_type=LargeBinary)
+
+
 class AlarmRow(SQLModel, table=True):
     """Something a person should look at; parameters are a JSON object of texts."""
 

@@ -24,6 +24,7 @@ from node.core.channel import HeadAt, head_leaf
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
 from node.core.membership import Cut, Standing, VerifiedDescriptor, open_descriptor
+from node.core.query_log import SubjectKey
 from node.core.record import Candidate, build_record, content_hash
 from node.core.registry_targets import NodeTarget
 from node.core.state import Place
@@ -238,6 +239,7 @@ class Network:
             signer=lambda: self.keys[node].signer,
             clock=self.clock,
             entropy=Entropy(node),
+            query_key=SubjectKey(bytes(32)),
         )
         return Node(Settings(node), self.state, world)
 

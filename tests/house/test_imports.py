@@ -9,14 +9,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 CORE = ("node.core", "node.pb")
-PORTS = ("node.ports", "node.held_acts", "node.held_corrections", "node.held_decisions", "node.held_lists", *CORE)
+HELD = ("node.held_acts", "node.held_corrections", "node.held_decisions", "node.held_lists", "node.held_queries")
+PORTS = ("node.ports", "node.held", *HELD, *CORE)
 DUTIES = (
     *("node.publishing", "node.receiving", "node.delivery", "node.membership"),
     *("node.answering", "node.judging", "node.quality", "node.deciding", "node.terms"),
-    *("node.holding", "node.ledger", "node.listing"),
+    *("node.holding", "node.ledger", "node.listing", "node.querying"),
 )
 SHARED = (
-    *("node.admission", "node.conditions", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing"),
+    *("node.admission", "node.aside", "node.conditions", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing"),
     *(
         "node.held_rows",
         "node.novelty",
@@ -35,13 +36,16 @@ OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
 LAYERS: dict[str, tuple[str, ...]] = {
     "node.pb": (),
     "node.core": ("node.pb",),
-    "node.ports": ("node.held_acts", "node.held_corrections", "node.held_decisions", "node.held_lists", *CORE),
+    "node.ports": ("node.held", *CORE),
+    "node.held": (*HELD, *CORE),
     "node.held_acts": CORE,
     "node.held_lists": CORE,
     "node.held_corrections": CORE,
     "node.held_decisions": CORE,
+    "node.held_queries": CORE,
     # what several duties share: how an entry gets in, which dates cannot be, and what may go out
     "node.admission": PORTS,
+    "node.aside": CORE,
     "node.dates": ("node.admission", *PORTS),
     "node.links": PORTS,
     "node.sharing": ("node.admission", *PORTS),
@@ -72,6 +76,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.judging": (*SHARED, *PORTS),
     "node.quality": (*SHARED, *PORTS),
     "node.terms": (*SHARED, *PORTS),
+    "node.querying": (*SHARED, *PORTS),
     "node.deciding": (*SHARED, *PORTS),
     "node.holding": (*SHARED, *PORTS),
     "node.listing": (*SHARED, *PORTS),

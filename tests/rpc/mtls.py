@@ -21,6 +21,7 @@ from node.core.errors import XinqiaoError
 from node.core.heartbeat import shared_digest
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import open_descriptor
+from node.core.query_log import SubjectKey
 from node.core.suites import ECDSA_P256
 from node.keys.certificate import make_certificate, target_name
 from node.keys.signer import generate
@@ -105,6 +106,7 @@ class MtlsNetwork(Network):
             signer=lambda: self.signing[node].signer,
             clock=self.clock,
             entropy=SeededEntropy(node),
+            query_key=SubjectKey(bytes(32)),
         )
         self.nodes[node] = Node(Settings(id=node), self.state(), world, self.limits)
         return self.nodes[node]

@@ -16,6 +16,7 @@ import grpc.aio
 import pytest
 
 from node.core.heartbeat import shared_digest
+from node.core.query_log import SubjectKey
 from node.node import Node, Settings, World
 from node.pb import exchange_service_pb2 as pb
 from node.pb.exchange_service_pb2_grpc import ExchangeServiceStub
@@ -89,6 +90,7 @@ class Lines(Network):
             signer=lambda: self.signing[node].signer,
             clock=self.clock,
             entropy=SeededEntropy(node),
+            query_key=SubjectKey(bytes(32)),
         )
         self.nodes[node] = Node(Settings(id=node), self.state(), world)
         host.exchange = ExchangeServicer(self.nodes[node])
