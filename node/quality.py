@@ -9,12 +9,12 @@ otherwise of what is counted already.
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol, TypeVar
 
 from node.admission import header_of
+from node.aside import Aside
 from node.core.catalogue import Edition
 from node.core.errors import XinqiaoError
 from node.core.identifiers import iso_date
@@ -38,8 +38,6 @@ from node.core.state import disclosure_letter, validator_for
 from node.core.workdays import china_day
 from node.pb import channel_pb2
 from node.ports import Clock, HeldChannel, HeldEntry, Lane, Store, StoreTransaction, View, Writer
-
-T = TypeVar("T")
 
 FORMAT = 2
 """Grows with what is counted, so that everything is counted again."""

@@ -4,6 +4,7 @@
       keys.json                             public: every key this node ever had, its state, its certificate
       signing-<16 hex digits>.pem           0600, PKCS#8, encrypted where a passphrase is given
       tls-<16 hex digits>.pem               0600, likewise
+      queries.pem                           0600, likewise; in no index and never replaced, see node/keys/subjects.py
 
 A rotation never leaves a moment in which what the node shows is not listed, or what is listed cannot be shown:
 

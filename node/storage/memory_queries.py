@@ -44,7 +44,7 @@ class MemoryQueriesWriter(MemoryQueriesReader):
     def add_query(self, entry: LoggedQuery) -> None:
         held = self._state.queries.edit()
         if entry.sequence in held:
-            raise XinqiaoError("DATABASE", detail=f"the query {entry.sequence} is there already")
+            raise XinqiaoError("DATABASE", detail=f"UNIQUE: queries.sequence = {entry.sequence}")
         held[entry.sequence] = replace(entry, query=replace(entry.query, leaves=b""))
         if entry.query.leaves:
             self._state.query_leaves.edit()[entry.sequence] = entry.query.leaves

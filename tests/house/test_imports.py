@@ -17,7 +17,16 @@ DUTIES = (
     *("node.holding", "node.ledger", "node.listing", "node.querying"),
 )
 SHARED = (
-    *("node.admission", "node.aside", "node.conditions", "node.dates", "node.hellos", "node.links", "node.losses", "node.missing"),
+    *(
+        "node.admission",
+        "node.aside",
+        "node.conditions",
+        "node.dates",
+        "node.hellos",
+        "node.links",
+        "node.losses",
+        "node.missing",
+    ),
     *(
         "node.held_rows",
         "node.novelty",

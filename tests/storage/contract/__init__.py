@@ -6,6 +6,7 @@ The fixture `store` is an empty store with the limits SMALL; `writer` signs the 
 from tests.storage.contract.erasures import ErasureContract
 from tests.storage.contract.folds import ActsContract, FoldContract
 from tests.storage.contract.logs import BodyContract, LogContract, TransactionContract
+from tests.storage.contract.queries import QueryLogContract
 from tests.storage.contract.standing import StandingContract
 from tests.storage.contract.statements import DecisionContract, StatementContract, SurroundingsContract
 from tests.storage.contract.steps import CHANNEL, SMALL, keep_and_apply
@@ -19,6 +20,7 @@ __all__ = (
     "ErasureContract",
     "FoldContract",
     "LogContract",
+    "QueryLogContract",
     "StandingContract",
     "StatementContract",
     "SurroundingsContract",
