@@ -68,7 +68,8 @@ def test_a_home_of_an_older_version_is_folded_anew_before_it_is_served(town: Tow
     assert town.publish("310000/base", file) == outcomes(accepted=1000)
     town.stop(SHANGHAI.id)
     with sqlite3.connect(town.home(SHANGHAI.id) / "xinqiao.db") as connection:
-        for table in ("acts", "officer_statements", "held_rows", "queries", "query_leaves"):
+        lists, queries = ("list_operations", "listings", "list_states"), ("queries", "query_leaves")
+        for table in ("acts", "officer_statements", "held_rows", *lists, *queries):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
