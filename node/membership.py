@@ -6,17 +6,29 @@ unreachable, rolled back, frozen or two-faced changes nothing that was verified 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import TypeVar
 
 from node.core import ageing
 from node.core import envelope as envelopes
 from node.core.catalogue import Edition, in_force, parse_edition
 from node.core.channel import HeadAt, head_leaf
+from node.core.editions import Dated, latest
 from node.core.errors import XinqiaoError, from_refusal
+from node.core.matters import MattersEdition, parse_matters
+from node.core.measures import MeasuresEdition, parse_measures
 from node.core.membership import Member, Members, Standing, VerifiedDescriptor
-from node.core.registry_targets import CALENDAR_FOLDER, RULES_FOLDER, decided_at_ms, node_path
+from node.core.registry_targets import (
+    CALENDAR_FOLDER,
+    CATALOGUE_FOLDER,
+    MATTERS_FOLDER,
+    MEASURES_FOLDER,
+    RULES_FOLDER,
+    decided_at_ms,
+    node_path,
+)
 from node.core.rules import VERSION_1
 from node.core.rules_edition import RulesEdition, edition_in_force, parse_rules
 from node.core.workdays import WEEKENDS_ONLY, Calendar, china_day, parse_calendar
@@ -43,6 +55,9 @@ REGISTRY_CODES = (
     "REGISTRY_TWO_FACES",
     "REGISTRY_UNREACHABLE",
 )
+
+
+D = TypeVar("D", bound=Dated)
 
 
 class Membership:
@@ -72,9 +87,7 @@ class Membership:
         self._changed = changed
         self._read_at_ms = 0
         self._reported: tuple[list[registry_pb2.OriginHeads], int] = ([], 0)
-        self._editions = _read_editions(state)
-        self._calendar = _read_calendar(state)
-        self._rules = _read_rules(state)
+        self._read_targets()
         self._refreshing = asyncio.Lock()
         self._narrowed = False
         self._stage_seen = self.stage
@@ -118,6 +131,24 @@ class Membership:
     def rules_in_force(self) -> RulesEdition:
         """The edition of the rules that has come into force last, then the highest version."""
         return edition_in_force(self._rules.values(), china_day(self._clock.now_ms()).isoformat()) or VERSION_1
+
+    @property
+    def measures(self) -> Mapping[str, MeasuresEdition]:
+        """The editions of the measures by version; one that this version cannot read counts as not there."""
+        return self._measures
+
+    def measures_in_force(self, now_ms: int) -> MeasuresEdition | None:
+        """The edition of the measures that came into force last by a time, then the highest version."""
+        return latest(self._measures.values(), china_day(now_ms).isoformat())
+
+    @property
+    def matters(self) -> Mapping[str, MattersEdition]:
+        """The editions of the matters by version; one that this version cannot read counts as not there."""
+        return self._matters
+
+    def matters_in_force(self, now_ms: int) -> MattersEdition | None:
+        """The edition of the matters that came into force last by a time, then the highest version."""
+        return latest(self._matters.values(), china_day(now_ms).isoformat())
 
     @property
     def calendar(self) -> Calendar:
@@ -193,9 +224,15 @@ class Membership:
         records = [RegistryFileRecord(name, content) for name, content in sorted(state.files.items())]
         await self._writer.run(Lane.CONTROL, lambda tx: tx.replace_registry_files(records, keep=()))
         self._state = replace(state, members=members)
+        self._read_targets()
+
+    def _read_targets(self) -> None:
         self._editions = _read_editions(self._state)
         self._calendar = _read_calendar(self._state)
-        self._rules = _read_rules(self._state)
+        self._rules = {VERSION_1.version: VERSION_1}
+        self._rules |= _readable(self._state, RULES_FOLDER, parse_rules, self._rules)
+        self._measures = _readable(self._state, MEASURES_FOLDER, parse_measures)
+        self._matters = _readable(self._state, MATTERS_FOLDER, parse_matters)
 
     def _stage(self, state: RegistryState) -> Stage:
         return Stage(ageing.stage(state.expires_ms, self._clock.now_ms(), self._grace_ms))
@@ -267,7 +304,7 @@ class Membership:
 
 def _read_editions(state: RegistryState) -> dict[str, Edition]:
     editions = [
-        parse_edition(content) for path, content in sorted(state.targets.items()) if path.startswith("catalogue/")
+        parse_edition(content) for path, content in sorted(state.targets.items()) if path.startswith(CATALOGUE_FOLDER)
     ]
     return {edition.version: edition for edition in editions}
 
@@ -281,13 +318,17 @@ def _read_calendar(state: RegistryState) -> Calendar:
     return max(found, key=lambda calendar: (calendar.issued_on, calendar.version))
 
 
-def _read_rules(state: RegistryState) -> dict[str, RulesEdition]:
-    found = {VERSION_1.version: VERSION_1}
+def _readable(
+    state: RegistryState, folder: str, parse: Callable[[bytes], D], taken: Collection[str] = ()
+) -> dict[str, D]:
+    """The editions in a folder by version, without those this software cannot read; of one version the first path's."""
+    found: dict[str, D] = {}
     for path, content in sorted(state.targets.items()):
-        if path.startswith(RULES_FOLDER):
+        if path.startswith(folder):
             with suppress(XinqiaoError):
-                edition = parse_rules(content)
-                found.setdefault(edition.version, edition)
+                edition = parse(content)
+                if edition.version not in taken:
+                    found.setdefault(edition.version, edition)
     return found
 
 

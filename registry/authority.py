@@ -25,27 +25,45 @@ NETWORK_NAME_CHARS = 32
 # --- Found --------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Editions:
+    """What a network is founded with beside its members: the bytes of editions, by what they are of."""
+
+    catalogue: Sequence[bytes] = ()
+    calendars: Sequence[bytes] = ()
+    rules: Sequence[bytes] = ()
+    measures: Sequence[bytes] = ()
+    matters: Sequence[bytes] = ()
+
+    def published(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """These files and those of the editions; raises what the functions of decisions raise."""
+        found = dict(files)
+        # Matters name items and measures: those come first.
+        for contents, publish in (
+            (self.catalogue, decisions.publish_edition),
+            (self.calendars, decisions.publish_calendar),
+            (self.rules, decisions.publish_rules),
+            (self.measures, decisions.publish_measures),
+            (self.matters, decisions.publish_matters),
+        ):
+            for content in contents:
+                found |= publish(found, content)
+        return found
+
+
 def found(
     store: Store,
     name: str,
     officers: Sequence[PublicKey],
     threshold: int,
-    editions: Sequence[bytes],
+    editions: Editions,
     online: CryptoSigner,
     now: int,
-    calendars: Sequence[bytes] = (),
-    rules: Sequence[bytes] = (),
 ) -> Proposal:
     """Make the home of a new network and the proposal that its officers sign; raises ARGUMENT_INVALID."""
     _check_founding(name, officers, threshold)
     store.prepare()
-    files = {paths.NETWORK_TARGET: paths.encode_network(name, now)}
-    for content in editions:
-        files |= decisions.publish_edition(files, content)
-    for content in calendars:
-        files |= decisions.publish_calendar(files, content)
-    for content in rules:
-        files |= decisions.publish_rules(files, content)
+    files = editions.published({paths.NETWORK_TARGET: paths.encode_network(name, now)})
     root = repository.new_root(officers, threshold, keys.public_of(online), now)
     proposal = proposals.found(root, files, now)
     with store.writing():

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import time
 from importlib import resources
 from pathlib import Path
 
@@ -11,52 +10,41 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from node.core.errors import XinqiaoError
-from node.core.membership import Member, Standing
+from node.core.membership import Member
 from node.core.registry_targets import root_fingerprint
 from node.core.suites import PublicKey, to_text
 from node.texts import joined, phrase, term, words
 from node.texts.columns import padded
-from registry import authority, decisions, keys, officer, proposals, repository
+from registry import authority, keys, officer, proposals, repository
 from registry.authority import Progress
+from registry.clock import now_ms
+from registry.drafts import draft_of
 from registry.explanation import explain
 from registry.keys import OFFICER_PASSPHRASE, REGISTRY_PASSPHRASE
 from registry.proposals import Proposal
+from registry.proposing import propose, read_proposal
 from registry.repository import State
 from registry.store import Store
 from registry.terminal import (
+    FILE,
+    NEW_FILE,
     Group,
     home,
     is_json,
+    opened,
     options,
     passphrase,
     passphrase_option,
     result,
     say,
+    typed,
     warn,
 )
 from registry.wording import grouped, shown, when
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 LABEL_COLUMNS = 18
 MINORITY = "{needed} of {officers} is no majority: two groups of officers could decide different things."
-RIVALS = "{count} submitted proposal(s) change the same lists: the first to be published outdates the others."
-WRITTEN = "written to {file}; next: the officers run `xinqiao registry sign {file} --key FILE`"
-NO_HEADS = "no member has reported a channel head of {node}: everything of it will lie above the cut."
 EXPIRES = "{role} expires in {days} days; next: `xinqiao registry propose renew {role} -o FILE`"
-NODE_ID_HELP = "Id of the node, as `registry requests` or `registry show` lists it."
-
-
-def now_ms() -> int:
-    """The clock, read at this edge and nowhere further in; Unix ms."""
-    return time.time_ns() // 1_000_000
-
-
-def opened() -> Store:
-    """The store in the given home; raises REGISTRY_HOME_MISSING."""
-    store = Store(home())
-    _ = store.name
-    return store
 
 
 @click.group("registry", cls=Group)
@@ -112,6 +100,8 @@ def officer_keygen(output: Path, passphrase_file: Path | None) -> None:
     "--calendar", "calendars", multiple=True, type=FILE, help="A calendar of working days instead of the built-in one."
 )
 @click.option("--rules", multiple=True, type=FILE, help="An edition of the rules instead of the built-in one.")
+@click.option("--measures", multiple=True, type=FILE, help="An edition of the measures instead of the built-in one.")
+@click.option("--matters", multiple=True, type=FILE, help="An edition of the matters; without one nobody is checked.")
 @passphrase_option(REGISTRY_PASSPHRASE)
 @options
 def init(
@@ -122,6 +112,8 @@ def init(
     editions: tuple[Path, ...],
     calendars: tuple[Path, ...],
     rules: tuple[Path, ...],
+    measures: tuple[Path, ...],
+    matters: tuple[Path, ...],
     passphrase_file: Path | None,
 ) -> None:
     """Found a network: prints the root fingerprint that every node is given when it joins.
@@ -142,10 +134,14 @@ def init(
     officers = list(made.values()) or [keys.public_key_in(text) for text in officer_keys]
     needed = threshold if threshold is not None else len(officers) // 2 + 1
     # (2) the proposal
-    catalogue = [path.read_bytes() for path in editions] or _built_in("catalogue")
-    workdays = [path.read_bytes() for path in calendars] or _built_in("calendar")
-    judged_by = [path.read_bytes() for path in rules] or _built_in("rules")
-    founding = authority.found(store, network, officers, needed, catalogue, online, now_ms(), workdays, judged_by)
+    published = authority.Editions(
+        catalogue=[path.read_bytes() for path in editions] or _built_in("catalogue"),
+        calendars=[path.read_bytes() for path in calendars] or _built_in("calendar"),
+        rules=[path.read_bytes() for path in rules] or _built_in("rules"),
+        measures=[draft_of(path) for path in measures] or _built_in("measures"),
+        matters=[draft_of(path) for path in matters],
+    )
+    founding = authority.found(store, network, officers, needed, published, online, now_ms())
     fingerprint = root_fingerprint(founding.first_root).hex()
     to_sign = {"needed": needed, "file": store.founding}
     if needed * 2 <= len(officers):
@@ -233,7 +229,7 @@ def _announce(address: str) -> None:
     sys.stdout.flush()
 
 
-# --- Requests and propose -----------------------------------------------------------------------------------
+# --- Requests -----------------------------------------------------------------------------------------------
 
 
 @registry.command("requests")
@@ -244,7 +240,7 @@ def requests(forget: tuple[str, str] | None) -> None:
     store = opened()
     if forget:
         with store.writing():
-            store.drop_request(forget[0], _fingerprint(forget[1]))
+            store.drop_request(forget[0], typed(forget[1]))
     found = store.requests()
     for request in found:
         message = request.descriptor.message
@@ -273,179 +269,10 @@ def requests(forget: tuple[str, str] | None) -> None:
     )
 
 
-@registry.group("propose")
-@options
-def propose() -> None:
-    """Make a proposal file for the officers to sign.
-
-    With --with EARLIER, an unsigned proposal file, one file and one signing decide both.
-    """
-
-
-def proposing(command: "click.decorators.FC") -> "click.decorators.FC":
-    """Add what every proposal command takes."""
-    output = click.option("-o", "--output", required=True, type=NEW_FILE, help="File to write the proposal to.")
-    earlier = click.option("--with", "earlier", type=FILE, help="A proposal to decide together with this one.")
-    return output(earlier(options(command)))
-
-
-def _start(earlier: Path | None) -> tuple[Store, State, Proposal | None]:
-    """The store, the state decisions are taken on, and the proposal to decide with."""
-    store = opened()
-    before = _read(earlier) if earlier else None
-    return store, authority.together(store.founded(), before), before
-
-
-def _write(store: Store, files: dict[str, bytes], before: Proposal | None, output: Path) -> None:
-    """Write the proposal and say what it does, in the same words the officers will read."""
-    _write_proposal(
-        store, proposals.make(store.founded(), {**(before.files if before else {}), **files}, now_ms()), output
-    )
-
-
-def _write_proposal(store: Store, proposal: Proposal, output: Path) -> None:
-    account = explain(proposal, now_ms(), str(output))
-    account.check(str(output))
-    rivals = [
-        each for each in store.proposals() if each.id != proposal.id and each.changed.keys() & proposal.changed.keys()
-    ]
-    if rivals:
-        warn(words(RIVALS, count=len(rivals)))
-    store.disk.write(output, proposals.encode(proposal))
-    say(*account.lines, words(WRITTEN, file=output))
-    result({"proposal": str(output), "id": proposal.id, "network": proposal.network, "lines": account.lines})
-
-
-def _fingerprint(text: str) -> str:
-    """A fingerprint as people type it: groups, colons and capitals are all the same."""
-    return text.replace(" ", "").replace(":", "").lower()
-
-
-@propose.command("approve")
-@click.argument("id", help=NODE_ID_HELP)
-@click.option(
-    "--fingerprint", required=True, metavar="HEX", help="As its administrator read it to you over another line."
-)
-@proposing
-def propose_approve(id: str, fingerprint: str, output: Path, earlier: Path | None) -> None:
-    """Admit a node, or list its changed descriptor, by the fingerprint you were told."""
-    store, state, before = _start(earlier)
-    request = authority.pending(store, id, _fingerprint(fingerprint))
-    decisions.check_own_keys(store.members(), request.descriptor)
-    _write(store, decisions.approve(state.files, request.descriptor, now_ms()), before, output)
-
-
-@propose.command("reject")
-@click.argument("id", help=NODE_ID_HELP)
-@click.option("--reason", required=True, help="What its administrator reads; part of what is signed.")
-@click.option("--fingerprint", help="Which request, where several are pending.")
-@proposing
-def propose_reject(id: str, reason: str, fingerprint: str | None, output: Path, earlier: Path | None) -> None:
-    """Answer a request with a signed refusal."""
-    store, state, before = _start(earlier)
-    if fingerprint is None:
-        own = [request.descriptor.fingerprint for request in store.requests() if request.id == id]
-        if len(own) > 1:
-            detail = f"several requests of {id} are pending: {', '.join(own)}"
-            raise XinqiaoError("ARGUMENT_INVALID", argument="--fingerprint", detail=detail)
-        fingerprint = own[0] if own else ""
-    request = authority.pending(store, id, _fingerprint(fingerprint))
-    _write(store, decisions.reject(state.files, id, request.descriptor.fingerprint, reason, now_ms()), before, output)
-
-
-@propose.command("suspend")
-@click.argument("id", help=NODE_ID_HELP)
-@click.option("--reason", default="by decision of the officers", show_default=True, help="What everybody reads.")
-@proposing
-def propose_suspend(id: str, reason: str, output: Path, earlier: Path | None) -> None:
-    """Suspend a node: nothing it signs from now on is accepted, what is reported up to now stays valid.
-
-    For a suspended node, extend its cut by what was reported since.
-    """
-    _stop(id, Standing.SUSPENDED, reason, output, earlier)
-
-
-@propose.command("remove")
-@click.argument("id", help=NODE_ID_HELP)
-@click.option("--reason", default="by decision of the officers", show_default=True, help="What everybody reads.")
-@proposing
-def propose_remove(id: str, reason: str, output: Path, earlier: Path | None) -> None:
-    """End the membership of a node; what it signed before stays valid up to the cut."""
-    _stop(id, Standing.REMOVED, reason, output, earlier)
-
-
-def _stop(node: str, standing: Standing, reason: str, output: Path, earlier: Path | None) -> None:
-    store, state, before = _start(earlier)
-    leaves = authority.leaves_reported(store, node)
-    if not leaves:
-        warn(words(NO_HEADS, node=node))
-    _write(store, decisions.stop(state.files, node, standing, reason, leaves, now_ms()), before, output)
-
-
-@propose.command("reinstate")
-@click.argument("id", help=NODE_ID_HELP)
-@proposing
-def propose_reinstate(id: str, output: Path, earlier: Path | None) -> None:
-    """Take a suspended or removed node back: its channels go on in the next epoch."""
-    store, state, before = _start(earlier)
-    _write(store, decisions.reinstate(state.files, id, now_ms()), before, output)
-
-
-@propose.command("publish")
-@click.argument("edition", type=FILE, help="The edition, a JSON file.")
-@proposing
-def propose_publish(edition: Path, output: Path, earlier: Path | None) -> None:
-    """Publish an edition of the catalogue; a published edition never changes."""
-    store, state, before = _start(earlier)
-    _write(store, decisions.publish_edition(state.files, edition.read_bytes()), before, output)
-
-
-@propose.command("calendar")
-@click.argument("calendar", type=FILE, help="The calendar, a JSON file.")
-@proposing
-def propose_calendar(calendar: Path, output: Path, earlier: Path | None) -> None:
-    """Publish a calendar of working days: each autumn, when next year's holidays are announced.
-
-    Of several published calendars the one issued last counts, so a file holds all years, the earlier ones too.
-    """
-    store, state, before = _start(earlier)
-    _write(store, decisions.publish_calendar(state.files, calendar.read_bytes()), before, output)
-
-
-@propose.command("rules")
-@click.argument("rules", type=FILE, help="The edition of the rules, a JSON file.")
-@proposing
-def propose_rules(rules: Path, output: Path, earlier: Path | None) -> None:
-    """Publish an edition of the inclusion rules; a published edition never changes.
-
-    From its date on, nodes publish and judge by the edition that came into force last.
-    """
-    store, state, before = _start(earlier)
-    _write(store, decisions.publish_rules(state.files, rules.read_bytes()), before, output)
-
-
-@propose.command("renew")
-@click.argument("roles", nargs=-1, help="Names as `registry show` lists them, e.g. targets or region-31.")
-@click.option("-o", "--output", required=True, type=NEW_FILE, help="File to write the proposal to.")
-@options
-def propose_renew(roles: tuple[str, ...], output: Path) -> None:
-    """Sign roles anew before they expire, all of them when none is named; see `registry show`."""
-    store = opened()
-    state = store.founded()
-    known = [repository.ROOT, *sorted(state.roles)]
-    unknown = [role for role in roles if role not in known]
-    if unknown:
-        detail = f"{unknown[0]!r} is none of {', '.join(known)}"
-        raise XinqiaoError("ARGUMENT_INVALID", argument="ROLES", detail=detail)
-    _write_proposal(store, proposals.renew(state, list(roles) or known, now_ms()), output)
+registry.add_command(propose)
 
 
 # --- Sign and submit ----------------------------------------------------------------------------------------
-
-
-def _read(path: Path) -> Proposal:
-    with path.open("rb") as file:
-        return proposals.parse(file.read(proposals.MAX_PROPOSAL_BYTES + 1), str(path))
 
 
 @registry.command("sign")
@@ -472,7 +299,7 @@ def sign(
 
     The words are read off what is signed. If any of it has no words here, nothing is signed.
     """
-    content = _read(proposal)
+    content = read_proposal(proposal)
     signer = keys.load(key, passphrase(passphrase_file, OFFICER_PASSPHRASE), OFFICER_PASSPHRASE)
     # (1) nothing in it is forged, and everything in it has words
     proposals.check_signatures(content, str(proposal))
@@ -506,8 +333,8 @@ def sign(
 
 def _check_root(proposal: Proposal, expected: str | None) -> None:
     found = root_fingerprint(proposal.first_root).hex()
-    if expected is not None and _fingerprint(expected) != found:
-        raise XinqiaoError("REGISTRY_FINGERPRINT", found=found, expected=_fingerprint(expected))
+    if expected is not None and typed(expected) != found:
+        raise XinqiaoError("REGISTRY_FINGERPRINT", found=found, expected=typed(expected))
 
 
 @registry.command("submit")
@@ -518,7 +345,7 @@ def submit(files: tuple[Path, ...], passphrase_file: Path | None) -> None:
     """Gather the signatures of proposal files, of several copies too, and publish what has enough."""
     store = opened()
     online = authority.open_online_key(store, passphrase(passphrase_file, REGISTRY_PASSPHRASE))
-    found = authority.submit(store, {str(path): _read(path) for path in files}, online, now_ms())
+    found = authority.submit(store, {str(path): read_proposal(path) for path in files}, online, now_ms())
     for progress in found:
         count = {"id": progress.proposal.id[:16], "present": progress.present, "needed": progress.needed}
         if progress.published:

@@ -1,18 +1,21 @@
-"""What officers can decide about a node, the catalogue, the rules or the calendar, and the target files that say so.
+"""What officers can decide about a node, or about editions that all nodes go by, and the target files that say so.
 
 Each function takes the published state and returns the files that change, by path; nothing is signed here.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from node.core import envelope as envelopes
 from node.core import registry_targets as paths
 from node.core.catalogue import parse_edition
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.matters import MattersEdition, parse_matters
+from node.core.measures import parse_measures
 from node.core.membership import Members, Standing, VerifiedDescriptor
 from node.core.registry_targets import NodeTarget, Rejection
 from node.core.rules import VERSION_1
@@ -21,6 +24,7 @@ from node.core.workdays import parse_calendar
 from node.pb import registry_pb2
 
 Files = Mapping[str, bytes]
+E = TypeVar("E")
 
 EDITION_VERSION = re.compile(r"[0-9a-z](?:[0-9a-z-]|\.(?=[0-9a-z])){0,31}")
 
@@ -195,6 +199,46 @@ def publish_calendar(files: Files, content: bytes) -> dict[str, bytes]:
     _check_version(version)
     # Deadlines that were told stay explicable: another announcement is another version.
     return _unless_published(files, paths.calendar_path(version), content)
+
+
+def publish_measures(files: Files, content: bytes) -> dict[str, bytes]:
+    """Publish an edition of the measures; raises ARGUMENT_INVALID."""
+    version = _drafted("MEASURES", parse_measures, content).version
+    _check_version(version)
+    # Answers cite the edition too, and lists rest on it.
+    return _unless_published(files, paths.measures_path(version), content)
+
+
+def publish_matters(files: Files, content: bytes) -> dict[str, bytes]:
+    """Publish an edition of the matters, whose items and measures are published; raises ARGUMENT_INVALID."""
+    edition = _drafted("MATTERS", parse_matters, content)
+    _check_version(edition.version)
+    _check_named(files, edition)
+    # The log of queries names matters: what one was stays explicable.
+    return _unless_published(files, paths.matters_path(edition.version), content)
+
+
+def _drafted(argument: str, parse: Callable[[bytes], E], content: bytes) -> E:
+    """An edition as an officer drafted it: what is wrong with it is the officer's to put right."""
+    try:
+        return parse(content)
+    except XinqiaoError as error:
+        raise XinqiaoError("ARGUMENT_INVALID", argument=argument, detail=error.parameters["detail"]) from None
+
+
+def _check_named(files: Files, edition: MattersEdition) -> None:
+    """Raise for an item or a measure that no published edition has: a matter would silently ask for less."""
+    items = {item for content in _under(files, paths.CATALOGUE_FOLDER) for item in parse_edition(content).items}
+    codes = {code for content in _under(files, paths.MEASURES_FOLDER) for code in parse_measures(content).measures}
+    for matter in edition.matters.values():
+        lost = [*(each for each in matter.items if each not in items), *(set(matter.measures) - codes)]
+        if lost:
+            detail = f"{matter.code} names what no published edition has: {', '.join(sorted(lost))}"
+            raise XinqiaoError("ARGUMENT_INVALID", argument="MATTERS", detail=detail)
+
+
+def _under(files: Files, folder: str) -> list[bytes]:
+    return [files[path] for path in sorted(files) if path.startswith(folder)]
 
 
 def _check_version(version: str) -> None:

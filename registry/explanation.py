@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,8 @@ from node.core import registry_targets as paths
 from node.core.catalogue import parse_edition
 from node.core.errors import XinqiaoError
 from node.core.identifiers import is_node_id
+from node.core.matters import Matter, parse_matters
+from node.core.measures import MeasureKind, parse_measures
 from node.core.rules_edition import parse_rules
 from node.core.suites import to_text
 from node.core.workdays import Calendar, parse_calendar
@@ -35,9 +37,7 @@ from registry.wording import grouped, shown, when
 EXPIRY_SLACK = timedelta(days=14)
 
 _NODE_FILE = re.compile(r"(nodes|cuts|requests)/(\d\d)/([0-9a-z-]{1,64})\.json")
-_CATALOGUE_FILE = re.compile(r"catalogue/([0-9a-z.-]{1,32})\.json")
-_RULES_FILE = re.compile(r"rules/([0-9a-z.-]{1,32})\.json")
-_CALENDAR_FILE = re.compile(r"calendar/([0-9a-z.-]{1,32})\.json")
+_EDITION_FILE = re.compile(r"(catalogue|rules|calendar|measures|matters)/[0-9a-z.-]{1,32}\.json")
 _REGION_ROLE = re.compile(r"region-(\d\d)")
 
 
@@ -220,12 +220,8 @@ def _explain_files(account: Account, proposal: Proposal) -> None:
             account.unexplained.append(f"{shown(path)} belongs to no role that is signed")
         elif path == paths.NETWORK_TARGET:
             _explain_founding(account, proposal)
-        elif _CATALOGUE_FILE.fullmatch(path):
-            _explain_edition(account, proposal, path)
-        elif _RULES_FILE.fullmatch(path):
-            _explain_rules(account, proposal, path)
-        elif _CALENDAR_FILE.fullmatch(path):
-            _explain_calendar(account, proposal, path)
+        elif edition := _EDITION_FILE.fullmatch(path):
+            _EXPLAINED[edition[1]](account, proposal, path)
         elif found := _NODE_FILE.fullmatch(path):
             nodes.add(found[3])
             if not is_node_id(found[3]) or paths.region_of(found[3]) != found[2]:
@@ -320,6 +316,60 @@ def _days_of_last_year(calendar: Calendar) -> list[str]:
         words("{year}, days off: {days}", year=last, days=free),
         words("{year}, weekend days worked: {days}", year=last, days=worked),
     ]
+
+
+def _explain_measures(account: Account, proposal: Proposal, path: str) -> None:
+    content = proposal.files[path]
+    edition = parse_measures(content)
+    if _is_published(proposal, path) or paths.measures_path(edition.version) != path:
+        account.unexplained.append(f"{shown(path)} is published already, or holds another edition")
+    published = {"version": shown(edition.version), "start": edition.in_force_from}
+    contents = {"count": len(edition.measures), "digest": grouped(hashlib.sha256(content).hexdigest())}
+    account.lines.append(
+        words("Publish the measures edition {version} in force from {start}", **published)
+        + words(" ({count} measures); SHA-256 of the file {digest}", **contents)
+    )
+    for kind in MeasureKind:
+        codes = joined(each.code for each in edition.measures.values() if each.kind is kind) or term("none")
+        account.lines.append(words("    {kind}: {codes}", kind=term(kind.value), codes=codes))
+
+
+def _explain_matters(account: Account, proposal: Proposal, path: str) -> None:
+    content = proposal.files[path]
+    edition = parse_matters(content)
+    if _is_published(proposal, path) or paths.matters_path(edition.version) != path:
+        account.unexplained.append(f"{shown(path)} is published already, or holds another edition")
+    published = {"version": shown(edition.version), "start": edition.in_force_from}
+    contents = {"count": len(edition.matters), "digest": grouped(hashlib.sha256(content).hexdigest())}
+    account.lines.append(
+        words("Publish the matters edition {version} in force from {start}", **published)
+        + words(" ({count} matters); SHA-256 of the file {digest}", **contents)
+    )
+    for matter in edition.matters.values():
+        account.lines += _lines_of_matter(matter)
+
+
+def _lines_of_matter(matter: Matter) -> list[str]:
+    """Whom a matter lets ask about what, for whoever compares it with the decision."""
+    title = f"{shown(matter.title_zh)} {shown(matter.title_en)}"
+    named = {"matter": matter.code, "title": title, "units": joined(matter.units)}
+    found = [words("    {matter} ({title}): {units} may ask", **named)]
+    if matter.items:
+        found.append(words("        about records of {items}", items=joined(matter.items)))
+    if matter.measures:
+        found.append(words("        about lists with the measures {measures}", measures=joined(matter.measures)))
+    if matter.lists:
+        found.append(words("        about the lists {lists}", lists=joined(matter.lists)))
+    return found
+
+
+_EXPLAINED: Mapping[str, Callable[[Account, Proposal, str], None]] = {
+    "catalogue": _explain_edition,
+    "rules": _explain_rules,
+    "calendar": _explain_calendar,
+    "measures": _explain_measures,
+    "matters": _explain_matters,
+}
 
 
 def _is_published(proposal: Proposal, path: str) -> bool:

@@ -11,9 +11,13 @@ import click
 from node.core.errors import XinqiaoError
 from node.texts import told, words
 from node.texts.commands import SpokenCommand, SpokenGroup, lang_option
+from registry.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_PASSPHRASE_BYTES = 4096
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+NODE_ID_HELP = "Id of the node, as `registry requests` or `registry show` lists it."
 
 
 class Command(SpokenCommand):
@@ -85,6 +89,18 @@ def home() -> Path:
     if not given:
         raise click.UsageError(words("give --home DIR, the registry's folder, or set XINQIAO_HOME"))
     return Path(given)
+
+
+def opened() -> Store:
+    """The store in the given home; raises REGISTRY_HOME_MISSING."""
+    store = Store(home())
+    _ = store.name
+    return store
+
+
+def typed(fingerprint: str) -> str:
+    """A fingerprint as people type it: groups, colons and capitals are all the same."""
+    return fingerprint.replace(" ", "").replace(":", "").lower()
 
 
 def is_json() -> bool:

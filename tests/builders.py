@@ -9,6 +9,7 @@
 Salts are derived from the place of their slot, so that the same test writes the same bytes.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -101,6 +102,48 @@ def signing_key(signer: SoftwareSigner, state: int = registry_pb2.KEY_STATE_ACTI
 def make_members(*nodes: SigningNode) -> Members:
     """A network of these nodes."""
     return Members(NETWORK, {node.id: node.member for node in nodes})
+
+
+UNIT = "11319900MX00000199"
+"""A public body that may ask in the matters made here."""
+
+
+def make_measures(*codes: str, version: str = "2026.1", in_force_from: str = "2000-01-01") -> bytes:
+    """An edition of the measures with these codes, the file as officers publish it; those of some articles if none."""
+    return edition_file(
+        version,
+        in_force_from,
+        measures=[
+            {
+                "code": code,
+                "title_zh": f"措施{code}",
+                "title_en": f"measure {code}",
+                "kind": "serious",
+                "basis": "上海市社会信用条例",
+                "article": "art. 31",
+            }
+            for code in codes or ("SHR-29-1", "SHR-30-1", "SHR-31-1", "SHR-31-2", "ZJR-26-4")
+        ],
+    )
+
+
+def make_matters(
+    *matters: Mapping[str, Any], version: str = "2026.1", in_force_from: str = "2000-01-01", **more: Any
+) -> bytes:
+    """An edition of the matters with these, the file as officers publish it."""
+    return edition_file(version, in_force_from, matters=list(matters), **more)
+
+
+def make_matter(code: str = "bidding.tender", **changes: Any) -> dict[str, Any]:
+    """A matter for make_matters, in which UNIT may ask about penalties and about lists with SHR-31-1."""
+    fields = {"title_zh": "招标投标资格审查", "title_en": "qualification of bidders", "units": [UNIT]}
+    return {"code": code, **fields, "items": ["penalty.2018"], "measures": ["SHR-31-1"], **changes}
+
+
+def edition_file(version: str, in_force_from: str, **content: Any) -> bytes:
+    """An edition as the registry publishes it."""
+    edition = {"format": 1, "version": version, "in_force_from": in_force_from, **content}
+    return json.dumps(edition, ensure_ascii=False, indent=1).encode()
 
 
 EVERYONE = channel_pb2.Audience(terms=[channel_pb2.AudienceTerm(everyone=True)])

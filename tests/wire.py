@@ -22,13 +22,22 @@ from node.core.errors import XinqiaoError, to_refusal
 from node.core.limits import DEFAULT_LIMITS
 from node.core.membership import Members
 from node.core.query_log import SubjectKey
-from node.core.registry_targets import catalogue_path
+from node.core.registry_targets import catalogue_path, matters_path, measures_path
 from node.node import Node, Settings, World
 from node.pb import envelope_pb2, exchange_service_pb2, registry_pb2, registry_service_pb2
 from node.ports import Lane, PushAnswer, RegistryNews, RegistryState, Store, Writer
 from node.storage.memory import MemoryStore
 from node.storage.writer import InlineWriter
-from tests.builders import NETWORK, NOW_MS, SigningNode, make_members, make_node
+from tests.builders import (
+    NETWORK,
+    NOW_MS,
+    SigningNode,
+    make_matter,
+    make_matters,
+    make_measures,
+    make_members,
+    make_node,
+)
 
 EDITION = Path(__file__).resolve().parents[1] / "registry" / "editions" / "catalogue-2026.1.json"
 WEEK_MS = 7 * 24 * 3600 * 1000
@@ -173,7 +182,8 @@ class Network:
     """Several nodes, their registry and the wire between them.
 
     tamper, when set, sees every entry in transit as (from, to, entry) and returns what arrives. clock, limits,
-    settings and make_writer are those of nodes started from then on.
+    settings and make_writer are those of nodes started from then on. editions are what the registry publishes beside
+    the catalogue, by path, with the next publish_registry().
     """
 
     limits = DEFAULT_LIMITS
@@ -190,6 +200,7 @@ class Network:
         self.down: set[str] = set()
         self.calls: list[tuple[str, str]] = []
         self.bytes_moved = 0
+        self.editions = {measures_path("2026.1"): make_measures(), matters_path("2026.1"): make_matters(make_matter())}
         self.tamper: Callable[[str, str, SignedEntry], SignedEntry] | None = None
         for node in ids:
             self.start(node)
@@ -207,7 +218,7 @@ class Network:
             snapshot_hash=self.registry_version.to_bytes(32, "big"),
         )
         targets = {catalogue_path("2026.1"): EDITION.read_bytes()}
-        return RegistryState(NETWORK, members, targets, versions, NOW_MS + WEEK_MS)
+        return RegistryState(NETWORK, members, targets | self.editions, versions, NOW_MS + WEEK_MS)
 
     def start(self, node: str, store: Store | None = None, sidecar: MemorySidecar | None = None) -> Node:
         """Start a node, on an empty store unless one is given."""

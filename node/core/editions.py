@@ -6,7 +6,8 @@ words or says it cannot.
 
 import json
 from collections import Counter
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeVar
 
 from node.core.identifiers import iso_date
 from node.core.limits import Limits
@@ -14,6 +15,27 @@ from node.core.limits import Limits
 
 class EditionError(Exception):
     """What is wrong with an edition, and where."""
+
+
+class Dated(Protocol):
+    """An edition that is in force from a day (YYYY-MM-DD) until a later one is."""
+
+    @property
+    def version(self) -> str:
+        """Its name."""
+
+    @property
+    def in_force_from(self) -> str:
+        """Its first day."""
+
+
+D = TypeVar("D", bound=Dated)
+
+
+def latest(editions: Iterable[D], day: str) -> D | None:
+    """The edition that came into force last by a day, then the highest version; None where none has."""
+    begun = [edition for edition in editions if edition.in_force_from <= day]
+    return max(begun, key=lambda edition: (edition.in_force_from, edition.version), default=None)
 
 
 def read_json(payload: bytes, limits: Limits) -> "Reader":
@@ -61,6 +83,13 @@ class Reader:
             raise EditionError(f"{self.where}.{key} is empty")
         return text
 
+    def line(self, key: str, most: int) -> str:
+        """Take a text of one line that has at most so many characters."""
+        text = self.text(key)
+        if len(text) > most or not text.isprintable():
+            raise EditionError(f"{self.where}.{key} is not one line of at most {most} characters")
+        return text
+
     def whole(self, key: str, most: int) -> int:
         """Take a whole number from 1 to most."""
         number: int = self._take(key, int, None)
@@ -87,14 +116,16 @@ class Reader:
             raise EditionError(f"{self.where}.{key}: {text!r} is no date")
         return text
 
-    def entries(self, key: str, default: list[Any] | None = None) -> list[Any]:
-        """Take a list."""
+    def entries(self, key: str, default: list[Any] | None = None, most: int | None = None) -> list[Any]:
+        """Take a list, of at most so many entries."""
         found: list[Any] = self._take(key, list, default)
+        if most is not None and len(found) > most:
+            raise EditionError(f"{self.where}.{key} has {len(found)} entries, at most {most} are allowed")
         return found
 
-    def texts(self, key: str, default: list[Any] | None = None) -> tuple[str, ...]:
-        """Take a list of texts, none of them blank or twice."""
-        found = self.entries(key, default)
+    def texts(self, key: str, default: list[Any] | None = None, most: int | None = None) -> tuple[str, ...]:
+        """Take a list of texts, none of them blank or twice, and at most so many."""
+        found = self.entries(key, default, most)
         if not all(isinstance(text, str) and text.strip() for text in found):
             raise EditionError(f"{self.where}.{key} holds something that is no text")
         refuse_repeated(f"{self.where}.{key}", "text", found)
@@ -107,9 +138,9 @@ class Reader:
             raise EditionError(f"{self.where}.{key} is no list of different texts in ascending order")
         return tuple(found)
 
-    def objects(self, key: str, default: list[Any] | None = None) -> list["Reader"]:
-        """Take a list of objects, each with a reader of its own."""
-        found = enumerate(self.entries(key, default))
+    def objects(self, key: str, default: list[Any] | None = None, most: int | None = None) -> list["Reader"]:
+        """Take a list of at most so many objects, each with a reader of its own."""
+        found = enumerate(self.entries(key, default, most))
         return [Reader(entry, f"{self.where}.{key}[{place}]") for place, entry in found]
 
     def end(self) -> None:

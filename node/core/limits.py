@@ -58,6 +58,12 @@ class Limits:
     max_cell_chars: int = 32_767
     max_xml_token_bytes: int = 1024 * 1024
 
+    # Measures, and matters in which subjects are checked
+    max_measures: int = 1_000
+    max_matters: int = 2_000
+    max_matter_units: int = 1_000
+    max_matter_codes: int = 256
+
     # Vectors in Hello and receipts
     max_heads_per_hello: int = 10_000
     max_heartbeats_per_hello: int = 1_000

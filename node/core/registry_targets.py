@@ -7,6 +7,8 @@
     catalogue/<version>.json  see node.core.catalogue
     calendar/<version>.json   see node.core.workdays
     rules/<version>.json      see node.core.rules_edition
+    measures/<version>.json   see node.core.measures
+    matters/<version>.json    see node.core.matters
 
 Whoever calls a parse function here has verified the bytes as TUF targets before.
 """
@@ -28,8 +30,11 @@ from node.core.membership import Cut, Member, Members, Standing, VerifiedDescrip
 from node.pb import envelope_pb2
 
 NETWORK_TARGET = "network.json"
+CATALOGUE_FOLDER = "catalogue/"
 CALENDAR_FOLDER = "calendar/"
 RULES_FOLDER = "rules/"
+MEASURES_FOLDER = "measures/"
+MATTERS_FOLDER = "matters/"
 NATIONWIDE_REGION = "00"
 MAX_REJECTIONS_KEPT = 16
 
@@ -89,7 +94,7 @@ def rejections_path(node: str) -> str:
 
 def catalogue_path(version: str) -> str:
     """Where an edition of the catalogue stands."""
-    return f"catalogue/{version}.json"
+    return f"{CATALOGUE_FOLDER}{version}.json"
 
 
 def calendar_path(version: str) -> str:
@@ -100,6 +105,16 @@ def calendar_path(version: str) -> str:
 def rules_path(version: str) -> str:
     """Where an edition of the rules stands."""
     return f"{RULES_FOLDER}{version}.json"
+
+
+def measures_path(version: str) -> str:
+    """Where an edition of the measures stands."""
+    return f"{MEASURES_FOLDER}{version}.json"
+
+
+def matters_path(version: str) -> str:
+    """Where an edition of the matters stands."""
+    return f"{MATTERS_FOLDER}{version}.json"
 
 
 def published_name(path: str, content: bytes) -> str:

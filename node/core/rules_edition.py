@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any
 
 from node.core.catalogue import DISCLOSURES, Item
-from node.core.editions import EditionError, Reader, read_json, refuse_repeated
+from node.core.editions import EditionError, Reader, latest, read_json, refuse_repeated
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 
@@ -162,8 +162,7 @@ class RulesEdition:
 
 def edition_in_force(editions: Iterable[RulesEdition], as_of: str) -> RulesEdition | None:
     """The edition that came into force last by a day, then the highest version; None where none has."""
-    begun = [edition for edition in editions if edition.in_force_from <= as_of]
-    return max(begun, key=lambda edition: (edition.in_force_from, edition.version), default=None)
+    return latest(editions, as_of)
 
 
 # --- Reading an edition -------------------------------------------------------------------------------------

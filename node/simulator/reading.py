@@ -1,16 +1,10 @@
-"""Scenario files: YAML read strictly, and every mistake in one named with its key and what is allowed there.
-
-Only what JSON has is taken over from YAML: no dates, no octal or sexagesimal numbers, no yes and no, no references,
-no key twice. What a file means does not hang on a YAML library's taste.
-"""
+"""Scenario files: YAML read strictly, and every mistake in one named with its key and what is allowed there."""
 
 import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -18,6 +12,7 @@ from node.core.audience import parse_audience
 from node.core.channel import is_channel_name
 from node.core.errors import CODES, XinqiaoError
 from node.core.identifiers import is_node_id
+from node.core.strict_yaml import YamlError, read_yaml
 from node.simulator.scenario import (
     FAULTS,
     MAX_NODES,
@@ -67,58 +62,11 @@ def _refusal(name: str, faults: Iterable[str]) -> XinqiaoError:
     return XinqiaoError("SCENARIO", file=name, detail="; ".join(faults))
 
 
-# -- YAML ----------------------------------------------------------------------------------------------------
-
-
-class _Loader(yaml.SafeLoader):
-    """A loader for what JSON has."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own way
-    yaml_constructors = {  # noqa: RUF012 - likewise
-        tag: yaml.SafeLoader.yaml_constructors[tag]
-        for tag in (
-            *(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")),
-            None,
-        )
-    }
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse references, with which a short file can be endless."""
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "references (*name) are not taken", event.start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse a key that stands twice: one of the two would be lost."""
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen if isinstance(key, yaml.ScalarNode) else True:
-                what = f"the key {key.value!r} stands twice" if isinstance(key, yaml.ScalarNode) else "a key is a text"
-                raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-for _kind, _shape, _first in (
-    ("null", r"null|~|", ["n", "~", ""]),
-    ("bool", r"true|false", ["t", "f"]),
-    ("int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
-    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_shape})$"), _first)
-
-
 def _parsed(text: str, name: str) -> object:
-    if len(text) > MAX_FILE_CHARS:
-        raise _refusal(name, [f"it has {len(text)} characters, at most {MAX_FILE_CHARS} are read"])
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader with less, not more
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise _refusal(name, [f"line {line}: {error.problem or error.context}"]) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _refusal(name, [f"it is no YAML: {error}"]) from None
+        return read_yaml(text, MAX_FILE_CHARS)
+    except YamlError as error:
+        raise _refusal(name, [str(error)]) from None
 
 
 # -- single keys ---------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from node.core.workdays import WEEKENDS_ONLY
 from node.node import Node
 from node.pb import envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import RegistryNews, RegistryState, Stage
-from tests.builders import NETWORK, list_keys, make_address, make_node, signing_key
+from tests.builders import NETWORK, list_keys, make_address, make_matters, make_measures, make_node, signing_key
 from tests.duties.hostile import BASE, assert_sound, base_of, refused, run_of, write_row
 from tests.duties.rows import manifest, row
 from tests.wire import WEEK_MS, Network
@@ -192,6 +192,38 @@ def test_the_rules_in_force_are_those_whose_day_came_last_and_unreadable_ones_ar
         assert membership.rules["1"] is VERSION_1
         network.start("310000")
         assert set(network["310000"].membership.rules) == {"1", "a", "b", "c"}
+
+    run(scenario())
+
+
+# --- The measures and the matters ------------------------------------------------------------------------------------
+
+
+def test_measures_and_matters_in_force_are_those_whose_day_came_last_and_unreadable_ones_are_not_there() -> None:
+    async def scenario() -> None:
+        network = Network("310000")
+        network.editions.clear()
+        await network.publish_registry()
+        membership, now_ms = network["310000"].membership, network.clock.now_ms()
+
+        def versions(at_ms: int) -> tuple[str | None, str | None]:
+            measures, matters = membership.measures_in_force(at_ms), membership.matters_in_force(at_ms)
+            return measures.version if measures else None, matters.version if matters else None
+
+        assert versions(now_ms) == (None, None)
+        for name, day, in_force in [("a", "2000-01-01", "a"), ("b", "1999-01-01", "a"), ("c", "9000-01-01", "a")]:
+            network.editions[f"measures/{name}.json"] = make_measures("SHR-31-1", version=name, in_force_from=day)
+            network.editions[f"matters/{name}.json"] = make_matters(version=name, in_force_from=day)
+            network.editions["measures/d.json"] = network.editions["matters/d.json"] = b'{"face": 2}'
+            await network.publish_registry()
+            assert versions(now_ms) == (in_force, in_force)
+        # Whoever asks says as of when.
+        assert versions(221_845_363_199_999) == ("a", "a")
+        assert versions(221_845_363_200_000) == ("c", "c")
+        assert versions(0) == (None, None)
+        network.start("310000")
+        restarted = network["310000"].membership
+        assert set(restarted.measures) == set(restarted.matters) == {"a", "b", "c"}
 
     run(scenario())
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 CORE = ("node.core", "node.pb")
 HELD = ("node.held_acts", "node.held_corrections", "node.held_decisions", "node.held_lists", "node.held_queries")
-PORTS = ("node.ports", "node.held", *HELD, *CORE)
+PORTS = ("node.ports", "node.registry_view", "node.held", *HELD, *CORE)
 DUTIES = (
     *("node.publishing", "node.receiving", "node.delivery", "node.membership"),
     *("node.answering", "node.judging", "node.quality", "node.deciding", "node.terms"),
@@ -45,7 +45,8 @@ OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
 LAYERS: dict[str, tuple[str, ...]] = {
     "node.pb": (),
     "node.core": ("node.pb",),
-    "node.ports": ("node.held", *CORE),
+    "node.ports": ("node.registry_view", "node.held", *CORE),
+    "node.registry_view": CORE,
     "node.held": (*HELD, *CORE),
     "node.held_acts": CORE,
     "node.held_lists": CORE,
@@ -180,7 +181,7 @@ BARRED: dict[str, tuple[str, ...]] = {
 }
 
 # The clock is read in one place; everybody else is given `now`.
-CLOCK_READERS = ("node.app", "registry.cli", "registry.server")
+CLOCK_READERS = ("node.app", "registry.clock", "registry.server")
 CLOCKS = frozenset(
     {f"time.{name}" for name in ("time", "time_ns", "monotonic", "monotonic_ns", "gmtime", "localtime", "ctime")}
     | {f"datetime.datetime.{name}" for name in ("now", "utcnow", "today")}

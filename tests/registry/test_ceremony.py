@@ -2,16 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 from node.core import registry_targets as paths
 from node.core.errors import XinqiaoError
+from node.core.matters import parse_matters
+from node.core.measures import parse_measures
 from node.core.membership import Members, Standing, fingerprint_of
 from node.core.workdays import parse_calendar
 from node.pb import registry_pb2
 from registry import authority, decisions
+from tests.builders import UNIT, make_matter, make_matters, make_measures
 from tests.registry.client import Reader
 from tests.registry.town import RETIRED, Node, NodeKey, Town, now_ms, refusal_in, serving
 
@@ -407,6 +411,104 @@ def test_an_edition_of_the_rules_is_published_once(town: Town) -> None:
     ):
         file.write_text(json.dumps(edition | change, ensure_ascii=False))
         assert town.refused("propose", "rules", file, "-o", town.folder / "x")["code"] == code
+
+
+def test_the_founding_publishes_the_built_in_measures_and_no_matters(town: Town) -> None:
+    files = town.store.founded().files
+    assert [each for each in files if each.startswith(("measures/", "matters/"))] == ["measures/2026.1.json"]
+    assert len(parse_measures(town.reader().get("measures/2026.1.json") or b"").measures) == 49
+
+
+def test_an_edition_of_the_measures_is_published_once_and_in_words(town: Town) -> None:
+    file = town.folder / "measures.json"
+    file.write_bytes(make_measures("SHR-31-1", "SHR-31-2", version="2099.1", in_force_from="2099-01-01"))
+    proposal = town.propose("measures", file)
+    lines = town.json("sign", proposal, "--key", town.officers[0] / "key.pem", "--yes")["lines"]
+    assert lines[-4].startswith("Publish the measures edition 2099.1 in force from 2099-01-01 (2 measures); SHA-256 of")
+    assert lines[-3:] == ["    incentive: none", "    discipline: none", "    serious: SHR-31-1, SHR-31-2"]
+    town.sign_and_submit(proposal)
+    assert town.reader().get("measures/2099.1.json") == file.read_bytes()
+    for content in (
+        make_measures("SHR-31-1", version="2099.1"),
+        make_measures("SHR-31-1", version="../../x"),
+        make_measures("market bar", version="2099.2"),
+        b"{}",
+    ):
+        file.write_bytes(content)
+        assert town.refused("propose", "measures", file, "-o", town.folder / "x")["code"] == "ARGUMENT_INVALID"
+
+
+def test_matters_are_published_once_and_officers_read_who_may_ask_about_what(town: Town) -> None:
+    file = town.folder / "matters.json"
+    lists = ["310000/lists/watch-bidders"]
+    file.write_bytes(make_matters(make_matter(lists=lists), make_matter("licence", items=[]), version="2026.1"))
+    proposal = town.propose("matters", file)
+    lines = town.json("sign", proposal, "--key", town.officers[0] / "key.pem", "--yes")["lines"]
+    at = next(place for place, line in enumerate(lines) if line.startswith("Publish the matters edition 2026.1 in"))
+    assert lines[at + 1 :] == [
+        f"    bidding.tender (招标投标资格审查 qualification of bidders): {UNIT} may ask",
+        "        about records of penalty.2018",
+        "        about lists with the measures SHR-31-1",
+        "        about the lists 310000/lists/watch-bidders",
+        f"    licence (招标投标资格审查 qualification of bidders): {UNIT} may ask",
+        "        about lists with the measures SHR-31-1",
+    ]
+    town.sign_and_submit(proposal)
+    assert town.reader().get("matters/2026.1.json") == file.read_bytes()
+    file.write_bytes(make_matters(make_matter(), version="2026.1"))
+    refused = town.refused("propose", "matters", file, "-o", town.folder / "x")
+    assert refused["text"] == "version: matters/2026.1.json is published already"
+
+
+@pytest.mark.parametrize(
+    ("matter", "detail"),
+    [
+        (make_matter(items=["penalty.2017"]), "bidding.tender names what no published edition has: penalty.2017"),
+        (make_matter(measures=["SHR-31-8"]), "bidding.tender names what no published edition has: SHR-31-8"),
+        (make_matter(units=[]), "the matters: bidding.tender has no units: nobody could ask in it"),
+    ],
+)
+def test_a_matter_that_could_not_be_answered_is_not_proposed(town: Town, matter: dict[str, Any], detail: str) -> None:
+    file = town.folder / "matters.json"
+    file.write_bytes(make_matters(matter))
+    refused = town.refused("propose", "matters", file, "-o", town.folder / "x")
+    assert (refused["code"], refused["text"]) == ("ARGUMENT_INVALID", f"MATTERS: {detail}")
+
+
+def test_matters_can_be_decided_together_with_the_measures_they_name(town: Town) -> None:
+    measures, matters = town.folder / "measures.json", town.folder / "matters.json"
+    measures.write_bytes(make_measures("NEW-1-1", version="2099.1"))
+    matters.write_bytes(make_matters(make_matter(measures=["NEW-1-1"])))
+    earlier = town.propose("measures", measures)
+    town.sign_and_submit(town.propose("matters", matters, "--with", earlier))
+    assert {"measures/2099.1.json", "matters/2026.1.json"} <= town.store.founded().files.keys()
+
+
+def test_matters_are_written_in_yaml_as_texts_without_quotes(town: Town) -> None:
+    file = town.folder / "matters.yaml"
+    file.write_text(
+        f"""
+        version: 2026.1
+        in_force_from: 2026-01-01
+        matters:
+          - code: bidding.tender
+            title_zh: 招标投标资格审查
+            title_en: qualification of bidders
+            units: [{UNIT}]
+            measures: [SHR-31-1]
+        """,
+        "utf-8",
+    )
+    town.decide("matters", file)
+    (matter,) = parse_matters(town.reader().get("matters/2026.1.json") or b"").matters.values()
+    assert (matter.units, matter.measures, matter.lists) == ((UNIT,), ("SHR-31-1",), ())
+    for content, detail in (
+        ("version: 1\nversion: 2", "matters.yaml: line 2: the key 'version' stands twice"),
+        ("- one", "matters.yaml: it holds no keys with values"),
+        ("a: &a [1]\nb: *a", "matters.yaml: line 2: references (*name) are not taken"),
+    ):
+        file.write_text(content)
+        assert town.refused("propose", "matters", file, "-o", town.folder / "x")["text"] == detail
 
 
 def test_everything_officers_sign_can_be_renewed(member: tuple[Town, Node]) -> None:

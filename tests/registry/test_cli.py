@@ -11,6 +11,7 @@ from node.core.membership import fingerprint_of
 from node.core.suites import to_text
 from registry import authority, keys
 from registry.cli import registry
+from tests.builders import make_matter, make_matters, make_measures
 from tests.registry.client import Reader
 from tests.registry.town import Node, Town, now_ms
 
@@ -161,6 +162,17 @@ def test_a_passphrase_from_the_environment_encrypts_an_officers_key(tmp_path: Pa
     public = keys.public_of(keys.load(tmp_path / "k.pem", b"open sesame", ""))
     assert ran.stdout.strip() == to_text(public)
     assert "not encrypted" not in ran.stderr
+
+
+def test_a_network_can_be_founded_with_own_measures_and_with_matters(tmp_path: Path) -> None:
+    town = Town(tmp_path / "town")
+    measures, matters = tmp_path / "measures.json", tmp_path / "matters.json"
+    measures.write_bytes(make_measures("OWN-1-1", version="3000.1"))
+    matters.write_bytes(make_matters(make_matter(measures=["OWN-1-1"]), version="3000.1"))
+    town.json("init", "--network", "delta", "--dev-officers", 1, "--measures", measures, "--matters", matters)
+    found = [each for each in town.store.founded().files if each.startswith("m")]
+    assert sorted(found) == ["matters/3000.1.json", "measures/3000.1.json"]
+    assert "Publish" not in town.run("show").output
 
 
 def test_an_empty_passphrase_leaves_no_key_unencrypted(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from node.core.suites import to_text
 from registry import authority, keys, proposals
 from registry.explanation import explain
 from registry.wording import grouped, shown, when
+from tests.builders import make_matter, make_matters, make_measures
 from tests.registry.town import Node, NodeKey, Town, now_ms
 
 Document = dict[str, Any]
@@ -194,6 +195,7 @@ NODE, CUT = "nodes/31/310101.json", "cuts/31/310115.json"
 MEMBER = "nodes/31/310115.json"
 BUILT_IN = Path(__file__).resolve().parents[2] / "registry" / "editions" / "calendar-2026.1.json"
 CALENDAR = BUILT_IN.read_text("utf-8").replace("2004 to", "2004 up to")
+MEASURES, MATTERS = make_measures().decode(), make_matters(make_matter()).decode()
 
 TAMPERED: dict[str, tuple[str, Tamper]] = {
     "a file without its metadata": (ADMIT, at("files", NODE, value="{}")),
@@ -249,6 +251,13 @@ TAMPERED: dict[str, tuple[str, Tamper]] = {
     "no consistent snapshots": (RENEW, at("changed", "root", "signed", "consistent_snapshot", value=False)),
     "a calendar under another name": (BEGIN, lambda document: put(document, "calendar/2030.1.json", CALENDAR)),
     "a calendar published before": (BEGIN, lambda document: put(document, "calendar/2026.1.json", CALENDAR)),
+    "measures under another name": (BEGIN, lambda document: put(document, "measures/2030.1.json", MEASURES)),
+    "measures published before": (BEGIN, lambda document: put(document, "measures/2026.1.json", MEASURES)),
+    "matters under another name": (BEGIN, lambda document: put(document, "matters/2030.1.json", MATTERS)),
+    "a matter that says more than its words": (
+        BEGIN,
+        lambda document: put(document, "matters/2026.1.json", MATTERS.replace('"code"', '"note": "x", "code"')),
+    ),
     "a network renamed": (RENEW, lambda document: document["files"].update({"network.json": "{}"})),
 }
 

@@ -152,7 +152,7 @@ def test_a_crash_while_founding_leaves_nothing_or_the_network(tmp_path: Path, at
     online = keys.generate(town.home / "online.pem", None)
     assert online.key_id not in {public.key_id for public in publics}
     signer = keys.load(town.home / "online.pem", None, "")
-    founding = authority.found(town.store, "delta", publics, 2, [], signer, now_ms())
+    founding = authority.found(town.store, "delta", publics, 2, authority.Editions(), signer, now_ms())
     for officer in town.officers[:2]:
         founding = proposals.sign(founding, keys.load(officer / "key.pem", None, ""))
     try:
@@ -171,15 +171,21 @@ def test_a_crash_while_making_a_home_leaves_one_that_can_be_made(tmp_path: Path)
     for at in (1, 2):
         with pytest.raises(CrashError):
             authority.found(
-                Store(home, disk=FailingDisk(at, persisted=False)), "delta", [public], 1, [], signer, now_ms()
+                Store(home, disk=FailingDisk(at, persisted=False)),
+                "delta",
+                [public],
+                1,
+                authority.Editions(),
+                signer,
+                now_ms(),
             )
         with pytest.raises(XinqiaoError, match="REGISTRY_HOME_MISSING"):
             Store(home).founded()
-    authority.found(Store(home), "delta", [public], 1, [], signer, now_ms())
+    authority.found(Store(home), "delta", [public], 1, authority.Editions(), signer, now_ms())
     with pytest.raises(XinqiaoError, match="REGISTRY_UNSIGNED"):
         Store(home).founded()
     with pytest.raises(XinqiaoError, match="REGISTRY_HOME_EXISTS"):
-        authority.found(Store(home), "delta", [public], 1, [], signer, now_ms())
+        authority.found(Store(home), "delta", [public], 1, authority.Editions(), signer, now_ms())
 
 
 # --- The online key -----------------------------------------------------------------------------------------
