@@ -22,7 +22,7 @@ from node.core.catalogue import parse_edition
 from node.core.errors import XinqiaoError
 from node.core.identifiers import is_node_id
 from node.core.matters import Matter, parse_matters
-from node.core.measures import MeasureKind, parse_measures
+from node.core.measures import KIND_NAMES, parse_measures
 from node.core.rules_edition import parse_rules
 from node.core.suites import to_text
 from node.core.workdays import Calendar, parse_calendar
@@ -329,9 +329,9 @@ def _explain_measures(account: Account, proposal: Proposal, path: str) -> None:
         words("Publish the measures edition {version} in force from {start}", **published)
         + words(" ({count} measures); SHA-256 of the file {digest}", **contents)
     )
-    for kind in MeasureKind:
+    for kind, name in KIND_NAMES.items():
         codes = joined(each.code for each in edition.measures.values() if each.kind is kind) or term("none")
-        account.lines.append(words("    {kind}: {codes}", kind=term(kind.value), codes=codes))
+        account.lines.append(words("    {kind}: {codes}", kind=term(name), codes=codes))
 
 
 def _explain_matters(account: Account, proposal: Proposal, path: str) -> None:

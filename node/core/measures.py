@@ -35,6 +35,14 @@ class MeasureKind(StrEnum):
     SERIOUS = "serious"
 
 
+KIND_NAMES: Mapping[MeasureKind, str] = {
+    MeasureKind.INCENTIVE: "incentive",
+    MeasureKind.DISCIPLINE: "ordinary discipline",
+    MeasureKind.SERIOUS: "serious discipline",
+}
+"""The kinds as people read them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One measure, with where it stands; requires is empty where the article asks for nothing more."""

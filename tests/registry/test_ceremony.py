@@ -425,7 +425,11 @@ def test_an_edition_of_the_measures_is_published_once_and_in_words(town: Town) -
     proposal = town.propose("measures", file)
     lines = town.json("sign", proposal, "--key", town.officers[0] / "key.pem", "--yes")["lines"]
     assert lines[-4].startswith("Publish the measures edition 2099.1 in force from 2099-01-01 (2 measures); SHA-256 of")
-    assert lines[-3:] == ["    incentive: none", "    discipline: none", "    serious: SHR-31-1, SHR-31-2"]
+    assert lines[-3:] == [
+        "    incentive: none",
+        "    ordinary discipline: none",
+        "    serious discipline: SHR-31-1, SHR-31-2",
+    ]
     town.sign_and_submit(proposal)
     assert town.reader().get("measures/2099.1.json") == file.read_bytes()
     for content in (
