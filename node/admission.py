@@ -4,7 +4,8 @@ Publishing and receiving both end here, inside one transaction:
 
     (1) a node outside the audience keeps the header alone
     (2) the entry is appended (compare-and-swap on the head), without slots that are erased already
-    (3) what it erases is erased, and what it does to records is kept, in whatever order it and its target arrived
+    (3) what it erases is erased, and what it does to records, or lifts of a list, is kept, in whatever order it and
+        its target arrived
     (4) a manifest that drops this node from the audience erases its copy
     (5) the fold goes on as far as complete entries reach, a step at a time
     (6) freshness follows what is applied
@@ -21,8 +22,10 @@ from node.core.entry import WHOLE_ENTRY, VerifiedBody, VerifiedEntry, erased_in,
 from node.core.envelope import parse
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.list_fold import FoldedList, is_list
 from node.core.membership import Member
 from node.core.state import Unfolded, acts_in, erasures_in, fold
+from node.list_standing import compare, digest_of, fold_on_list, keep_narrowing, settle
 from node.pb import channel_pb2
 from node.ports import HeldChannel, HeldEntry, Lane, StoreReader, StoreTransaction, View
 
@@ -88,9 +91,10 @@ class Admission:
         held = tx.append(entry, now_ms, complete=is_outside or _is_complete(header, entry.body, erased))
         if header.issued_at_unix_ms > now_ms + self._limits.max_clock_skew_ms:
             _tell_of_future(tx, header, now_ms)
-        # (3) erasures and acts
+        # (3) erasures, acts, and what is in favour of the subjects of a list
         self._erase(tx, header, entry.body)
         self._act(tx, header, entry.body)
+        keep_narrowing(tx, header, entry.body, self._limits)
         # (4) audience
         if entry.manifest is not None and not stays:
             self._follow_audience(tx, held, header.index)
@@ -111,6 +115,7 @@ class Admission:
             tx.put_body(channel, epoch, index, body, _is_complete(header, body, erased))
             self._erase(tx, header, body)
             self._act(tx, header, body)
+            keep_narrowing(tx, header, body, self._limits)
         return self.fold_on(tx, channel, epoch)
 
     def _erase(self, tx: StoreTransaction, header: channel_pb2.EntryHeader, body: VerifiedBody | None) -> None:
@@ -146,14 +151,44 @@ class Admission:
                 break
             manifest = manifest if manifest_defect(header, self._limits) else header.manifest
             unfolded = self._unfolded(origin, manifest, header, entry)
-            applied = fold(unfolded, lambda keys: tx.find_keys(channel, keys), self._limits)
-            if applied is None:
+            folded = self._fold(tx, unfolded)
+            if folded is None:
                 break
             self._act(tx, header, unfolded.body)
-            held = tx.apply(applied)
+            held = tx.apply(folded.applied)
+            if folded.operations:
+                tx.put_operations(channel, folded.operations)
+            compare(tx, held, header)
             weight += FOLD_ENTRY_WEIGHT + header.record_count
+        settle(tx, channel)
         self._refresh(tx, held)
         return held
+
+    def _fold(self, tx: StoreReader, entry: Unfolded) -> FoldedList | None:
+        if entry.header.kind == channel_pb2.ENTRY_KIND_LIST:
+            return fold_on_list(tx, entry, self._limits)
+        applied = fold(entry, lambda keys: tx.find_keys(entry.header.channel, keys), self._limits)
+        return FoldedList(applied) if applied is not None else None
+
+    def digest_after(self, tx: StoreTransaction, header: channel_pb2.EntryHeader, serialized: bytes | None) -> bytes:
+        """The digest of a list after an entry of ours; empty for other channels.
+
+        It is found by doing what the entry does: the transaction must go on to append it, and doing it once more
+        changes nothing.
+        """
+        held = tx.channel(header.channel, header.epoch)
+        body = open_body(header, serialized, self._limits) if serialized is not None else None
+        if is_list(header.channel) and held is not None:
+            self._erase(tx, header, body)
+            while held.applied_size < (held := self.fold_on(tx, *held.key)).applied_size:
+                pass
+            origin = self._view.members.active(self._view.me)
+            manifest = self._manifest_at(tx, held, held.log.size)
+            entry = Unfolded(header, body, manifest, origin, self._view.editions, True, self._view.rules)
+            folded = fold_on_list(tx, entry, self._limits) if header.kind == channel_pb2.ENTRY_KIND_LIST else None
+            if folded is not None and folded.operations:
+                tx.put_operations(header.channel, folded.operations)
+        return digest_of(tx, header.channel)
 
     def _manifest_at(self, tx: StoreTransaction, held: HeldChannel, index: int) -> channel_pb2.Manifest:
         """The manifest in force before an entry, which may be an earlier one than that at the head."""
@@ -214,7 +249,13 @@ def raise_cut(tx: StoreTransaction, key: ChannelEpoch, cut: HeadAt) -> None:
     """Note up to where a log is cut, unless a larger cut was found since this one was looked for."""
     before = tx.log(*key).cut
     if before is None or before.size < cut.size:
-        tx.set_cut(*key, cut)
+        note_cut(tx, key, cut)
+
+
+def note_cut(tx: StoreTransaction, key: ChannelEpoch, cut: HeadAt) -> None:
+    """Note where a log is cut; what a list asserts then is compared again."""
+    tx.set_cut(*key, cut)
+    settle(tx, key[0])
 
 
 def _tell_of_future(tx: StoreTransaction, header: channel_pb2.EntryHeader, now_ms: int) -> None:

@@ -21,14 +21,14 @@ from node.admission import Admission, is_own, lane_of, raise_cut, root_at
 from node.conditions import Conditions
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
-from node.core import muhash
 from node.core.audience import manifest_defect
 from node.core.catalogue import Edition
 from node.core.channel import HeadAt, Log, advance, check_channel_name
-from node.core.entry import SALT_BYTES, SignedEntry, build_body
+from node.core.entry import SALT_BYTES, SignedEntry, VerifiedEntry, build_body
 from node.core.errors import XinqiaoError
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.list_fold import is_list
 from node.core.membership import Standing
 from node.core.record import Candidate, Outcome
 from node.core.rules import VERSION_1
@@ -283,8 +283,6 @@ class Publishing:
         defect = manifest_defect(header, self._limits)
         if defect:
             raise XinqiaoError("ARGUMENT_INVALID", argument="manifest", detail=defect)
-        if manifest.HasField("list"):
-            header.state_digest = muhash.digest(muhash.EMPTY)
         return await self._append(log, header, None, lane_of(manifest))
 
     async def _open_channel(self, channel: str) -> HeldChannel:
@@ -540,7 +538,6 @@ class Publishing:
     # -- the one way of an entry --------------------------------------------------------------------
 
     def _header(self, log: Log, kind: channel_pb2.EntryKind) -> channel_pb2.EntryHeader:
-        # (1) over the head we hold
         return channel_pb2.EntryHeader(
             network=self._view.network,
             channel=log.channel,
@@ -561,19 +558,32 @@ class Publishing:
         return body
 
     async def _append(self, log: Log, header: channel_pb2.EntryHeader, body: bytes | None, lane: Lane) -> HeldChannel:
-        # (1) sign
-        envelope = envelopes.seal(header.SerializeToString(), envelopes.ENTRY_HEADER, self._signer())
-        signed = SignedEntry(header.channel, header.epoch, header.index, envelope, body)
-        # (2) the same door as for a stranger
-        member = self._view.members.get(self._view.me)
-        verified = advance(log, signed, member, self._view.network, self._limits)
-        # (3) one transaction
-        held = await self._writer.run(lane, lambda tx: self._admission.admit(tx, verified, header.issued_at_unix_ms))
+        if is_list(header.channel):  # whose members nothing may change before its header is signed
+            held = await self._writer.run(lane, lambda tx: self._admit_to_list(tx, log, header, body))
+        else:
+            # (1) sign, (2) the same door as for a stranger
+            verified = self._verified(log, header, body)
+            # (3) one transaction
+            held = await self._writer.run(
+                lane, lambda tx: self._admission.admit(tx, verified, header.issued_at_unix_ms)
+            )
         # (4) the sidecar
         self._trust(self._signed | {held.key: HeadAt(held.log.size, held.log.root)})
         # (5) the links
         self._wake(*held.key)
         return held
+
+    def _admit_to_list(
+        self, tx: StoreTransaction, log: Log, header: channel_pb2.EntryHeader, body: bytes | None
+    ) -> HeldChannel:
+        header.state_digest = self._admission.digest_after(tx, header, body)
+        return self._admission.admit(tx, self._verified(log, header, body), header.issued_at_unix_ms)
+
+    def _verified(self, log: Log, header: channel_pb2.EntryHeader, body: bytes | None) -> VerifiedEntry:
+        envelope = envelopes.seal(header.SerializeToString(), envelopes.ENTRY_HEADER, self._signer())
+        signed = SignedEntry(header.channel, header.epoch, header.index, envelope, body)
+        member = self._view.members.get(self._view.me)
+        return advance(log, signed, member, self._view.network, self._limits)
 
     def _check_open(self) -> None:
         blocked = self.blocked

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
-from node.admission import Admission, header_of, heartbeat_head, is_own, lane_of, raise_cut, root_at
+from node.admission import Admission, header_of, heartbeat_head, is_own, lane_of, note_cut, raise_cut, root_at
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core import merkle
@@ -34,6 +34,7 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Cut, Standing
 from node.core.receipt import VerifiedReceipt, claim_of, open_receipt
 from node.dates import Dates
+from node.list_standing import digest_of
 from node.pb import channel_pb2, envelope_pb2
 from node.ports import Clock, HeldChannel, Lane, Signer, Store, StoreTransaction, View, Writer
 
@@ -393,7 +394,7 @@ class Receiving:
         found = {"origin": origin_of(log.channel), "channel": log.channel, "epoch": str(log.epoch)}
 
         def note(tx: StoreTransaction) -> None:
-            tx.set_cut(log.channel, log.epoch, nothing)
+            note_cut(tx, (log.channel, log.epoch), nothing)
             tx.raise_alarm("HISTORY_DISOWNED", f"{log.channel} {log.epoch}", found, now_ms)
 
         if log.cut != nothing:
@@ -414,15 +415,12 @@ class Receiving:
         """Fold every log held as far as complete entries reach, step by step; returns the logs."""
         keys = [held.key for held in self._store.channels()]
         for key in keys:
-            await self._fold_waiting(key)
+            async with self._lock(*key):
+                # What was held when this round began may have grown since.
+                held = self._store.channel(*key)
+                if held is not None:
+                    await self._fold_rest(held)
         return keys
-
-    async def _fold_waiting(self, key: ChannelEpoch) -> None:
-        async with self._lock(*key):
-            # What was held when this round began may have grown since.
-            held = self._store.channel(*key)
-            if held is not None:
-                await self._fold_rest(held)
 
     async def _fold_rest(self, held: HeldChannel) -> HeldChannel:
         """Fold step by step as far as complete entries reach, so that others get their turn with the writer."""
@@ -457,6 +455,7 @@ class Receiving:
             size=held.log.size,
             root=held.log.root,
             applied_size=held.applied_size,
+            state_digest=digest_of(self._store, channel),
             withheld=self._store.incomplete_entries(channel, epoch, self._limits.max_withheld_per_receipt),
             outcomes=self._outcomes(channel, epoch),
             observed_at_unix_ms=self._clock.now_ms(),

@@ -23,6 +23,12 @@ LIST_ERRORS: dict[str, tuple[str, str, str, str]] = {
         "the determining authority",
         "fill in `{key}` in the words of the law",
     ),
+    "LIST_DIGEST": (
+        "FAILED_PRECONDITION",
+        "the members of {channel} here are not those that {origin} has signed, from entry {epoch}/{index} on",
+        "you",
+        "install the newest version; if they differ still, tell {origin}: till then the list confirms nothing",
+    ),
     "LIST_ENTRY_UNKNOWN": (
         "NOT_FOUND",
         "there is no list entry {entry} here",

@@ -57,7 +57,10 @@ _ROW_WRITES: Mapping[str, tuple[str, Callable[..., tuple[Any, ...]]]] = {
     "put_link": ("link", lambda state: (state.node,)),
 }
 _NAMING_CHANNEL = frozenset(
-    ("put_body", "put_acts", "put_erasures", "erase_bodies", "set_left", "set_cut", "set_covered", "set_fresh")
+    (
+        *("put_body", "put_acts", "put_erasures", "erase_bodies", "set_left", "set_cut", "set_covered", "set_fresh"),
+        *("put_operations", "put_comparison", "rebuild_list"),
+    )
 )
 
 

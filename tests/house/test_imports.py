@@ -17,6 +17,7 @@ DUTIES = (
     *("node.holding", "node.ledger", "node.listing", "node.querying"),
 )
 SHARED = (
+    "node.list_standing",
     *(
         "node.admission",
         "node.aside",
@@ -54,7 +55,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.held_decisions": CORE,
     "node.held_queries": CORE,
     # what several duties share: how an entry gets in, which dates cannot be, and what may go out
-    "node.admission": PORTS,
+    "node.admission": ("node.list_standing", *PORTS),
+    "node.list_standing": PORTS,
     "node.aside": CORE,
     "node.dates": ("node.admission", *PORTS),
     "node.links": PORTS,
