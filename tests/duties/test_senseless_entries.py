@@ -57,6 +57,7 @@ def test_g2_no_authentic_entry_wedges_a_channel_whatever_it_holds() -> None:
             "VERDICT_RECORD",
             "VERDICT_FUTURE",
             "VERDICT_KIND",
+            "VERDICT_LIST",
             "VERDICT_STATUS",
             "VERDICT_MANIFEST",
         }

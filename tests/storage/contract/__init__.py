@@ -5,6 +5,7 @@ The fixture `store` is an empty store with the limits SMALL; `writer` signs the 
 
 from tests.storage.contract.erasures import ErasureContract
 from tests.storage.contract.folds import ActsContract, FoldContract
+from tests.storage.contract.lists import ListContract
 from tests.storage.contract.logs import BodyContract, LogContract, TransactionContract
 from tests.storage.contract.queries import QueryLogContract
 from tests.storage.contract.standing import StandingContract
@@ -19,6 +20,7 @@ __all__ = (
     "DecisionContract",
     "ErasureContract",
     "FoldContract",
+    "ListContract",
     "LogContract",
     "QueryLogContract",
     "StandingContract",
