@@ -44,6 +44,7 @@ STEPS: dict[str, Callable[[Place], Said]] = {
     "dates": lambda place: amend(place, until="2025-01-01"),
 }
 VOID = frozenset({"measure", "dates"})
+LATE, CUT = -1, -2  # beside the numbers of epochs
 
 
 def write(draw: st.DrawFn, writer: ListWriter, entered: list[Place], entries: int) -> None:
@@ -98,13 +99,13 @@ def bring(data: st.DataObject, reader: Reader, history: History) -> None:
     cut = history.cut
     while late or cut or any(due.values()):
         ready = [epoch for epoch, entries in due.items() if entries]
-        choice = data.draw(st.sampled_from([*ready, *(["late"] if late else []), *(["cut"] if cut else [])]))
+        choice = data.draw(st.sampled_from([*ready, *([LATE] if late else []), *([CUT] if cut else [])]))
         crashes = data.draw(st.booleans())
-        if choice == "cut":
+        if choice == CUT:
             assert cut is not None
             reader.cut(cut, crashes=crashes)
             cut = None
-        elif choice == "late":
+        elif choice == LATE:
             entry = late.pop(data.draw(st.integers(0, len(late) - 1)))
             for _ in range(data.draw(st.integers(1, 2))):
                 reader.supply(entry, crashes=crashes)
