@@ -50,6 +50,7 @@ from node.rpc.exchange_client import GrpcPeers
 from node.rpc.exchange_server import build_server
 from node.rpc.foreseeing import Foreseeing, space
 from node.rpc.health import Health
+from node.rpc.ledger_server import LedgerServicer
 from node.rpc.list_server import ListServicer
 from node.rpc.local_servers import start_admin_socket, start_registry_port
 from node.rpc.registry_port import RegistryPort
@@ -326,7 +327,8 @@ class App:
 
     async def _open_listeners(self, node: Node, servicer: AdminServicer, stack: AsyncExitStack) -> dict[str, str]:
         socket = self._home.claim_socket(os.environ)
-        admin = await start_admin_socket(servicer, DecisionServicer(node), ListServicer(node), socket)
+        ledgers = LedgerServicer(node, self._stop.is_set)
+        admin = await start_admin_socket(servicer, DecisionServicer(node), ListServicer(node), ledgers, socket)
         stack.push_async_callback(admin.stop, DRAIN_GRACE_S)
         stack.callback(lambda: socket.unlink(missing_ok=True))
         registry = await self._open_registry_port(node, stack)

@@ -8,6 +8,7 @@ from node.cli import (
     bench,
     catalogue,
     channels,
+    delivery,
     doctor,
     evidence,
     forecast,
@@ -73,7 +74,7 @@ def main() -> None:
 
 
 GROUPS = (
-    *(lifecycle, channels, publishing, record, lists, reading, quality, doctor),
+    *(lifecycle, channels, publishing, record, lists, delivery, reading, quality, doctor),
     *(forecast, rules, catalogue, evidence, keys, officer, holds, simulate, bench),
 )
 for group in GROUPS:

@@ -10,11 +10,13 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.pb import (
     admin_service_pb2_grpc,
     decision_service_pb2_grpc,
+    ledger_service_pb2_grpc,
     list_service_pb2_grpc,
     registry_service_pb2_grpc,
 )
 from node.rpc.admin_server import AdminServicer
 from node.rpc.decision_server import DecisionServicer
+from node.rpc.ledger_server import LedgerServicer
 from node.rpc.list_server import ListServicer
 from node.rpc.registry_port import RegistryPort
 
@@ -44,9 +46,9 @@ async def start_registry_port(
 
 
 async def start_admin_socket(
-    servicer: AdminServicer, decisions: DecisionServicer, lists: ListServicer, socket: Path
+    servicer: AdminServicer, decisions: DecisionServicer, lists: ListServicer, ledgers: LedgerServicer, socket: Path
 ) -> grpc.aio.Server:
-    """Serve admin, decision and list service on a unix socket that only its owner can open; raises LISTEN_FAILED."""
+    """Serve what the command line calls on a unix socket that only its owner can open; raises LISTEN_FAILED."""
     options = [
         ("grpc.max_send_message_length", MAX_ADMIN_MESSAGE_BYTES),
         # A file waits at its sender: on a socket of this machine there is no latency that a larger window would hide.
@@ -56,6 +58,7 @@ async def start_admin_socket(
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server)
     decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, server)
     list_service_pb2_grpc.add_ListServiceServicer_to_server(lists, server)
+    ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(ledgers, server)
     before = os.umask(PRIVATE_UMASK)  # the socket is born with mode 0600
     try:
         server.add_insecure_port(f"unix:{socket}")
