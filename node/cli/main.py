@@ -16,6 +16,7 @@ from node.cli import (
     keys,
     lifecycle,
     lists,
+    measures,
     officer,
     publishing,
     quality,
@@ -59,6 +60,7 @@ def main() -> None:
     Publish records:     xinqiao channel create ... ; xinqiao publish CHANNEL FILE...
     Hand out a form:     xinqiao template ITEM -o FILE.xlsx
     See what is asked:   xinqiao catalogue list | show ITEM | diff ; xinqiao rules list
+    What lists may do:   xinqiao measures list ; xinqiao matters list
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
     Act on a record:     xinqiao record repair|correct|withdraw|suspend|resume REF --decision DOCNO --reason TEXT
     Decide by two:       xinqiao officer add NAME ; xinqiao holds list | show | release | refuse HOLD
@@ -75,7 +77,7 @@ def main() -> None:
 
 GROUPS = (
     *(lifecycle, channels, publishing, record, lists, delivery, reading, quality, doctor),
-    *(forecast, rules, catalogue, evidence, keys, officer, holds, simulate, bench),
+    *(forecast, rules, catalogue, measures, evidence, keys, officer, holds, simulate, bench),
 )
 for group in GROUPS:
     for command in group.COMMANDS:

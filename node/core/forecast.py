@@ -132,7 +132,7 @@ def calendar_end(calendar: Calendar, today: date, days: int = FORESEEN_DAYS) -> 
 
 
 def edition_changes(kind: str, begins: Mapping[str, str], today: date) -> Iterator[Ending]:
-    """The editions of the "rules" or the "catalogue" that come into force after today; begins is version -> day."""
+    """The editions of a kind, e.g. the "rules", that come into force after today; begins is version -> day."""
     for version, text in sorted(begins.items()):
         day = iso_date(text)
         if day is not None and day > today:

@@ -66,4 +66,16 @@ LIST_ERRORS: dict[str, tuple[str, str, str, str]] = {
         "ask {origin} for the change; this node is {node}",
     ),
     "LIST_UNKNOWN": ("NOT_FOUND", "there is no list {list} here", "you", "see `xinqiao list show`"),
+    "MATTERS_UNKNOWN": (
+        "INVALID_ARGUMENT",
+        "there is no edition {version} of the matters here",
+        "you",
+        "choose one of {known}",
+    ),
+    "MEASURES_UNKNOWN": (
+        "INVALID_ARGUMENT",
+        "there is no edition {version} of the measures here",
+        "you",
+        "choose one of {known}",
+    ),
 }

@@ -822,6 +822,82 @@ class ForecastResponse(_message.Message):
     days: int
     def __init__(self, endings: _Optional[_Iterable[_Union[Ending, _Mapping]]] = ..., time_unix_ms: _Optional[int] = ..., days: _Optional[int] = ...) -> None: ...
 
+class ListMeasuresRequest(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    def __init__(self, version: _Optional[str] = ...) -> None: ...
+
+class Measure(_message.Message):
+    __slots__ = ("code", "title_zh", "title_en", "kind", "basis", "article", "requires")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    TITLE_ZH_FIELD_NUMBER: _ClassVar[int]
+    TITLE_EN_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    ARTICLE_FIELD_NUMBER: _ClassVar[int]
+    REQUIRES_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    title_zh: str
+    title_en: str
+    kind: str
+    basis: str
+    article: str
+    requires: str
+    def __init__(self, code: _Optional[str] = ..., title_zh: _Optional[str] = ..., title_en: _Optional[str] = ..., kind: _Optional[str] = ..., basis: _Optional[str] = ..., article: _Optional[str] = ..., requires: _Optional[str] = ...) -> None: ...
+
+class ListMeasuresResponse(_message.Message):
+    __slots__ = ("version", "in_force_from", "version_in_force", "known_versions", "measures")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FROM_FIELD_NUMBER: _ClassVar[int]
+    VERSION_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    in_force_from: str
+    version_in_force: str
+    known_versions: _containers.RepeatedScalarFieldContainer[str]
+    measures: _containers.RepeatedCompositeFieldContainer[Measure]
+    def __init__(self, version: _Optional[str] = ..., in_force_from: _Optional[str] = ..., version_in_force: _Optional[str] = ..., known_versions: _Optional[_Iterable[str]] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ...) -> None: ...
+
+class ListMattersRequest(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    def __init__(self, version: _Optional[str] = ...) -> None: ...
+
+class Matter(_message.Message):
+    __slots__ = ("code", "title_zh", "title_en", "units", "items", "measures", "lists")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    TITLE_ZH_FIELD_NUMBER: _ClassVar[int]
+    TITLE_EN_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
+    LISTS_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    title_zh: str
+    title_en: str
+    units: _containers.RepeatedScalarFieldContainer[str]
+    items: _containers.RepeatedScalarFieldContainer[str]
+    measures: _containers.RepeatedScalarFieldContainer[str]
+    lists: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, code: _Optional[str] = ..., title_zh: _Optional[str] = ..., title_en: _Optional[str] = ..., units: _Optional[_Iterable[str]] = ..., items: _Optional[_Iterable[str]] = ..., measures: _Optional[_Iterable[str]] = ..., lists: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListMattersResponse(_message.Message):
+    __slots__ = ("version", "in_force_from", "version_in_force", "known_versions", "matters")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FROM_FIELD_NUMBER: _ClassVar[int]
+    VERSION_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    MATTERS_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    in_force_from: str
+    version_in_force: str
+    known_versions: _containers.RepeatedScalarFieldContainer[str]
+    matters: _containers.RepeatedCompositeFieldContainer[Matter]
+    def __init__(self, version: _Optional[str] = ..., in_force_from: _Optional[str] = ..., version_in_force: _Optional[str] = ..., known_versions: _Optional[_Iterable[str]] = ..., matters: _Optional[_Iterable[_Union[Matter, _Mapping]]] = ...) -> None: ...
+
 class ShutdownRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -90,6 +90,16 @@ class AdminServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRulesRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRulesResponse.FromString,
                 _registered_method=True)
+        self.ListMeasures = channel.unary_unary(
+                '/xinqiao.v1.AdminService/ListMeasures',
+                request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListMeasuresRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListMeasuresResponse.FromString,
+                _registered_method=True)
+        self.ListMatters = channel.unary_unary(
+                '/xinqiao.v1.AdminService/ListMatters',
+                request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListMattersRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListMattersResponse.FromString,
+                _registered_method=True)
         self.ExplainRecord = channel.unary_unary(
                 '/xinqiao.v1.AdminService/ExplainRecord',
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ExplainRecordRequest.SerializeToString,
@@ -220,6 +230,20 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMeasures(self, request, context):
+        """ListMeasures tells which measures an edition has. INVALID_ARGUMENT for an edition that is not known.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMatters(self, request, context):
+        """ListMatters tells in which matters subjects may be checked. INVALID_ARGUMENT for an edition that is not known.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainRecord(self, request, context):
         """ExplainRecord tells which rules a record in force was judged by, as of when, and with which effect.
         """
@@ -342,6 +366,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListRules,
                     request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRulesRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListRulesResponse.SerializeToString,
+            ),
+            'ListMeasures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMeasures,
+                    request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListMeasuresRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListMeasuresResponse.SerializeToString,
+            ),
+            'ListMatters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMatters,
+                    request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ListMattersRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ListMattersResponse.SerializeToString,
             ),
             'ExplainRecord': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainRecord,
@@ -687,6 +721,60 @@ class AdminService:
             '/xinqiao.v1.AdminService/ListRules',
             xinqiao_dot_v1_dot_admin__service__pb2.ListRulesRequest.SerializeToString,
             xinqiao_dot_v1_dot_admin__service__pb2.ListRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMeasures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.AdminService/ListMeasures',
+            xinqiao_dot_v1_dot_admin__service__pb2.ListMeasuresRequest.SerializeToString,
+            xinqiao_dot_v1_dot_admin__service__pb2.ListMeasuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMatters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.AdminService/ListMatters',
+            xinqiao_dot_v1_dot_admin__service__pb2.ListMattersRequest.SerializeToString,
+            xinqiao_dot_v1_dot_admin__service__pb2.ListMattersResponse.FromString,
             options,
             channel_credentials,
             insecure,

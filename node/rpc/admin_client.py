@@ -89,6 +89,15 @@ class AdminClient:
         """The rules of an edition."""
         return self._call(pb.ListRulesResponse, self._stub.ListRules, request)
 
+    def measures(self, version: str) -> pb.ListMeasuresResponse:
+        """The measures of an edition, that in force unless another one is named."""
+        request = pb.ListMeasuresRequest(version=version)
+        return self._call(pb.ListMeasuresResponse, self._stub.ListMeasures, request)
+
+    def matters(self, version: str) -> pb.ListMattersResponse:
+        """The matters of an edition, that in force unless another one is named."""
+        return self._call(pb.ListMattersResponse, self._stub.ListMatters, pb.ListMattersRequest(version=version))
+
     def explain_record(self, request: pb.ExplainRecordRequest) -> pb.ExplainRecordResponse:
         """By which rules a record was judged."""
         return self._call(pb.ExplainRecordResponse, self._stub.ExplainRecord, request)

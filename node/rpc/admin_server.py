@@ -25,6 +25,7 @@ from node.pb import admin_service_pb2 as pb
 from node.pb import admin_service_pb2_grpc, channel_pb2, envelope_pb2, record_pb2
 from node.ports import HeldAlarm, HeldReceipt, Stage
 from node.rpc.correcting import right_values
+from node.rpc.editions_message import matters_message, measures_message
 from node.rpc.publication import Publication, ReadBatches
 from node.rpc.quality_message import quality_message
 from node.rpc.refusals import refuse
@@ -285,6 +286,24 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         """The rules of an edition."""
         try:
             return self._node.judging.rules(request.rule, request.version)
+        except XinqiaoError as error:
+            await refuse(context, error)
+
+    async def ListMeasures(  # noqa: N802
+        self, request: pb.ListMeasuresRequest, context: Context
+    ) -> pb.ListMeasuresResponse:
+        """The measures that lists may attach."""
+        try:
+            return measures_message(self._node.membership, request.version, self._node.world.clock.now_ms())
+        except XinqiaoError as error:
+            await refuse(context, error)
+
+    async def ListMatters(  # noqa: N802
+        self, request: pb.ListMattersRequest, context: Context
+    ) -> pb.ListMattersResponse:
+        """The matters in which subjects may be checked."""
+        try:
+            return matters_message(self._node.membership, request.version, self._node.world.clock.now_ms())
         except XinqiaoError as error:
             await refuse(context, error)
 

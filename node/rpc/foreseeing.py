@@ -5,10 +5,11 @@ One place for `xinqiao forecast` and for `xinqiao doctor`: both tell the same da
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from node.core import forecast
+from node.core.editions import Dated
 from node.core.errors import XinqiaoError
 from node.core.forecast import Ending, Sizes, Space
 from node.core.membership import Member, Standing, spki_hash
@@ -80,7 +81,9 @@ class Foreseeing:
         calendar = forecast.calendar_end(view.calendar, today, days)
         if calendar is not None:
             yield calendar
-        for kind, editions in (("catalogue", view.editions), ("rules", view.rules)):
+        published: dict[str, Mapping[str, Dated]] = {"catalogue": view.editions, "rules": view.rules}
+        published |= {"measures": view.measures, "matters": view.matters}
+        for kind, editions in published.items():
             begins = {version: edition.in_force_from for version, edition in editions.items()}
             yield from forecast.edition_changes(kind, begins, today)
         own = view.members.get(view.me)

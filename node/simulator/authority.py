@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -64,11 +65,19 @@ class _Role:
 class Authority:
     """One network's officers and online key. Founded and published, without members, from the start.
 
+    edition_json is the edition of the catalogue, also are further targets that it begins with, by path.
+
     files() is what is published; the mapping it returns is never changed afterwards.
     """
 
     def __init__(
-        self, name: str, edition_json: bytes, random: Random, start_ms: int = START_MS, limits: Limits = DEFAULT_LIMITS
+        self,
+        name: str,
+        edition_json: bytes,
+        random: Random,
+        start_ms: int = START_MS,
+        limits: Limits = DEFAULT_LIMITS,
+        also: Files = MappingProxyType({}),
     ) -> None:
         self._limits = limits
         self._officers = [_signer(random) for _ in range(OFFICERS)]
@@ -92,7 +101,8 @@ class Authority:
         self.now_ms = start_ms
         self.network = paths.network_id(name, self.root_fingerprint)
         self.members = Members(self.network, {})
-        self._publish(start_ms, {paths.NETWORK_TARGET: paths.encode_network(name, start_ms), edition: edition_json})
+        founding = {paths.NETWORK_TARGET: paths.encode_network(name, start_ms), edition: edition_json}
+        self._publish(start_ms, {**founding, **also})
 
     @property
     def root_fingerprint(self) -> bytes:

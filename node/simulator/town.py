@@ -11,6 +11,7 @@ from node.ports import Store
 from node.simulator.authority import Authority
 from node.simulator.identity import START_MS, Identity, make_identity
 from node.simulator.machine import Machine, Surroundings
+from node.simulator.measures import published
 from node.simulator.network import SimulatedNetwork
 from node.simulator.observing import Watcher
 from node.simulator.process import Process
@@ -48,7 +49,7 @@ class Town:
             self.random("network"), self._link_options, watch=watcher.crossing, note=trace.note
         )
         identities = [self._identity(spec) for spec in expand_nodes(scenario)]
-        self.authority = Authority("simulated", edition(), self.random("authority"), START_MS)
+        self.authority = Authority("simulated", edition(), self.random("authority"), START_MS, also=published())
         for identity in identities:
             self.authority.list_node(identity)
         self.authority.publish(START_MS)
