@@ -7,10 +7,13 @@ import pytest
 
 from node.core import registry_targets as paths
 from node.core.errors import XinqiaoError
+from node.core.matters import parse_matters
+from node.core.measures import parse_measures
 from node.core.membership import Standing
 from node.rpc.registry_source import load
 from node.simulator.authority import Authority
 from node.simulator.identity import START_MS, make_identity
+from node.simulator.measures import MATTER, MEASURES, UNIT, published
 from node.simulator.registry_transport import Readings
 from tests.simulator.elsewhere import printed_elsewhere
 from tests.simulator.towns import DAY_MS, EDITION, HOUR_MS, NODES, codes, held_by, member, refresh, report, town
@@ -25,6 +28,16 @@ def test_a_network_is_published_without_members_from_the_start() -> None:
     assert not state.members.by_id
     assert sorted(state.targets) == ["catalogue/2026.1.json", "network.json"]
     assert state.versions == authority.versions
+
+
+def test_measures_and_a_matter_that_meet_are_published_where_a_network_begins_with_them() -> None:
+    authority = Authority("delta", EDITION, Random("towns"), also=published())
+    targets = load(authority.files()).targets
+    assert {path: targets[path] for path in targets if path.startswith("m")} == published()
+    measures = parse_measures(targets["measures/2026.1.json"])
+    matter = parse_matters(targets["matters/2026.1.json"]).matters[MATTER]
+    assert tuple(measures.measures) == matter.measures == MEASURES
+    assert matter.is_handled_by(UNIT)
 
 
 def test_what_is_published_is_what_production_reads_and_no_more() -> None:
