@@ -1,6 +1,7 @@
 """The officers' ceremony in separate folders, only files passing between them, through the real command line."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -513,6 +514,16 @@ def test_matters_are_written_in_yaml_as_texts_without_quotes(town: Town) -> None
     ):
         file.write_text(content)
         assert town.refused("propose", "matters", file, "-o", town.folder / "x")["text"] == detail
+
+
+@pytest.mark.parametrize("manual", ["OPERATING.md", "OPERATING.zh-CN.md"])
+def test_the_matters_of_the_manual_can_be_published(town: Town, manual: str) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / manual).read_text("utf-8")
+    (written,) = re.findall(r"^```yaml\n(version:.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    file = town.folder / "matters.yaml"
+    file.write_text(written, "utf-8")
+    town.decide("matters", file)
+    assert list(parse_matters(town.reader().get("matters/2026.1.json") or b"").matters) == ["bidding.tender"]
 
 
 def test_everything_officers_sign_can_be_renewed(member: tuple[Town, Node]) -> None:
