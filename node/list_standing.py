@@ -48,7 +48,10 @@ def keep_narrowing(
 
 def fold_on_list(tx: StoreReader, entry: Unfolded, limits: Limits) -> FoldedList | None:
     """What the next entry does to its list; None while it waits for the registry."""
-    return fold_list(entry, lambda places: asserted_operations(tx, entry.header.channel, places), limits)
+    channel = entry.header.channel
+    held = tx.channel(channel, entry.header.epoch)
+    lacks = held is not None and not _are_earlier_folded(tx, held)
+    return fold_list(entry, lambda places: asserted_operations(tx, channel, places), limits, lacks_earlier=lacks)
 
 
 def asserted_operations(

@@ -75,14 +75,24 @@ def is_list(channel: str) -> bool:
     return channel.partition("/")[2].startswith(FOLDER)
 
 
-def fold_list(entry: Unfolded, find: FindOperations, limits: Limits = DEFAULT_LIMITS) -> FoldedList | None:
-    """What the next entry does to its list; None while the registry may yet tell that its origin has the authority."""
+def fold_list(
+    entry: Unfolded, find: FindOperations, limits: Limits = DEFAULT_LIMITS, *, lacks_earlier: bool = False
+) -> FoldedList | None:
+    """What the next entry does to its list; None while the registry may yet tell that its origin has the authority.
+
+    lacks_earlier: something of an earlier epoch is not here yet, so that nobody can say that an operation on a listing
+    of before does nothing.
+    """
     header, judge = entry.header, _Judge(entry, limits)
     if judge.awaits_authority:
         return None
     judged = judge.judged()
     held = find(each.operation.target for each in judged if each.is_valid)
-    outcomes = [*judge.outcomes(), *_in_order(judged, held)]
+    told = _in_order(judged, held)
+    if lacks_earlier:
+        earlier = {each.operation.place.position for each in judged if each.operation.target.epoch < header.epoch}
+        told = [(position, _GOOD if position in earlier else outcome) for position, outcome in told]
+    outcomes = [*judge.outcomes(), *told]
     # Of what is said of one slot the first word counts.
     by_position = dict(reversed(outcomes))
     counts = Counter(by_position[position] for position in range(header.record_count))

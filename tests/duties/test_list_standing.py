@@ -202,6 +202,20 @@ def test_nothing_is_said_while_an_earlier_epoch_is_missing(reader: Reader, write
     assert (reader.status, reader.state.digest) == (MATCH, writer.model.digest())
 
 
+def test_what_is_done_to_a_listing_of_an_epoch_that_is_missing_is_not_rejected(
+    reader: Reader, writer: ListWriter
+) -> None:
+    _, (place,) = writer.change(enter(1))
+    second = ListWriter(epoch=1, model=replace(writer.model, cuts={0: writer.head.size}))
+    second.resume_after(0, writer.head)
+    second.change(suspend(place))
+    taken(reader, second)
+    assert not [code for outcome, code in reader.store.outcomes(LIST, 1) if outcome == REJECTED]
+    taken(reader, writer)
+    reader.cut(writer.head)
+    assert (reader.status, answered(reader, place)) == (MATCH, ListState.SUSPENDED)
+
+
 def test_an_entry_waits_while_the_registry_may_yet_list_the_authority(writer: ListWriter) -> None:
     _, (place,) = writer.change(enter(1))
     without = replace(listing_node(), member=make_node("310000").member)
