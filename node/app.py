@@ -53,6 +53,7 @@ from node.rpc.health import Health
 from node.rpc.ledger_server import LedgerServicer
 from node.rpc.list_server import ListServicer
 from node.rpc.local_servers import start_admin_socket, start_registry_port
+from node.rpc.query_server import QueryServicer
 from node.rpc.registry_port import RegistryPort
 from node.rpc.rotation import HomeRotation
 from node.scheduler import Scheduler, Tick
@@ -327,8 +328,13 @@ class App:
 
     async def _open_listeners(self, node: Node, servicer: AdminServicer, stack: AsyncExitStack) -> dict[str, str]:
         socket = self._home.claim_socket(os.environ)
-        ledgers = LedgerServicer(node, self._stop.is_set)
-        admin = await start_admin_socket(servicer, DecisionServicer(node), ListServicer(node), ledgers, socket)
+        further = (
+            DecisionServicer(node),
+            ListServicer(node),
+            LedgerServicer(node, self._stop.is_set),
+            QueryServicer(node),
+        )
+        admin = await start_admin_socket(servicer, *further, socket)
         stack.push_async_callback(admin.stop, DRAIN_GRACE_S)
         stack.callback(lambda: socket.unlink(missing_ok=True))
         registry = await self._open_registry_port(node, stack)

@@ -36,6 +36,7 @@ from node.missing import Missing
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
 from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
 from node.refusals import ASK_AGAIN_MS, Extent, Refusals, registry_seen
+from node.regained import Regained
 from node.sharing import Sharing
 from node.transfers import EntryReceiver, Given, Transfers
 from node.visiting import Visiting
@@ -69,21 +70,21 @@ class Delivery:
         registry_seen: Callable[[str, registry_pb2.RegistryVersions], Awaitable[None]],
         peer_answered: Callable[[str], None],
         own_heartbeat_returned: Callable[[channel_pb2.HeartbeatView], None],
+        regained: Regained,
         also_linked: Callable[[], Iterable[str]],
         interval_s: float,
         links_further: int = 8,
         retry_cap_s: float = 1800.0,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._view = view
-        self._store = store
+        self._view, self._store = view, store
         self._peers = peers
         self._receiver = receiver
         self._sharing = sharing
         self._clock, self._entropy = clock, entropy
         self._registry_seen = registry_seen
         self._peer_answered, self._own_heartbeat_returned = peer_answered, own_heartbeat_returned
-        self._also_linked = also_linked
+        self._regained, self._also_linked = regained, also_linked
         self._interval_s, self._links_further = interval_s, links_further
         # Another one after every start: peers tell again what a restored database has forgotten.
         self._hellos = Hellos(view, sharing, clock, f"{store.incarnation()}.{entropy.bytes(8).hex()}")
@@ -301,6 +302,7 @@ class Delivery:
         check_skew(self._view.me, node, skew_ms, self._limits)
         await self._take_news(response.heartbeats, response.addresses, response.equivocations)
         await self._receiver.take_receipts(response.receipts)
+        self._regained.given_back(response.held_receipts)
         started_anew = link.heard.incarnation not in ("", response.cursor.incarnation)
         link.told = exchange_service_pb2.Cursor() if started_anew else told
         link.hear(response.cursor)
@@ -309,6 +311,7 @@ class Delivery:
         if response.in_step:
             # As they stood in the request: meanwhile this node may have appended.
             link.in_step(heads)
+            self._regained.shown(node, heads)
         if response.in_step or await self._reconcile(link, response.heads):
             self._peer_answered(node)
         await self._fetch_missing(link, Lane.CONTROL)
@@ -353,6 +356,7 @@ class Delivery:
         """Fetch and send what differs; whether the peer gave all it claims to hold of our own logs."""
         claimed = await self._take_claims(heads)
         theirs = {(head.channel, head.epoch): HeadAt(head.size, head.root) for head in claimed}
+        self._regained.shown(link.node, theirs.items())
         ours = dict(self._sharing.heads(link.node))
         keys = sorted(theirs.keys() | ours.keys())
         # What is known of the peer is what it says now, so that it cannot grow from one Hello to the next.
@@ -539,8 +543,10 @@ class Delivery:
             await self._take_claims(request.closed_heads)
         answer = self._hellos.answer(peer, request)
         if answer.in_step:
+            heads = self._sharing.heads(peer)
+            self._regained.shown(peer, heads)
             if peer in self._links:
-                self._links[peer].in_step(self._sharing.heads(peer))
+                self._links[peer].in_step(heads)
             # Who has not heard of this start yet has not told all its news again.
             if self._hellos.has_heard(request):
                 self._peer_answered(peer)

@@ -101,6 +101,11 @@ def digest_of(store: StoreReader, channel: str) -> bytes:
     return _state(store, channel).digest if is_list(channel) else b""
 
 
+def is_whole(store: StoreReader, held: HeldChannel) -> bool:
+    """Whether the newest epoch of a list is folded to its end, and each epoch before up to the cut it goes on from."""
+    return _is_folded(held) and _are_earlier_folded(store, held)
+
+
 def _state(store: StoreReader, channel: str) -> HeldListState:
     return store.list_state(channel) or HeldListState(channel)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from node.answering import Answering
 from node.aside import Aside, in_turn
+from node.checking import Checking
 from node.core import envelope as envelopes
 from node.core.address import book_digest, open_address
 from node.core.ageing import DEFAULT_GRACE_MS
@@ -43,6 +44,7 @@ from node.publishing import Publishing
 from node.quality import Measuring
 from node.querying import Querying
 from node.receiving import Receiving, Taken
+from node.regained import Regained
 from node.sharing import Sharing
 from node.terms import Terms
 from node.transfers import proofs_brought
@@ -130,7 +132,8 @@ class Node:
             log_begun=self._log_begun,
             limits=limits,
         )
-        self.delivery = self._delivery(settings, world)
+        regained = Regained(view, world.store, world.clock, limits)
+        self.delivery = self._delivery(settings, world, regained)
         self.answering = Answering(view, world.store, world.clock, limits)
         self.judging = Judging(view, world.store, world.clock)
         self.measuring = Measuring(view, world.store, world.writer, world.clock, world.aside, limits)
@@ -142,9 +145,10 @@ class Node:
         self.deciding.rulings |= self.holding.rulings
         self.listing = Listing(view, world.store, world.clock, self.publishing.declare, limits)
         self.querying = Querying(world.store, world.writer, world.query_key, world.aside)
+        self.checking = self._checking(world, regained)
         self.publishing.start()
 
-    def _delivery(self, settings: Settings, world: World) -> Delivery:
+    def _delivery(self, settings: Settings, world: World, regained: Regained) -> Delivery:
         return Delivery(
             view=self.membership,
             store=world.store,
@@ -157,6 +161,7 @@ class Node:
             registry_seen=self._registry_seen,
             peer_answered=self._peer_answered,
             own_heartbeat_returned=self._own_heartbeat_returned,
+            regained=regained,
             also_linked=lambda: self.publishing.unanswered,
             interval_s=settings.heartbeat_interval_s,
             links_further=settings.links_further,
@@ -168,6 +173,24 @@ class Node:
         timers = Timers(int(settings.list_late_s * 1000), int(settings.list_report_s * 1000))
         contacts = Contacts(self.called_at_ms, self.behind_registry, self.membership.listed_at_ms)
         return Ledgers(self.membership, world.store, world.writer, world.clock, world.aside, contacts, timers)
+
+    def _checking(self, world: World, regained: Regained) -> Checking:
+        return Checking(
+            view=self.membership,
+            store=world.store,
+            clock=world.clock,
+            regained=regained,
+            book=self.deciding.book,
+            log=self.querying.log,
+            log_batch=self.querying.log_batch,
+            is_recovering=self._is_recovering,
+            limits=self._limits,
+        )
+
+    def _is_recovering(self) -> bool:
+        """Whether entries of this node itself may be missing here."""
+        blocked = self.publishing.blocked
+        return blocked is not None and blocked.code == "RESTORED"
 
     def _woken(self, channel: str, epoch: int) -> None:
         self.delivery.wake(channel, epoch)

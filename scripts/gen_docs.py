@@ -17,7 +17,7 @@ from node.core.limits import DEFAULT_LIMITS
 from node.core.state import BARRED_CODES
 from node.core.suites import SUITES
 from node.pb import channel_pb2
-from scripts import gen_docs_commands, gen_docs_rules, gen_docs_simulator
+from scripts import gen_docs_answers, gen_docs_commands, gen_docs_rules, gen_docs_simulator
 from scripts.protocol_example import example
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -135,6 +135,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "outcomes": outcomes_list,
     "payload-types": payload_types_table,
     "suites": suites_table,
+    **gen_docs_answers.BLOCKS,
     **gen_docs_commands.BLOCKS,
     **gen_docs_rules.BLOCKS,
     **gen_docs_simulator.BLOCKS,

@@ -100,13 +100,13 @@ def resume(target: Place) -> Said:
     return _on(target, listing_pb2.LIST_ACT_RESUME)
 
 
-def leave(target: Place, ground: int = 1) -> Said:
+def leave(target: Place, ground: int = 1, channel: str = LIST) -> Said:
     """Take off the list for good."""
-    return _on(target, listing_pb2.LIST_ACT_EXIT, ground=ground)
+    return _on(target, listing_pb2.LIST_ACT_EXIT, channel, ground=ground)
 
 
-def _on(target: Place, act: int, **fields: Any) -> Said:
-    ref = record_pb2.RecordRef(channel=LIST, epoch=target.epoch, index=target.index, position=target.position)
+def _on(target: Place, act: int, channel: str = LIST, **fields: Any) -> Said:
+    ref = record_pb2.RecordRef(channel=channel, epoch=target.epoch, index=target.index, position=target.position)
     op = listing_pb2.ListOp(act=listing_pb2.ListAct.Name(act), entry=ref, decided_on="2026-02-01", **fields)
     return Said(op, _words("沪税〔2026〕改1号"))
 
@@ -165,8 +165,10 @@ def _replayed(
 class ListWriter(ChannelWriter):
     """The origin of one epoch of a list; model may go on from the epoch before."""
 
-    def __init__(self, node: SigningNode | None = None, epoch: int = 0, model: Model | None = None) -> None:
-        super().__init__(node or listing_node(), LIST, epoch)
+    def __init__(
+        self, node: SigningNode | None = None, epoch: int = 0, model: Model | None = None, channel: str = LIST
+    ) -> None:
+        super().__init__(node or listing_node(), channel, epoch)
         self.model = model or Model()
         self._changes = 0
 
@@ -210,7 +212,7 @@ class ListWriter(ChannelWriter):
         self._changes += 1
         change = f"{self.log.epoch:08x}{self._changes:08x}"
         batch = batch_root([commitment(salt_of(self.log, at), slot) for at, slot in enumerate(slots)])
-        digest = change_digest(change, LIST, 1, change_root([batch]))
+        digest = change_digest(change, self.log.channel, 1, change_root([batch]))
         assert merkle.prove_inclusion(0, 1, merkle.HashList([merkle.leaf_hash(batch)])) == []
         signatures = [
             listing_pb2.OfficerSignature(

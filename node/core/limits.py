@@ -105,6 +105,9 @@ class Limits:
     max_subject_name_chars: int = 200
     max_warrant_signatures: int = 4
 
+    # Checks
+    max_subjects_per_check: int = 100_000
+
     # Evidence
     max_evidence_bytes: int = 8 * 1024 * 1024
     max_evidence_files: int = 512

@@ -78,4 +78,46 @@ LIST_ERRORS: dict[str, tuple[str, str, str, str]] = {
         "you",
         "choose one of {known}",
     ),
+    "QUERY_BATCH": (
+        "INVALID_ARGUMENT",
+        "{count} or more subjects were given, and one check takes 1 to {limit}",
+        "you",
+        "divide them; `xinqiao check --file` does so by itself",
+    ),
+    "QUERY_GROUND": (
+        "INVALID_ARGUMENT",
+        "the check states no legal ground, in one line of at most {limit} characters ({rule}; {article})",
+        "the querying unit",
+        "give it with --ground, e.g. the provision that has the unit look",
+    ),
+    "QUERY_LOG": (
+        "DATA_LOSS",
+        "the query log is broken at the entry {sequence}: {why}; the {sound} entries before it are sound",
+        "you",
+        "stop the node, keep the database as it is, and compare it with a backup",
+    ),
+    "QUERY_MATTER": (
+        "PERMISSION_DENIED",
+        "there is no published matter {matter!r}, and no other purpose allows a check: {known} ({rule}; {article})",
+        "the querying unit",
+        "choose a published matter, or have the officers of the registry publish it",
+    ),
+    "QUERY_OFFICER": (
+        "PERMISSION_DENIED",
+        "{officer!r} may not check anybody here: {why} ({rule}; {article})",
+        "you",
+        "see `xinqiao officer list`",
+    ),
+    "QUERY_SUBJECT": (
+        "INVALID_ARGUMENT",
+        "the subject is neither a unified social credit code nor a resident identity number",
+        "you",
+        "correct it; names are not looked up",
+    ),
+    "QUERY_UNIT": (
+        "PERMISSION_DENIED",
+        "the unit {unit} does not handle the matter {matter} ({rule}; {article})",
+        "the querying unit",
+        "give the unit's own code, or have the officers of the registry add it to the matter",
+    ),
 }

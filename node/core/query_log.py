@@ -19,7 +19,7 @@ The key never leaves its node, so nobody can try numbers of persons against a lo
 """
 
 import hmac
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -139,15 +139,20 @@ class Fault(StrEnum):
     """What is wrong at the first place where a log is broken."""
 
     ALTERED = "altered"
-    """The entry is not what its hash was made of."""
     MISSING = "missing"
-    """There is no entry of this sequence number, and there are later ones, or there were."""
     UNCHAINED = "unchained"
-    """The entry does not follow the one before it: one of the two was put in the place of another."""
     LEAVES = "leaves"
-    """The subjects kept beside a batch are not those of its root."""
     FORKED = "forked"
-    """The entry is sound, and not the one that was noted before."""
+
+
+FAULTS: Mapping[Fault, str] = {
+    Fault.ALTERED: "the entry is not what its hash was made of",
+    Fault.MISSING: "there is no such entry, and there was one",
+    Fault.UNCHAINED: "the entry does not follow the one before it: one of the two took the place of another",
+    Fault.LEAVES: "the subjects that are kept beside the entry are not those that it was made of",
+    Fault.FORKED: "the entry is sound, and not the one that was noted before",
+}
+"""What each fault means."""
 
 
 @dataclass(frozen=True, slots=True)

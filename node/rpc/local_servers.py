@@ -12,12 +12,14 @@ from node.pb import (
     decision_service_pb2_grpc,
     ledger_service_pb2_grpc,
     list_service_pb2_grpc,
+    query_service_pb2_grpc,
     registry_service_pb2_grpc,
 )
 from node.rpc.admin_server import AdminServicer
 from node.rpc.decision_server import DecisionServicer
 from node.rpc.ledger_server import LedgerServicer
 from node.rpc.list_server import ListServicer
+from node.rpc.query_server import QueryServicer
 from node.rpc.registry_port import RegistryPort
 
 MAX_ADMIN_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -46,7 +48,12 @@ async def start_registry_port(
 
 
 async def start_admin_socket(
-    servicer: AdminServicer, decisions: DecisionServicer, lists: ListServicer, ledgers: LedgerServicer, socket: Path
+    servicer: AdminServicer,
+    decisions: DecisionServicer,
+    lists: ListServicer,
+    ledgers: LedgerServicer,
+    queries: QueryServicer,
+    socket: Path,
 ) -> grpc.aio.Server:
     """Serve what the command line calls on a unix socket that only its owner can open; raises LISTEN_FAILED."""
     options = [
@@ -59,6 +66,7 @@ async def start_admin_socket(
     decision_service_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, server)
     list_service_pb2_grpc.add_ListServiceServicer_to_server(lists, server)
     ledger_service_pb2_grpc.add_LedgerServiceServicer_to_server(ledgers, server)
+    query_service_pb2_grpc.add_QueryServiceServicer_to_server(queries, server)
     before = os.umask(PRIVATE_UMASK)  # the socket is born with mode 0600
     try:
         server.add_insecure_port(f"unix:{socket}")

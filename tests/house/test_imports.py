@@ -14,10 +14,11 @@ PORTS = ("node.ports", "node.registry_view", "node.held", *HELD, *CORE)
 DUTIES = (
     *("node.publishing", "node.receiving", "node.delivery", "node.membership"),
     *("node.answering", "node.judging", "node.quality", "node.deciding", "node.terms"),
-    *("node.holding", "node.ledger", "node.listing", "node.querying"),
+    *("node.holding", "node.ledger", "node.listing", "node.querying", "node.checking"),
 )
 SHARED = (
     "node.list_standing",
+    "node.regained",
     *(
         "node.admission",
         "node.aside",
@@ -57,6 +58,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     # what several duties share: how an entry gets in, which dates cannot be, and what may go out
     "node.admission": ("node.list_standing", *PORTS),
     "node.list_standing": PORTS,
+    "node.regained": ("node.admission", "node.list_standing", *PORTS),
     "node.aside": CORE,
     "node.dates": ("node.admission", *PORTS),
     "node.links": PORTS,
@@ -88,6 +90,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.judging": (*SHARED, *PORTS),
     "node.quality": (*SHARED, *PORTS),
     "node.terms": (*SHARED, *PORTS),
+    "node.checking": (*SHARED, *PORTS),
     "node.querying": (*SHARED, *PORTS),
     "node.deciding": (*SHARED, *PORTS),
     "node.holding": (*SHARED, *PORTS),

@@ -1,0 +1,163 @@
+"""The query service: checks and the query log, over a node and whatever port it is served on."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc.aio
+
+from node.checking import LOOKS, Asking, Checked, check_subject
+from node.core.answer import AnsweredEntry, ListAnswer, Verdict
+from node.core.errors import XinqiaoError
+from node.core.query_log import Head, LoggedQuery
+from node.node import Node
+from node.pb import query_service_pb2 as pb
+from node.pb import query_service_pb2_grpc, record_pb2
+from node.rpc.refusals import refuse
+
+Context = grpc.aio.ServicerContext[Any, Any]
+PAGE = 1_000
+MAX_PAGE = 10_000
+VERDICTS = {
+    Verdict.CLEAR: pb.QUERY_VERDICT_CLEAR,
+    Verdict.LISTED: pb.QUERY_VERDICT_LISTED,
+    Verdict.UNCONFIRMED: pb.QUERY_VERDICT_UNCONFIRMED,
+}
+
+
+class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
+    """QueryService over a node; every refusal travels with its code."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:  # noqa: N802
+        """Answer for one subject."""
+        try:
+            found = await self._node.checking.check(_asking(request.question), request.subject)
+            return pb.CheckResponse(answer=self._answer(found))
+        except XinqiaoError as error:
+            await refuse(context, error)
+
+    async def CheckBatch(  # noqa: N802
+        self, requests: AsyncIterator[pb.CheckBatchRequest], context: Context
+    ) -> AsyncIterator[pb.CheckBatchResponse]:
+        """Answer for many subjects, when all of them are here."""
+        try:
+            question, subjects = await self._taken(requests)
+            answers: list[pb.SubjectAnswer] = []
+            async for found in self._node.checking.check_batch(_asking(question), subjects):
+                answers.append(self._answer(found))
+                if len(answers) == LOOKS:
+                    yield pb.CheckBatchResponse(answers=answers)
+                    answers = []
+            if answers:
+                yield pb.CheckBatchResponse(answers=answers)
+        except XinqiaoError as error:
+            await refuse(context, error)
+
+    async def _taken(self, requests: AsyncIterator[pb.CheckBatchRequest]) -> tuple[pb.QueryQuestion, list[str]]:
+        """The question and all subjects; raises QUERY_BATCH as soon as there are too many."""
+        question, limit = pb.QueryQuestion(), self._node.checking.most_subjects
+        subjects: list[str] = []
+        async for request in requests:
+            if request.HasField("question"):
+                question = request.question
+            subjects += request.subjects
+            if len(subjects) > limit:
+                raise XinqiaoError("QUERY_BATCH", count=len(subjects), limit=limit)
+        return question, subjects
+
+    async def ListQueries(  # noqa: N802
+        self, request: pb.ListQueriesRequest, context: Context
+    ) -> pb.ListQueriesResponse:
+        """Who has asked, about one subject or anybody."""
+        querying = self._node.querying
+        if not request.subject:
+            page = querying.entries(request.after, min(request.limit or PAGE, MAX_PAGE))
+            return pb.ListQueriesResponse(queries=map(_line, page))
+        try:
+            check_subject(request.subject)
+            found = await querying.about(request.subject)
+        except XinqiaoError as error:
+            await refuse(context, error)
+        return pb.ListQueriesResponse(queries=map(_line, found), unsearchable=querying.unsearchable())
+
+    async def VerifyQueries(  # noqa: N802
+        self, request: pb.VerifyQueriesRequest, _: Context
+    ) -> pb.VerifyQueriesResponse:
+        """How far the chain is sound."""
+        noted = [Head(request.noted_sequence, request.noted_hash)] if request.noted_sequence else []
+        found = await self._node.querying.verify(noted)
+        fault = found.fault.value if found.fault is not None else ""
+        return pb.VerifyQueriesResponse(sequence=found.head.sequence, entry_hash=found.head.entry_hash, fault=fault)
+
+    # -- messages -------------------------------------------------------------------------------------
+
+    def _answer(self, found: Checked) -> pb.SubjectAnswer:
+        answer = found.answer
+        return pb.SubjectAnswer(
+            subject=answer.subject,
+            verdict=VERDICTS[answer.verdict],
+            lists=map(self._list, answer.lists),
+            answered_at_unix_ms=answer.at_ms,
+            query=found.logged.sequence,
+            matters_version=found.logged.query.question.matters_version,
+            measures_version=found.measures_version,
+        )
+
+    def _list(self, found: ListAnswer) -> pb.ListVerdict:
+        consulted = found.consulted
+        origin = self._node.membership.members.get(consulted.origin)
+        return pb.ListVerdict(
+            channel=consulted.channel,
+            verdict=VERDICTS[found.verdict],
+            doubts=[doubt.value for doubt in consulted.doubts],
+            advice=found.advice,
+            list=consulted.list_type,
+            origin=consulted.origin,
+            origin_name=origin.name if origin is not None else "",
+            fresh_at_unix_ms=consulted.fresh_at_ms,
+            staleness_limit_s=consulted.staleness_limit_ms // 1000,
+            entries=[_entry(consulted.channel, entry) for entry in found.entries],
+        )
+
+
+def _asking(question: pb.QueryQuestion) -> Asking:
+    return Asking(question.officer, question.unit, question.matter, question.ground)
+
+
+def _entry(channel: str, entry: AnsweredEntry) -> pb.ListedEntry:
+    place = entry.place
+    return pb.ListedEntry(
+        entry=record_pb2.RecordRef(channel=channel, epoch=place.epoch, index=place.index, position=place.position),
+        since=entry.since,
+        until=entry.until,
+        measures=[
+            pb.ListedMeasure(
+                code=each.measure.code,
+                title_zh=each.measure.title_zh,
+                title_en=each.measure.title_en,
+                basis=each.measure.cited,
+                applies=each.applies,
+            )
+            for each in entry.measures
+        ],
+        unpublished=entry.unpublished,
+        applicable=entry.is_applicable,
+    )
+
+
+def _line(entry: LoggedQuery) -> pb.QueryLine:
+    query, asked = entry.query, entry.query.question
+    return pb.QueryLine(
+        sequence=entry.sequence,
+        asked_at_unix_ms=asked.at_ms,
+        officer=asked.officer,
+        unit=asked.unit,
+        matter=asked.matter,
+        matters_version=asked.matters_version,
+        ground=asked.ground,
+        subject=query.subject,
+        subjects=query.count,
+        entry_hash=entry.entry_hash,
+    )
