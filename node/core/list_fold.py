@@ -30,6 +30,7 @@ from node.core.listing import (
     BURDENING,
     ENTER,
     NARROWING,
+    Listing,
     ListOperation,
     following,
     list_slot,
@@ -87,7 +88,7 @@ def fold_list(
     if judge.awaits_authority:
         return None
     judged = judge.judged()
-    held = find(each.operation.target for each in judged if each.is_valid)
+    held = find(each.operation.target for each in judged if each.is_valid and each.operation.act != ENTER)
     told = _in_order(judged, held)
     if lacks_earlier:
         earlier = {each.operation.place.position for each in judged if each.operation.target.epoch < header.epoch}
@@ -122,17 +123,15 @@ def _in_order(
 ) -> list[tuple[int, OutcomeKey]]:
     """Whether each valid operation has effect, after what is held and what stands before it in its entry."""
     outcomes: list[tuple[int, OutcomeKey]] = []
-    before = {place: list(found) for place, found in held.items()}
+    listings: dict[Place, Listing | None] = {}
     for operation in sorted(each.operation for each in judged if each.is_valid):
-        earlier = before.setdefault(operation.target, [])
-        listing = listing_of(each for each in earlier if each < operation)
-        code = ""
-        if listing is None and operation.act != ENTER:
-            code = "VERDICT_LIST_TARGET"
-        elif following(listing, operation) is None:
-            code = "VERDICT_LIST_STATE"
+        target, entry = operation.target, Place(operation.place.epoch, operation.place.index, 0)
+        if target not in listings:
+            listings[target] = listing_of(each for each in held.get(target, ()) if each.place < entry)
+        after = following(listings[target], operation)
+        code = "" if after is not None else "VERDICT_LIST_STATE" if listings[target] else "VERDICT_LIST_TARGET"
         outcomes.append((operation.place.position, (REJECTED, code) if code else _GOOD))
-        earlier.append(operation)
+        listings[target] = after or listings[target]
     return outcomes
 
 
@@ -148,6 +147,9 @@ class _Judge:
         self._read = {at: list_slot(slot[1]) for at, slot in enumerate(self._slots) if slot is not None}
         self.operations = _operations(entry.header, body, limits)
         self._warrant_fault = self._fault_of_warrant()
+        self._on_words: dict[int, list[ListOperation]] = {}
+        for operation in self.operations.values():
+            self._on_words.setdefault(operation.particulars, []).append(operation)
         self._words = {at: self._outcome_of_words(at) for at in self._positions("particulars")}
 
     @property
@@ -247,8 +249,7 @@ class _Judge:
     def _outcome_of_words(self, position: int) -> OutcomeKey:
         slot = self._read[position]
         assert slot is not None
-        operations = [each for each in self.operations.values() if each.particulars == position]
-        code = self._fault_of_words(slot.particulars, operations)
+        code = self._fault_of_words(slot.particulars, self._on_words.get(position, ()))
         return (REJECTED, code) if code else _GOOD
 
     def _fault_of_words(self, words: listing_pb2.ListParticulars, operations: Sequence[ListOperation]) -> str:

@@ -34,7 +34,8 @@ class ListsReading:
         """See ListsReader."""
         raise NotImplementedError
 
-    def _listing_row(self, channel: str, place: Place) -> ListingRow | None:
+    def _listing_rows_between(self, channel: str, first: Place, last: Place) -> Sequence[ListingRow]:
+        """The rows from one place to another."""
         raise NotImplementedError
 
     def _listing_rows(self, channel: str, after: Place, limit: int) -> Sequence[ListingRow]:
@@ -48,6 +49,9 @@ class ListsReading:
     def _operations_on(self, channel: str, first: Place, last: Place) -> Sequence[HeldOperation]:
         """The operations on the listings from one place to another, by (target, place)."""
         raise NotImplementedError
+
+    def _listing_row(self, channel: str, place: Place) -> ListingRow | None:
+        return next(iter(self._listing_rows_between(channel, place, place)), None)
 
     def list_operations(self, channel: str, target: Place) -> Sequence[HeldOperation]:
         return self._operations_on(channel, target, target)
@@ -76,10 +80,13 @@ class ListsReading:
         """All listings of a list behind a place with the operations on each, read page by page."""
         while page and (rows := self._listing_rows(channel, after, page)):
             after = rows[-1].place
-            operations = self._operations_on(channel, rows[0].place, after)
-            on = {target: list(group) for target, group in groupby(operations, key=lambda each: each.operation.target)}
+            on = self._by_target(channel, rows[0].place, after)
             for row in rows:
                 yield row, on.get(row.place, [])
+
+    def _by_target(self, channel: str, first: Place, last: Place) -> dict[Place, list[HeldOperation]]:
+        operations = self._operations_on(channel, first, last)
+        return {target: list(group) for target, group in groupby(operations, key=lambda each: each.operation.target)}
 
 
 class ListsWriting(ListsReading):
@@ -99,10 +106,10 @@ class ListsWriting(ListsReading):
     def _drop_operation_rows(self, channel: str, places: Sequence[Place]) -> None:
         raise NotImplementedError
 
-    def _put_listing_row(self, channel: str, row: ListingRow) -> None:
+    def _put_listing_rows(self, channel: str, rows: Sequence[ListingRow]) -> None:
         raise NotImplementedError
 
-    def _drop_listing_row(self, channel: str, place: Place) -> None:
+    def _drop_listing_rows(self, channel: str, places: Sequence[Place]) -> None:
         raise NotImplementedError
 
     def _put_list_state(self, state: HeldListState) -> None:
@@ -135,7 +142,7 @@ class ListsWriting(ListsReading):
         for row, operations in self._listed(channel):
             element = _element(operations)
             if element != row.element:
-                self._put_listing_row(channel, replace(row, element=element))
+                self._put_listing_rows(channel, [replace(row, element=element)])
             added += [element] if element is not None else []
         accumulator = muhash.to_bytes(muhash.change(muhash.EMPTY, added))
         self._put_list_state(replace(self._list_state(channel), accumulator=accumulator, rebuilt=version))
@@ -154,32 +161,23 @@ class ListsWriting(ListsReading):
 
         entered are the subjects of those that begin here, gone the elements of listings that are no more.
         """
-        added, removed = list[bytes](), list(gone)
-        for place in sorted(places):
-            row = self._listing_row(channel, place)
-            after = self._settled(channel, place, row, entered or {})
-            before, now = (each.element if each is not None else None for each in (row, after))
-            if before != now:
-                removed += [before] if before is not None else []
-                added += [now] if now is not None else []
-            if after is None and row is not None:
-                self._drop_listing_row(channel, place)
-            elif after is not None and after != row:
-                self._put_listing_row(channel, after)
+        befores, afters = dict[Place, ListingRow](), dict[Place, ListingRow]()
+        for _, group in groupby(sorted(places), key=lambda place: (place.epoch, place.index)):
+            wanted = list(group)
+            rows = {row.place: row for row in self._listing_rows_between(channel, wanted[0], wanted[-1])}
+            on = self._by_target(channel, wanted[0], wanted[-1])
+            befores |= {place: rows[place] for place in wanted if place in rows}
+            settled = (_settled(place, on.get(place, []), rows.get(place), entered or {}) for place in wanted)
+            afters |= {row.place: row for row in settled if row is not None}
+        self._put_listing_rows(channel, [row for place, row in afters.items() if befores.get(place) != row])
+        self._drop_listing_rows(channel, [place for place in befores if place not in afters])
+        self._add_up(channel, _elements(afters, befores), [*gone, *_elements(befores, afters)])
+
+    def _add_up(self, channel: str, added: Sequence[bytes], removed: Sequence[bytes]) -> None:
         if added or removed:
             state = self._list_state(channel)
             accumulator = muhash.change(muhash.from_bytes(state.accumulator), added, removed)
             self._put_list_state(replace(state, accumulator=muhash.to_bytes(accumulator)))
-
-    def _settled(
-        self, channel: str, place: Place, row: ListingRow | None, entered: Mapping[Place, str | None]
-    ) -> ListingRow | None:
-        """The row of a listing by its operations; None where no valid one enters it."""
-        operations = self.list_operations(channel, place)
-        if not any(each.operation.act == ENTER and each.is_valid for each in operations):
-            return None
-        subject = entered.get(place, row.subject if row is not None else None)
-        return ListingRow(place, subject, _element(operations))
 
     # -- what other writes do to lists
 
@@ -196,7 +194,7 @@ class ListsWriting(ListsReading):
         for each in operations:
             row = self._listing_row(channel, each.operation.place) if each.operation.particulars in gone else None
             if row is not None:
-                self._put_listing_row(channel, replace(row, subject=None))
+                self._put_listing_rows(channel, [replace(row, subject=None)])
         self._settle_listings(channel, {each.operation.target for each in lost})
 
     def _cut_list(self, channel: str, epoch: int, low: int, high: int) -> None:
@@ -218,3 +216,19 @@ def _entry_of(operation: ListOperation) -> tuple[int, int]:
 
 def _element(operations: Sequence[HeldOperation]) -> bytes | None:
     return member_element(listing_of(each.operation for each in operations if each.is_asserted))
+
+
+def _settled(
+    place: Place, operations: Sequence[HeldOperation], row: ListingRow | None, entered: Mapping[Place, str | None]
+) -> ListingRow | None:
+    """The row of a listing by its operations; None where no valid one enters it."""
+    if not any(each.operation.act == ENTER and each.is_valid for each in operations):
+        return None
+    subject = entered.get(place, row.subject if row is not None else None)
+    return ListingRow(place, subject, _element(operations))
+
+
+def _elements(rows: Mapping[Place, ListingRow], others: Mapping[Place, ListingRow]) -> list[bytes]:
+    """The elements of rows that others do not have at the same place."""
+    differing = {at: row.element for at, row in rows.items() if at not in others or others[at].element != row.element}
+    return [element for element in differing.values() if element is not None]

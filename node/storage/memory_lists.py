@@ -15,8 +15,9 @@ class MemoryListsReader(ListsReading, MemoryDecisionsReader):
     def list_state(self, channel: str) -> HeldListState | None:
         return self._state.list_states.rows.get(channel)
 
-    def _listing_row(self, channel: str, place: Place) -> ListingRow | None:
-        return self._state.listings.rows.get((channel, place))
+    def _listing_rows_between(self, channel: str, first: Place, last: Place) -> Sequence[ListingRow]:
+        rows = self._state.listings.rows
+        return [rows[at] for at in sorted(at for at in rows if at[0] == channel and first <= at[1] <= last)]
 
     def _listing_rows(self, channel: str, after: Place, limit: int) -> Sequence[ListingRow]:
         places = sorted(at[1] for at in self._state.listings.rows if at[0] == channel and at[1] > after)
@@ -61,11 +62,13 @@ class MemoryListsWriter(ListsWriting, MemoryListsReader, MemoryDecisionsWriter):
         for place in places:
             del self._state.list_operations.edit()[channel, place]
 
-    def _put_listing_row(self, channel: str, row: ListingRow) -> None:
-        self._state.listings.edit()[channel, row.place] = row
+    def _put_listing_rows(self, channel: str, rows: Sequence[ListingRow]) -> None:
+        if rows:
+            self._state.listings.edit().update({(channel, row.place): row for row in rows})
 
-    def _drop_listing_row(self, channel: str, place: Place) -> None:
-        del self._state.listings.edit()[channel, place]
+    def _drop_listing_rows(self, channel: str, places: Sequence[Place]) -> None:
+        for place in places:
+            del self._state.listings.edit()[channel, place]
 
     def _put_list_state(self, state: HeldListState) -> None:
         self._state.list_states.edit()[state.channel] = state

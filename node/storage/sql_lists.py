@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - statements are put together from constants of this module
 
 from collections.abc import Collection, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from node.core.listing import NARROWING, ListOperation
@@ -13,7 +14,6 @@ from node.storage.sql_decisions import SqlDecisionsReader, SqlDecisionsWriter
 from node.storage.sql_reading import MAX_INTEGER
 
 _IN_FAVOUR = ", ".join(str(act) for act in sorted(NARROWING))
-_AT = "epoch = :epoch AND entry_index = :index AND position = :position"
 _TARGET = "(o.target_epoch, o.target_index, o.target_position)"
 _OPERATIONS = (
     "SELECT o.epoch, o.entry_index, o.position, o.act, o.target_epoch, o.target_index, o.target_position, o.at_ms,"
@@ -22,19 +22,18 @@ _OPERATIONS = (
     " FROM list_operations o JOIN logs l ON l.channel_id = o.channel_id AND l.epoch = o.epoch WHERE o.channel_id = :id"
 )
 _OPERATIONS_AT = _OPERATIONS + " AND o.epoch = :epoch AND o.entry_index = :index ORDER BY o.position"
+# A range of targets, also where it is one: by equality SQLite reads the whole list in the order of its places.
 _IN_TARGET_ORDER = " ORDER BY o.target_epoch, o.target_index, o.target_position, o.epoch, o.entry_index, o.position"
-_OPERATIONS_ON_ONE = (
-    _OPERATIONS
-    + " AND o.target_epoch = :epoch AND o.target_index = :index AND o.target_position = :position"
-    + _IN_TARGET_ORDER
-)
 _OPERATIONS_ON = (
     _OPERATIONS
     + f" AND {_TARGET} >= (:epoch, :index, :position) AND {_TARGET} <= (:to_epoch, :to_index, :to_position)"
     + _IN_TARGET_ORDER
 )
 _LISTINGS = "SELECT epoch, entry_index, position, subject, element FROM listings WHERE channel_id = :id"
-_LISTING = f"{_LISTINGS} AND {_AT}"
+_LISTINGS_BETWEEN = (
+    _LISTINGS + " AND (epoch, entry_index, position) >= (:epoch, :index, :position)"
+    " AND (epoch, entry_index, position) <= (:to_epoch, :to_index, :to_position)"
+)
 _LISTINGS_AFTER = (
     _LISTINGS + " AND (epoch, entry_index, position) > (:epoch, :index, :position)"
     " ORDER BY epoch, entry_index, position LIMIT :limit"
@@ -50,7 +49,7 @@ _LIST_STATE = (
 )
 
 _TARGETS_BETWEEN = (
-    "SELECT DISTINCT target_epoch, target_index, target_position FROM list_operations"
+    "SELECT target_epoch, target_index, target_position FROM list_operations"
     " WHERE channel_id = :id AND epoch = :epoch AND entry_index >= :low AND entry_index < :high"
 )
 _PUT_OPERATION = (
@@ -62,11 +61,11 @@ _PUT_OPERATION = (
 _DROP_OPERATION = "DELETE FROM list_operations WHERE channel_id = ? AND epoch = ? AND entry_index = ? AND position = ?"
 _PUT_LISTING = (
     "INSERT INTO listings (channel_id, epoch, entry_index, position, subject, element)"
-    " VALUES (:id, :epoch, :index, :position, :subject, :element)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (channel_id, epoch, entry_index, position) DO UPDATE SET subject = excluded.subject,"
     " element = excluded.element"
 )
-_DROP_LISTING = f"DELETE FROM listings WHERE channel_id = :id AND {_AT}"
+_DROP_LISTING = "DELETE FROM listings WHERE channel_id = ? AND epoch = ? AND entry_index = ? AND position = ?"
 _PUT_LIST_STATE = (
     "INSERT INTO list_states (channel_id, accumulator, status, differs_epoch, differs_index, rebuilt)"
     " VALUES (:id, :accumulator, :status, :differs_epoch, :differs_index, :rebuilt)"
@@ -94,9 +93,9 @@ class SqlListsReader(ListsReading, SqlDecisionsReader):
         differs = Place(epoch, index, 0) if epoch is not None else None
         return HeldListState(channel, accumulator, DigestStatus(status), differs, rebuilt)
 
-    def _listing_row(self, channel: str, place: Place) -> ListingRow | None:
-        row = self._row(_LISTING, id=self._channel_id(channel), **_at(place))
-        return _listing_row(row) if row is not None else None
+    def _listing_rows_between(self, channel: str, first: Place, last: Place) -> Sequence[ListingRow]:
+        rows = self._rows(_LISTINGS_BETWEEN, id=self._channel_id(channel), **_between(first, last))
+        return [_listing_row(row) for row in rows]
 
     def _listing_rows(self, channel: str, after: Place, limit: int) -> Sequence[ListingRow]:
         rows = self._rows(_LISTINGS_AFTER, id=self._channel_id(channel), limit=limit, **_at(after))
@@ -106,12 +105,7 @@ class SqlListsReader(ListsReading, SqlDecisionsReader):
         return [(row[0], _listing_row(row[1:])) for row in self._rows(_LISTINGS_OF, subject=subject)]
 
     def _operations_on(self, channel: str, first: Place, last: Place) -> Sequence[HeldOperation]:
-        values = {"id": self._channel_id(channel), **_at(first)}
-        if first == last:
-            rows = self._rows(_OPERATIONS_ON_ONE, **values)
-        else:
-            to = {f"to_{name}": number for name, number in _at(last).items()}
-            rows = self._rows(_OPERATIONS_ON, **values, **to)
+        rows = self._rows(_OPERATIONS_ON, id=self._channel_id(channel), **_between(first, last))
         return [_held_operation(row) for row in rows]
 
 
@@ -135,14 +129,15 @@ class SqlListsWriter(ListsWriting, SqlListsReader, SqlDecisionsWriter):
 
     def _drop_operation_rows(self, channel: str, places: Sequence[Place]) -> None:
         channel_id = self._channel_id(channel)
-        self._change_many(_DROP_OPERATION, [(channel_id, at.epoch, at.index, at.position) for at in places])
+        self._change_many(_DROP_OPERATION, [(channel_id, *astuple(place)) for place in places])
 
-    def _put_listing_row(self, channel: str, row: ListingRow) -> None:
+    def _put_listing_rows(self, channel: str, rows: Sequence[ListingRow]) -> None:
         channel_id = self._channel_id(channel)
-        self._change(_PUT_LISTING, id=channel_id, **_at(row.place), subject=row.subject, element=row.element)
+        self._change_many(_PUT_LISTING, [(channel_id, *astuple(row.place), row.subject, row.element) for row in rows])
 
-    def _drop_listing_row(self, channel: str, place: Place) -> None:
-        self._change(_DROP_LISTING, id=self._channel_id(channel), **_at(place))
+    def _drop_listing_rows(self, channel: str, places: Sequence[Place]) -> None:
+        channel_id = self._channel_id(channel)
+        self._change_many(_DROP_LISTING, [(channel_id, *astuple(place)) for place in places])
 
     def _put_list_state(self, state: HeldListState) -> None:
         self._change(
@@ -168,13 +163,16 @@ def _at(place: Place) -> dict[str, int]:
     return {"epoch": place.epoch, "index": place.index, "position": place.position}
 
 
+def _between(first: Place, last: Place) -> dict[str, int]:
+    return _at(first) | {f"to_{name}": number for name, number in _at(last).items()}
+
+
 def _listing_row(row: Sequence[Any]) -> ListingRow:
     return ListingRow(Place(*row[:3]), *row[3:])
 
 
 def _operation_row(channel_id: int | None, operation: ListOperation, is_valid: bool | None) -> tuple[Any, ...]:
-    at, target = operation.place, operation.target
-    places = (at.epoch, at.index, at.position, operation.act, target.epoch, target.index, target.position)
+    places = (*astuple(operation.place), operation.act, *astuple(operation.target))
     said = (operation.at_ms, operation.decided_on, operation.until, ",".join(operation.measures))
     standing = None if is_valid is None else int(is_valid)
     return (channel_id, *places, *said, operation.ground, operation.particulars, standing)
