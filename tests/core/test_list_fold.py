@@ -19,7 +19,7 @@ from tests.lists import make_list_manifest, make_list_type
 
 GOOD, GONE = (APPLIED, ""), (ERASED, "")
 # Born in 1949 and on 7 March 2015, in a division that there is not.
-PERSON, MINOR = (f"{first}{resident_id_check_character(first)}" for first in ("99000019491231002", "99000020150307001"))
+PERSON, MINOR = (f"{first}{resident_id_check_character(first)}" for first in ("31999919491231002", "31999920150307001"))
 
 
 def folded(
