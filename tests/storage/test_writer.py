@@ -10,12 +10,12 @@ import pytest
 
 from node.ports import Lane, StoreTransaction
 from node.storage.memory import MemoryStore
-from node.storage.writer import InlineWriter, ThreadWriter
+from node.storage.writer import FOLLOW_UP_S, InlineWriter, ThreadWriter
 
 
 @contextmanager
-def running(store: MemoryStore) -> Iterator[ThreadWriter]:
-    writer = ThreadWriter(store)
+def running(store: MemoryStore, follow_up_s: float = FOLLOW_UP_S) -> Iterator[ThreadWriter]:
+    writer = ThreadWriter(store, follow_up_s)
     writer.start()
     try:
         yield writer
@@ -75,6 +75,34 @@ def test_the_control_lane_goes_first_and_each_lane_in_order(store: MemoryStore) 
             block.go.set()
             await asyncio.gather(first, *waiting)
         assert store.setting("order") == "xyzabc"
+
+    run(scenario())
+
+
+def test_what_follows_a_control_step_goes_before_bulk_that_waited(store: MemoryStore) -> None:
+    async def scenario() -> None:
+        with running(store, follow_up_s=30) as writer:
+            block = Block()
+            first = asyncio.create_task(writer.run(Lane.CONTROL, block))
+            await asyncio.to_thread(block.began.wait, 30)
+            bulk = asyncio.create_task(writer.run(Lane.BULK, note("b")))
+            await asyncio.sleep(0)
+            block.go.set()
+            await first
+            await asyncio.sleep(0.05)
+            await writer.run(Lane.CONTROL, note("x"))
+        # Closing ends the wait.
+        await bulk
+        assert store.setting("order") == "xb"
+
+    run(scenario())
+
+
+def test_bulk_goes_on_when_nothing_follows_a_control_step(store: MemoryStore) -> None:
+    async def scenario() -> None:
+        with running(store) as writer:
+            await asyncio.gather(writer.run(Lane.CONTROL, note("x")), writer.run(Lane.BULK, note("b")))
+        assert store.setting("order") == "xb"
 
     run(scenario())
 
