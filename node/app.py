@@ -70,6 +70,8 @@ SIZE_CHECK_S = 3600.0
 HOLDS_S = 60.0
 LEDGERS_S = 60.0
 QUALITY_S = 600.0
+# How long the writer may keep the interpreter while the event loop waits for it: it waits at every turn of a removal.
+THREAD_TURN_S = 0.001
 
 log = structlog.get_logger("xinqiao")
 
@@ -212,6 +214,7 @@ def _try_database(home: Home, config: Config, passphrase: Passphrase | None) -> 
 def serve(home: Home, config: Config, passphrase: Passphrase | None, started: Callable[[dict[str, str]], None]) -> None:
     """Serve a home until SIGTERM or SIGINT; raises HOME_LOCKED, NOT_A_MEMBER, KEY_*, LISTEN_FAILED and more."""
     configure_logging(config)
+    sys.setswitchinterval(THREAD_TURN_S)
     with home.lock():
         ring = KeyRing.open(home.keys, passphrase)
         store = SqliteStore.open(home.database, create=True)
