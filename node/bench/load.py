@@ -1,7 +1,7 @@
 """A bulk load: files of generated records that two nodes publish at once, and everybody else takes."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,32 +27,31 @@ def write_rows(item: Item, plan: Plan, file: Path) -> None:
 
 @dataclass
 class Load:
-    """What two nodes publish in one round after another; each round has records that nobody has seen."""
+    """What nodes publish in one round after another; each round has records that nobody has seen.
+
+    asked are their admin services, over connections that are held.
+    """
 
     network: Network
     records: int
     crew: ThreadPoolExecutor
+    asked: Mapping[str, AdminClient]
     rounds: int = 0
     _files: dict[str, Path] = field(default_factory=dict)
+    _before: list[int] = field(default_factory=list)
     _publishing: list["Future[Document]"] = field(default_factory=list)
-
-    @property
-    def publishers(self) -> tuple[str, ...]:
-        """The owner of the list, and the first of its readers."""
-        return self.network.nodes[:2]
 
     def create_channels(self) -> None:
         """Create the channel of each publisher."""
-        for node in self.publishers:
+        for node in self.asked:
             given = ("--item", ITEM, "--audience", "everyone", "--disclosure", "C")
             self.network.run(node, "channel", "create", NAME, *given)
 
     def prepare(self) -> None:
         """Write the files of the next round."""
         self.rounds += 1
-        for node in self.publishers:
-            with self.network.admin(node) as asked:
-                item = asked.catalogue().item(ITEM)
+        for node, client in self.asked.items():
+            item = client.catalogue().item(ITEM)
             self._files[node] = self.network.programs.work / f"{node}-{self.rounds}.csv"
             # The number of a document is made of the division: another one in every round makes other records.
             division = f"{node[:2]}{self.rounds:02d}00"
@@ -61,6 +60,7 @@ class Load:
 
     def start(self) -> None:
         """Begin to publish the files, each by a command of its own."""
+        self._before = self._sizes()
         self._publishing = [self.crew.submit(self._publish, node, file) for node, file in self._files.items()]
 
     def _publish(self, node: str, file: Path) -> Document:
@@ -80,12 +80,19 @@ class Load:
         demand(all(each["accepted"] == self.records for each in found), "not every row was accepted", found)
         return found
 
-    def is_exchanged(self, asked: Sequence[AdminClient]) -> bool:
-        """Whether each publisher, asked in this order, holds every receipt for all that it has published."""
+    def has_begun(self) -> bool:
+        """Whether each publisher has written entries of this round."""
+        return all(now > before for now, before in zip(self._sizes(), self._before, strict=True))
+
+    def is_exchanged(self) -> bool:
+        """Whether each publisher holds every receipt for all that it has published."""
         return all(
             is_covered(client.channel(f"{node}/{NAME}"), [each for each in self.network.nodes if each != node])
-            for node, client in zip(self.publishers, asked, strict=True)
+            for node, client in self.asked.items()
         )
+
+    def _sizes(self) -> list[int]:
+        return [client.channel(f"{node}/{NAME}").channel.head.size for node, client in self.asked.items()]
 
 
 def is_covered(found: pb.GetChannelResponse, readers: Sequence[str]) -> bool:

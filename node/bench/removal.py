@@ -36,6 +36,8 @@ SETTLE_LIMIT_S = 1800.0
 QUIET_S = 3.0
 # Between two removals, so that they fall on no beat of anything that runs at intervals.
 PAUSE_S = (0.05, 0.35)
+PUBLISHERS = 2
+"""How many publish the load: the owner of the removals, and the first of the readers."""
 
 Order = Callable[[], int]
 """Hands over one removal, and returns the index of its entry."""
@@ -168,8 +170,8 @@ def measured_rounds(
     """Measure round after round: without a load, then under one."""
     watch = Stopwatch(network, removals, owner)
     with ExitStack() as stack:
-        load = Load(network, sizes.records, stack.enter_context(ThreadPoolExecutor(2)))
-        asked = [stack.enter_context(network.admin(node)) for node in load.publishers]
+        asked = {node: stack.enter_context(network.admin(node)) for node in network.nodes[:PUBLISHERS]}
+        load = Load(network, sizes.records, stack.enter_context(ThreadPoolExecutor(PUBLISHERS)), asked)
         load.create_channels()
         for number in range(1, sizes.rounds + 1):
             tell(words("round {number}: preparing", number=number))
@@ -179,27 +181,22 @@ def measured_rounds(
             tell(words("round {number}: without load", number=number))
             idle = watch.measure_while(lambda done: done < sizes.removals)
             tell(words("round {number}: under load", number=number))
-            yield _under_load(network, watch, load, asked, idle, sizes)
+            yield _under_load(network, watch, load, idle, sizes)
 
 
-def _under_load(
-    network: Network,
-    watch: Stopwatch,
-    load: Load,
-    asked: Sequence[AdminClient],
-    idle: Sequence[Sample],
-    sizes: Sizes,
-) -> Round:
-    """Measure from the moment when the load begins until all of it has been exchanged."""
+def _under_load(network: Network, watch: Stopwatch, load: Load, idle: Sequence[Sample], sizes: Sizes) -> Round:
+    """Measure from the moment when both have published something until all of it has been exchanged."""
     before = {node: busy_s(network.process(node)) for node in network.nodes}
     began = perf_counter()
     load.start()
 
     def goes_on(done: int) -> bool:
-        return done < sizes.most_loaded and not (load.is_published and load.is_exchanged(asked))
+        return done < sizes.most_loaded and not (load.is_published and load.is_exchanged())
 
+    # Commands take a second to start, and have published nothing until then.
+    wait_until(load.has_begun, "the load has begun", SETTLE_LIMIT_S)
     loaded = watch.measure_while(goes_on)
-    wait_until(lambda: load.is_published and load.is_exchanged(asked), "the load is exchanged", SETTLE_LIMIT_S)
+    wait_until(lambda: load.is_published and load.is_exchanged(), "the load is exchanged", SETTLE_LIMIT_S)
     seconds = perf_counter() - began
     load.counts()
     busy = {node: round(busy_s(network.process(node)) - before[node], 2) for node in network.nodes}
