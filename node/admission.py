@@ -29,8 +29,9 @@ from node.list_standing import compare, digest_of, fold_on_list, keep_narrowing,
 from node.pb import channel_pb2
 from node.ports import HeldChannel, HeldEntry, Lane, StoreReader, StoreTransaction, View
 
-FOLD_STEP_RECORDS = 4096
-FOLD_ENTRY_WEIGHT = 16
+FOLD_STEP_RECORDS = 512
+"""Where a step ends. Its records take some 20 ms of one processor, which others may want as well."""
+FOLD_ENTRY_WEIGHT = 4
 """What an entry costs beside its records, in records."""
 HEADERS_READ_BACK = 256
 

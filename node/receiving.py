@@ -38,8 +38,6 @@ from node.list_standing import digest_of
 from node.pb import channel_pb2, envelope_pb2
 from node.ports import Clock, HeldChannel, Lane, Signer, Store, StoreTransaction, View, Writer
 
-RUN_ENTRIES = 64
-RUN_BYTES = 2 * 1024 * 1024
 HEAD_MOVED_TRIES = 3
 
 Prove = Callable[[int, int], Awaitable[Sequence[bytes]]]

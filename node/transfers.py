@@ -17,7 +17,8 @@ from node.ports import Clock, Lane, Peer, Store, Writer
 from node.sharing import Sharing
 
 RUN_ENTRIES = 64
-RUN_BYTES = 2 * 1024 * 1024
+# One transaction: a removal that comes meanwhile waits until it is over.
+RUN_BYTES = 256 * 1024
 # What a peer says of itself or of us: the link rests. Anything else concerns one log only.
 LINK_CODES = ("CLOCK_SKEW", "DRAINING", "HELLO_NETWORK", "MEMBER_", "PEER_FAILED", "RATE_LIMITED", "WIRE_")
 

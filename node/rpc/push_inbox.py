@@ -15,7 +15,9 @@ from node.rpc.framing import EntryReader
 from node.rpc.idle import IdleLimit
 
 RUN_ENTRIES = 64
-RUN_BYTES = 2 * 1024 * 1024
+# One transaction: a removal that comes meanwhile waits until it is over.
+RUN_BYTES = 256 * 1024
+READ_AHEAD_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,9 @@ class PushInbox:
         self._count()
 
     def _count(self) -> None:
-        """Say what is held, and stop reading while a whole run waits."""
+        """Say what is held, and stop reading while enough waits."""
         self._caller.hold(self._taken_bytes + self._waiting_bytes + self._reader.buffered_bytes)
-        if self._waiting_bytes >= RUN_BYTES or len(self._waiting) >= RUN_ENTRIES:
+        if self._waiting_bytes >= READ_AHEAD_BYTES or len(self._waiting) >= RUN_ENTRIES:
             self._room.clear()
         else:
             self._room.set()
