@@ -106,6 +106,21 @@ def is_whole(store: StoreReader, held: HeldChannel) -> bool:
     return _is_folded(held) and _are_earlier_folded(store, held)
 
 
+def receipt_digest(store: StoreReader, held: HeldChannel) -> bytes:
+    """What a receipt for an epoch of a list says of its members; empty where that would not be what was applied of it.
+
+    So it is while an earlier epoch is missing, above a cut, and where the log went on meanwhile: another receipt
+    follows. A digest tells the origin of a wrong reducer, and must tell it of nothing else.
+    """
+    cut = held.log.cut
+    is_above_cut = cut is not None and held.applied_size > cut.size
+    if not is_list(held.log.channel) or is_above_cut or not _are_earlier_folded(store, held):
+        return b""
+    digest, now = digest_of(store, held.log.channel), store.channel(held.log.channel)
+    is_same = now is not None and (now.key, now.applied_size) == (held.key, held.applied_size)
+    return digest if is_same else b""
+
+
 def _state(store: StoreReader, channel: str) -> HeldListState:
     return store.list_state(channel) or HeldListState(channel)
 

@@ -34,7 +34,7 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Cut, Standing
 from node.core.receipt import VerifiedReceipt, claim_of, open_receipt
 from node.dates import Dates
-from node.list_standing import digest_of
+from node.list_standing import receipt_digest
 from node.pb import channel_pb2, envelope_pb2
 from node.ports import Clock, HeldChannel, Lane, Signer, Store, StoreTransaction, View, Writer
 
@@ -442,8 +442,8 @@ class Receiving:
         # Read in one moment with the outcomes: a log that goes on meanwhile must not lend them to an earlier extent.
         held = self._store.channel(channel, epoch)
         assert held is not None
-        before = self._store.receipt(channel, self._view.me)
-        if before is not None and _same_extent(before.receipt.message, held) and not self._is_void(before.receipt):
+        before, digest = self._store.receipt(channel, self._view.me), receipt_digest(self._store, held)
+        if before is not None and _says_all(before.receipt.message, held, digest) and not self._is_void(before.receipt):
             return before.receipt.envelope
         message = channel_pb2.Receipt(
             network=self._view.network,
@@ -453,7 +453,7 @@ class Receiving:
             size=held.log.size,
             root=held.log.root,
             applied_size=held.applied_size,
-            state_digest=digest_of(self._store, channel),
+            state_digest=digest,
             withheld=self._store.incomplete_entries(channel, epoch, self._limits.max_withheld_per_receipt),
             outcomes=self._outcomes(channel, epoch),
             observed_at_unix_ms=self._clock.now_ms(),
@@ -591,7 +591,8 @@ def _shows_no_more(view: channel_pb2.HeartbeatView, held: channel_pb2.HeartbeatV
     return held.heartbeat.payload == view.heartbeat.payload and len(held.heads) >= len(view.heads)
 
 
-def _same_extent(receipt: channel_pb2.Receipt, held: HeldChannel) -> bool:
+def _says_all(receipt: channel_pb2.Receipt, held: HeldChannel, digest: bytes) -> bool:
     """Whether a receipt says all that can be said; a smaller history than signed before is not signed again."""
     known = (receipt.epoch, receipt.size, receipt.applied_size)
-    return known >= (held.log.epoch, held.log.size, held.applied_size)
+    extent = (held.log.epoch, held.log.size, held.applied_size)
+    return known > extent or (known == extent and digest in (b"", receipt.state_digest))

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from node.core import muhash
+from node.core.channel import head_leaf
 from node.core.entry import WHOLE_ENTRY, VerifiedEntry, erase_slots
 from node.core.listing import ListState
+from node.core.membership import Cut
 from node.core.receipt import claim_of
 from node.core.state import ERASED, REJECTED, Erasure, Place
 from node.held_lists import DigestStatus
@@ -123,6 +125,37 @@ def test_a_receipt_for_a_list_carries_the_digest_of_what_was_applied(writer: Lis
         held = network["330100"].world.store.listing(LIST, place)
         assert held is not None
         assert held.subject == subject_of(1)
+
+    asyncio.run(scenario())
+
+
+def test_a_receipt_says_no_digest_while_an_earlier_epoch_is_missing_and_says_it_then(writer: ListWriter) -> None:
+    async def scenario() -> None:
+        network = Network("310000", "330100")
+        writer.change(enter(1))
+        second = ListWriter(epoch=1, model=replace(writer.model, cuts={0: writer.head.size}))
+        second.resume_after(0, writer.head)
+        leaf = head_leaf(LIST, 0, writer.head)
+        network.signing["310000"] = listing_node().listed_as(open_epoch=1, cut=Cut(frozenset({leaf})))
+        await network.publish_registry()
+        reader, said = network["330100"], []
+        head = channel_pb2.Head(channel=LIST, epoch=0, size=writer.head.size, root=writer.head.root)
+        for entries in (second.entries, writer.entries):
+            await reader.receive([as_signed(entry) for entry in entries])
+            await reader.receiving.resolve_cuts([head])
+            held = reader.world.store.receipt(LIST, "330100")
+            assert held is not None
+            said.append(held.receipt.message.state_digest)
+        assert said == [b"", b""]
+        network.clock.time_ms += 1000
+        await reader.receiving.fold_waiting()
+        held = reader.world.store.receipt(LIST, "330100")
+        assert held is not None
+        assert (held.receipt.message.epoch, held.receipt.message.state_digest) == (1, writer.model.digest())
+        before = held
+        network.clock.time_ms += 1000
+        await reader.receiving.fold_waiting()
+        assert reader.world.store.receipt(LIST, "330100") == before
 
     asyncio.run(scenario())
 
