@@ -29,8 +29,9 @@ from node.core.catalogue import Item
 from node.core.diagnosis import Check, Finding
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.list_item import ENTRIES
 from node.core.query_log import SubjectKey
-from node.core.record import Batch
+from node.core.record import Batch, Row
 from node.core.rules import Law
 from node.core.state import Place
 from node.evidence import bundle
@@ -68,6 +69,7 @@ DRAIN_GRACE_S = 5.0
 HEALTH_INTERVAL_S = 2.0
 SIZE_CHECK_S = 3600.0
 HOLDS_S = 60.0
+LIST_CHANGES_S = 5.0
 LEDGERS_S = 60.0
 QUALITY_S = 600.0
 # How long the writer may keep the interpreter while the event loop waits for it: it waits at every turn of a removal.
@@ -333,7 +335,7 @@ class App:
         socket = self._home.claim_socket(os.environ)
         further = (
             DecisionServicer(node),
-            ListServicer(node),
+            ListServicer(node, self._read_entries),
             LedgerServicer(node, self._stop.is_set),
             QueryServicer(node),
         )
@@ -424,6 +426,7 @@ class App:
         scheduler.every(self._config.registry_refresh_s, "head report", _logged("head report", node.report_heads))
         scheduler.every(QUALITY_S, "quality", _logged("quality", measure))
         scheduler.every(HOLDS_S, "holds", _logged("holds", node.holding.tick))
+        scheduler.every(LIST_CHANGES_S, "list changes", _logged("list changes", node.listing.changes.tick))
         late_s = min(LEDGERS_S, self._config.list_late_s)
         scheduler.every(late_s, "ledgers", _logged("ledgers", node.ledgers.watch))
         scheduler.every(SIZE_CHECK_S, "size", _logged("size", note_size))
@@ -467,6 +470,12 @@ class App:
             endpoint=lambda peer: self._endpoints(peer)[0],
             software_version=version("xinqiao"),
         )
+
+    def _read_entries(
+        self, pieces: Iterable[bytes], name: str
+    ) -> tuple[Sequence[str], Sequence[XinqiaoError], Iterator[Row]]:
+        rows = read_rows(pieces, name, ENTRIES, self._limits, self._home.path)
+        return rows.columns, rows.notes, iter(rows)
 
     def _read_batches(
         self, pieces: Iterable[bytes], name: str, item: Item, disclosure: str, as_of: str, law: Law

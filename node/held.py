@@ -3,15 +3,16 @@
 from typing import Protocol
 
 from node.held_acts import ActsReader
+from node.held_changes import ChangesReader, ChangesWriter
 from node.held_corrections import CorrectionsReader
 from node.held_decisions import DecisionsReader, DecisionsWriter
 from node.held_lists import ListsReader, ListsWriter
 from node.held_queries import QueriesReader, QueriesWriter
 
 
-class HeldReader(ActsReader, CorrectionsReader, DecisionsReader, ListsReader, QueriesReader, Protocol):
+class HeldReader(ActsReader, ChangesReader, CorrectionsReader, DecisionsReader, ListsReader, QueriesReader, Protocol):
     """What can be read of it."""
 
 
-class HeldWriter(DecisionsWriter, ListsWriter, QueriesWriter, Protocol):
+class HeldWriter(ChangesWriter, DecisionsWriter, ListsWriter, QueriesWriter, Protocol):
     """What can be written of it."""

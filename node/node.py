@@ -142,8 +142,8 @@ class Node:
         self.deciding = Deciding(view, world.store, world.writer, world.clock, limits)
         publish, book = self.publishing.publish_reviewed, self.deciding.book
         self.holding = Holding(view, world.store, world.writer, world.clock, book, publish, limits)
-        self.deciding.rulings |= self.holding.rulings
-        self.listing = Listing(view, world.store, world.clock, self.publishing.declare, limits)
+        self.listing = self._listing(world)
+        self.deciding.rulings |= {**self.holding.rulings, **self.listing.changes.rulings}
         self.querying = Querying(world.store, world.writer, world.query_key, world.aside)
         self.checking = self._checking(world, regained)
         self.publishing.start()
@@ -173,6 +173,19 @@ class Node:
         timers = Timers(int(settings.list_late_s * 1000), int(settings.list_report_s * 1000))
         contacts = Contacts(self.called_at_ms, self.behind_registry, self.membership.listed_at_ms)
         return Ledgers(self.membership, world.store, world.writer, world.clock, world.aside, contacts, timers)
+
+    def _listing(self, world: World) -> Listing:
+        return Listing(
+            view=self.membership,
+            store=world.store,
+            writer=world.writer,
+            clock=world.clock,
+            entropy=world.entropy,
+            book=self.deciding.book,
+            declare=self.publishing.declare,
+            write=self.publishing.write,
+            limits=self._limits,
+        )
 
     def _checking(self, world: World, regained: Regained) -> Checking:
         return Checking(

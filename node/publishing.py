@@ -40,19 +40,10 @@ from node.losses import REASON, Loss, Losses, tell_losses
 from node.novelty import Novelty, PassedRows, Revision
 from node.orders import Orders, act_op
 from node.pb import channel_pb2, record_pb2
-from node.ports import (
-    Clock,
-    Entropy,
-    HeadsSidecar,
-    HeldChannel,
-    Lane,
-    Signer,
-    Store,
-    StoreTransaction,
-    View,
-    Writer,
-)
+from node.ports import Clock, Entropy, HeadsSidecar, HeldChannel, Lane, Signer, Store, StoreTransaction, View, Writer
 from node.recovery import Recovery
+
+Compose = Callable[[HeldChannel, channel_pb2.EntryHeader], bytes]
 
 
 class Publishing:
@@ -253,6 +244,13 @@ class Publishing:
                 manifest.resumes.CopyFrom(held.manifest.resumes)
             is_new = held.manifest != manifest
             return (await self._append_manifest(held.log, manifest) if is_new else held), is_new
+
+    async def write(self, channel: str, kind: channel_pb2.EntryKind, compose: Compose) -> HeldChannel:
+        """Write the entry whose header and body compose completes, over the channel as it stands."""
+        async with self._lock(channel):
+            held = await self._open_channel(channel)
+            header = self._header(held.log, kind)
+            return await self._append(held.log, header, compose(held, header), lane_of(held.manifest))
 
     async def _create(self, channel: str, manifest: channel_pb2.Manifest) -> HeldChannel:
         epoch = self._open_epoch()

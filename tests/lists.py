@@ -18,7 +18,7 @@ legal_basis:
 entry_conditions: 逃避缴纳税款，经税务机关处理后仍不履行
 exit_conditions: 缴清税款、滞纳金和罚款，且列入满一年
 remedy: 可在六十日内申请行政复议，或在六个月内提起行政诉讼
-measures: [SHR-31-3, SHR-31-1]
+measures: [SHR-31-2, SHR-31-1]
 term_months: 36
 disclosure: A
 audience: everyone
@@ -38,7 +38,7 @@ def make_list_type(**changes: Any) -> listing_pb2.ListType:
         "entry_conditions": "逃避缴纳税款，经税务机关处理后仍不履行",
         "exit_conditions": "缴清税款、滞纳金和罚款，且列入满一年",
         "remedy": "可在六十日内申请行政复议",
-        "measures": ["SHR-31-1", "SHR-31-3"],
+        "measures": ["SHR-31-1", "SHR-31-2"],
         "term_months": 36,
     }
     return listing_pb2.ListType(**(fields | changes))

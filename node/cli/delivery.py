@@ -29,7 +29,7 @@ KINDS = {
     channel_pb2.ENTRY_KIND_MESSAGE: "message",
 }
 
-_PLACE = re.compile(r"(?:([0-9a-z-]+/\S+?)[\s/]+)?(\d{1,18})/(\d{1,18})(?:/(\d{1,9}))?")
+_PLACE = re.compile(r"(?:([0-9a-z-]+/\S+?)[\s/#]+)?(\d{1,18})/(\d{1,18})(?:/(\d{1,9}))?")
 
 
 def node_ledgers() -> LedgerClient:

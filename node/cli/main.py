@@ -15,6 +15,7 @@ from node.cli import (
     holds,
     keys,
     lifecycle,
+    list_changes,
     lists,
     measures,
     officer,
@@ -64,6 +65,7 @@ def main() -> None:
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
     Act on a record:     xinqiao record repair|correct|withdraw|suspend|resume REF --decision DOCNO --reason TEXT
     Decide by two:       xinqiao officer add NAME ; xinqiao holds list | show | release | refuse HOLD
+    Keep a joint list:   xinqiao list define FILE | add LIST | exit LIST ENTRY | pending | approve CHANGE | show LIST
     How good it is:      xinqiao quality CHANNEL
     Find what is wrong:  xinqiao doctor ; see what ends soon: xinqiao forecast
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX
@@ -76,7 +78,7 @@ def main() -> None:
 
 
 GROUPS = (
-    *(lifecycle, channels, publishing, record, lists, delivery, reading, quality, doctor),
+    *(lifecycle, channels, publishing, record, lists, list_changes, delivery, reading, quality, doctor),
     *(forecast, rules, catalogue, measures, evidence, keys, officer, holds, simulate, bench),
 )
 for group in GROUPS:

@@ -18,8 +18,10 @@ from node.cli.signing import (
 )
 from node.cli.terminal import Command, Group, loaded, options, passphrase_of, plain, result, say, table, when
 from node.core import envelope as envelopes
+from node.core import list_change
 from node.core.errors import XinqiaoError
 from node.core.holds import ACTS, RELEASE, WITHDRAW
+from node.core.list_warrant import APPROVE, PROPOSE
 from node.core.officers import (
     ADD,
     DISABLE,
@@ -46,6 +48,11 @@ STATEMENT_HELP = "File of the statement."
 PUBLISH_LINE = "Publish the held row {hold} with the digest {digest}: {reason}"
 REFUSE_LINE = "Refuse the held row {hold} with the digest {digest}: {reason}"
 WITHDRAW_LINE = "Withdraw what is proposed for the held row {hold} with the digest {digest}: {reason}"
+
+PROPOSE_LINE = "Propose the change {change} of a joint list, with the digest {digest}"
+APPROVE_LINE = "Approve the change {change} of a joint list, with the digest {digest}"
+REFUSE_CHANGE_LINE = "Refuse the change {change} of a joint list, with the digest {digest}: {reason}"
+WITHDRAW_CHANGE_LINE = "Withdraw the change {change} of a joint list, with the digest {digest}: {reason}"
 
 
 @click.group("officer", cls=Group)
@@ -236,6 +243,8 @@ def explained(request: pb.SubmitStatementRequest) -> list[str]:
         lines.append(words("Disable the officer {name}: {reason}", name=message.subject, reason=message.reason))
     elif message.act in ACTS:
         lines += _hold_lines(message)
+    elif message.act in list_change.ACTS:
+        lines += _change_lines(message)
     else:
         raise XinqiaoError("OFFICER_STATEMENT", detail="this version knows no such act")
     return lines
@@ -247,6 +256,16 @@ def _hold_lines(message: officer_pb2.OfficerStatement) -> list[str]:
     return [
         words(PUBLISH_LINE, **said) if message.act == RELEASE else decided,
         words("  compare the digest with what `xinqiao holds show {hold}` says", hold=message.subject),
+    ]
+
+
+def _change_lines(message: officer_pb2.OfficerStatement) -> list[str]:
+    said = {"change": message.subject, "digest": message.decided_sha256.hex(), "reason": message.reason}
+    decided = words(APPROVE_LINE if message.act == APPROVE else PROPOSE_LINE, **said)
+    dropped = words(WITHDRAW_CHANGE_LINE if message.act == list_change.WITHDRAW else REFUSE_CHANGE_LINE, **said)
+    return [
+        decided if message.act in (PROPOSE, APPROVE) else dropped,
+        words("  compare the digest with what `xinqiao list pending {change}` says", change=message.subject),
     ]
 
 

@@ -87,7 +87,7 @@ def _publish_file(
             for answer in node.publish(first, file):
                 if rejected is None:
                     rejected = RejectionFile(file, answer.columns, titles, language())
-                _show_notes(answer.notes)
+                show_notes(answer.notes)
                 for row in answer.rejected:
                     why, remedy = told_together(map(from_refusal, row.defects))
                     rejected.write(row.row, row.reason.code, row.columns, why, remedy, row.values, row.cells)
@@ -124,7 +124,7 @@ class _Titles:
         return self._headings.title_of(code)
 
 
-def _show_notes(notes: Iterable[envelope_pb2.Refusal]) -> None:
+def show_notes(notes: Iterable[envelope_pb2.Refusal]) -> None:
     for note in map(from_refusal, notes):
         shown = told(note)
         say(shown.text)

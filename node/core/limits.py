@@ -98,7 +98,11 @@ class Limits:
 
     # Joint lists
     max_legal_bases: int = 32
+    max_list_changes: int = 1_000
     max_list_measures: int = 64
+    max_list_operations: int = 200_000
+    max_list_operations_per_entry: int = 500
+    max_list_operations_waiting: int = 500_000
     max_list_term_months: int = 1_200
     max_list_text_chars: int = 2_000
     max_measure_code_chars: int = 32

@@ -35,6 +35,7 @@ DECISION = Basis("R-LST-2", "浙江省公共信用信息管理条例 art. 24; �
 CONDITIONS = Basis("R-LST-3", "上海市社会信用条例 art. 25")
 CONFLICT = Basis("R-LST-8", "发改财金规〔2017〕1798号")
 PUBLISHED = Basis("R-MSR-1", "上海市社会信用条例 art. 32; 浙江省公共信用信息管理条例 art. 28")
+RELATED = Basis("R-MSR-2", "上海市社会信用条例 art. 30; 浙江省公共信用信息管理条例 art. 23")
 PERSONS = Basis("R-DIS-3", "浙江省公共信用信息管理条例 art. 15; 个人信息保护法 art. 25")
 MINORS = Basis("R-INC-1", "上海市社会信用条例 art. 2; 浙江省公共信用信息管理条例 art. 2")
 

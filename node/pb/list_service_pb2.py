@@ -24,26 +24,56 @@ _sym_db = _symbol_database.Default()
 
 from node.pb import admin_service_pb2 as xinqiao_dot_v1_dot_admin__service__pb2
 from node.pb import channel_pb2 as xinqiao_dot_v1_dot_channel__pb2
+from node.pb import envelope_pb2 as xinqiao_dot_v1_dot_envelope__pb2
 from node.pb import listing_pb2 as xinqiao_dot_v1_dot_listing__pb2
+from node.pb import record_pb2 as xinqiao_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dxinqiao/v1/list_service.proto\x12\nxinqiao.v1\x1a\x1exinqiao/v1/admin_service.proto\x1a\x18xinqiao/v1/channel.proto\x1a\x18xinqiao/v1/listing.proto\"\xab\x01\n\x11\x44\x65\x66ineListRequest\x12\"\n\x04list\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.ListType\x12&\n\x08\x61udience\x18\x02 \x01(\x0b\x32\x14.xinqiao.v1.Audience\x12/\n\ndisclosure\x18\x03 \x01(\x0e\x32\x1b.xinqiao.v1.DisclosureClass\x12\x19\n\x11staleness_limit_s\x18\x04 \x01(\r\"I\n\x12\x44\x65\x66ineListResponse\x12\"\n\x04list\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.ListLine\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"D\n\x08ListLine\x12+\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1a.xinqiao.v1.ChannelSummary\x12\x0b\n\x03own\x18\x02 \x01(\x08\" \n\x10ListListsRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\"8\n\x11ListListsResponse\x12#\n\x05lists\x18\x01 \x03(\x0b\x32\x14.xinqiao.v1.ListLine2\xa4\x01\n\x0bListService\x12K\n\nDefineList\x12\x1d.xinqiao.v1.DefineListRequest\x1a\x1e.xinqiao.v1.DefineListResponse\x12H\n\tListLists\x12\x1c.xinqiao.v1.ListListsRequest\x1a\x1d.xinqiao.v1.ListListsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dxinqiao/v1/list_service.proto\x12\nxinqiao.v1\x1a\x1exinqiao/v1/admin_service.proto\x1a\x18xinqiao/v1/channel.proto\x1a\x19xinqiao/v1/envelope.proto\x1a\x18xinqiao/v1/listing.proto\x1a\x17xinqiao/v1/record.proto\"\xab\x01\n\x11\x44\x65\x66ineListRequest\x12\"\n\x04list\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.ListType\x12&\n\x08\x61udience\x18\x02 \x01(\x0b\x32\x14.xinqiao.v1.Audience\x12/\n\ndisclosure\x18\x03 \x01(\x0e\x32\x1b.xinqiao.v1.DisclosureClass\x12\x19\n\x11staleness_limit_s\x18\x04 \x01(\r\"I\n\x12\x44\x65\x66ineListResponse\x12\"\n\x04list\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.ListLine\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"D\n\x08ListLine\x12+\n\x07\x63hannel\x18\x01 \x01(\x0b\x32\x1a.xinqiao.v1.ChannelSummary\x12\x0b\n\x03own\x18\x02 \x01(\x08\" \n\x10ListListsRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\"8\n\x11ListListsResponse\x12#\n\x05lists\x18\x01 \x03(\x0b\x32\x14.xinqiao.v1.ListLine\"\xc4\x01\n\x13\x44raftEntriesRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12;\n\x06values\x18\x02 \x03(\x0b\x32+.xinqiao.v1.DraftEntriesRequest.ValuesEntry\x12\x11\n\tfile_name\x18\x03 \x01(\t\x12\x12\n\nskip_wrong\x18\x04 \x01(\x08\x12\x0c\n\x04\x64\x61ta\x18\x05 \x01(\x0c\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc4\x01\n\x14\x44raftEntriesResponse\x12\x0f\n\x07\x63olumns\x18\x01 \x03(\t\x12\"\n\x05notes\x18\x02 \x03(\x0b\x32\x13.xinqiao.v1.Refusal\x12(\n\x08rejected\x18\x03 \x03(\x0b\x32\x16.xinqiao.v1.RowOutcome\x12\x0c\n\x04rows\x18\x04 \x01(\x04\x12\r\n\x05wrong\x18\x05 \x01(\x04\x12\x12\n\nread_bytes\x18\x06 \x01(\x04\x12\x0c\n\x04\x64one\x18\x07 \x01(\x08\x12\x0e\n\x06\x63hange\x18\x08 \x01(\t\"\xed\x01\n\x12\x44raftChangeRequest\x12$\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12 \n\x03\x61\x63t\x18\x02 \x01(\x0e\x32\x13.xinqiao.v1.ListAct\x12\x10\n\x08\x64\x65\x63ision\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\ndecided_on\x18\x05 \x01(\t\x12&\n\x06ground\x18\x06 \x01(\x0e\x32\x16.xinqiao.v1.ExitGround\x12\r\n\x05until\x18\x07 \x01(\t\x12\x15\n\x08measures\x18\x08 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_measures\"%\n\x13\x44raftChangeResponse\x12\x0e\n\x06\x63hange\x18\x01 \x01(\t\"\"\n\x10\x44ropDraftRequest\x12\x0e\n\x06\x63hange\x18\x01 \x01(\t\"\x13\n\x11\x44ropDraftResponse\"j\n\rListSignature\x12\x0b\n\x03\x61\x63t\x18\x01 \x01(\t\x12\x0f\n\x07officer\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x19\n\x11signed_at_unix_ms\x18\x04 \x01(\x03\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x08\"\xc8\x03\n\nChangeLine\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.xinqiao.v1.ListKind\x12 \n\x03\x61\x63t\x18\x04 \x01(\x0e\x32\x13.xinqiao.v1.ListAct\x12$\n\x05\x65ntry\x18\x05 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\r\n\x05state\x18\x06 \x01(\t\x12\x12\n\noperations\x18\x07 \x01(\x04\x12\x0f\n\x07\x62\x61tches\x18\x08 \x01(\r\x12&\n\x07\x65ntries\x18\t \x03(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\x0e\n\x06\x64igest\x18\n \x01(\x0c\x12\x0e\n\x06source\x18\x0b \x01(\t\x12\x1a\n\x12\x64rafted_at_unix_ms\x18\x0c \x01(\x03\x12\x15\n\runtil_unix_ms\x18\r \x01(\x03\x12-\n\nsignatures\x18\x0e \x03(\x0b\x32\x19.xinqiao.v1.ListSignature\x12\"\n\x05\x66\x61ult\x18\x0f \x01(\x0b\x32\x13.xinqiao.v1.Refusal\x12/\n\ndisclosure\x18\x10 \x01(\x0e\x32\x1b.xinqiao.v1.DisclosureClass\"!\n\x12ListChangesRequest\x12\x0b\n\x03\x61ll\x18\x01 \x01(\x08\">\n\x13ListChangesResponse\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.xinqiao.v1.ChangeLine\"1\n\x10GetChangeRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\thead_only\x18\x02 \x01(\x08\"J\n\x11GetChangeResponse\x12&\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x16.xinqiao.v1.ChangeLine\x12\r\n\x05\x62\x61tch\x18\x02 \x01(\x0c\x32\xb1\x04\n\x0bListService\x12K\n\nDefineList\x12\x1d.xinqiao.v1.DefineListRequest\x1a\x1e.xinqiao.v1.DefineListResponse\x12H\n\tListLists\x12\x1c.xinqiao.v1.ListListsRequest\x1a\x1d.xinqiao.v1.ListListsResponse\x12U\n\x0c\x44raftEntries\x12\x1f.xinqiao.v1.DraftEntriesRequest\x1a .xinqiao.v1.DraftEntriesResponse(\x01\x30\x01\x12N\n\x0b\x44raftChange\x12\x1e.xinqiao.v1.DraftChangeRequest\x1a\x1f.xinqiao.v1.DraftChangeResponse\x12H\n\tDropDraft\x12\x1c.xinqiao.v1.DropDraftRequest\x1a\x1d.xinqiao.v1.DropDraftResponse\x12N\n\x0bListChanges\x12\x1e.xinqiao.v1.ListChangesRequest\x1a\x1f.xinqiao.v1.ListChangesResponse\x12J\n\tGetChange\x12\x1c.xinqiao.v1.GetChangeRequest\x1a\x1d.xinqiao.v1.GetChangeResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.pb.list_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEFINELISTREQUEST']._serialized_start=130
-  _globals['_DEFINELISTREQUEST']._serialized_end=301
-  _globals['_DEFINELISTRESPONSE']._serialized_start=303
-  _globals['_DEFINELISTRESPONSE']._serialized_end=376
-  _globals['_LISTLINE']._serialized_start=378
-  _globals['_LISTLINE']._serialized_end=446
-  _globals['_LISTLISTSREQUEST']._serialized_start=448
-  _globals['_LISTLISTSREQUEST']._serialized_end=480
-  _globals['_LISTLISTSRESPONSE']._serialized_start=482
-  _globals['_LISTLISTSRESPONSE']._serialized_end=538
-  _globals['_LISTSERVICE']._serialized_start=541
-  _globals['_LISTSERVICE']._serialized_end=705
+  _globals['_DRAFTENTRIESREQUEST_VALUESENTRY']._loaded_options = None
+  _globals['_DRAFTENTRIESREQUEST_VALUESENTRY']._serialized_options = b'8\001'
+  _globals['_DEFINELISTREQUEST']._serialized_start=182
+  _globals['_DEFINELISTREQUEST']._serialized_end=353
+  _globals['_DEFINELISTRESPONSE']._serialized_start=355
+  _globals['_DEFINELISTRESPONSE']._serialized_end=428
+  _globals['_LISTLINE']._serialized_start=430
+  _globals['_LISTLINE']._serialized_end=498
+  _globals['_LISTLISTSREQUEST']._serialized_start=500
+  _globals['_LISTLISTSREQUEST']._serialized_end=532
+  _globals['_LISTLISTSRESPONSE']._serialized_start=534
+  _globals['_LISTLISTSRESPONSE']._serialized_end=590
+  _globals['_DRAFTENTRIESREQUEST']._serialized_start=593
+  _globals['_DRAFTENTRIESREQUEST']._serialized_end=789
+  _globals['_DRAFTENTRIESREQUEST_VALUESENTRY']._serialized_start=744
+  _globals['_DRAFTENTRIESREQUEST_VALUESENTRY']._serialized_end=789
+  _globals['_DRAFTENTRIESRESPONSE']._serialized_start=792
+  _globals['_DRAFTENTRIESRESPONSE']._serialized_end=988
+  _globals['_DRAFTCHANGEREQUEST']._serialized_start=991
+  _globals['_DRAFTCHANGEREQUEST']._serialized_end=1228
+  _globals['_DRAFTCHANGERESPONSE']._serialized_start=1230
+  _globals['_DRAFTCHANGERESPONSE']._serialized_end=1267
+  _globals['_DROPDRAFTREQUEST']._serialized_start=1269
+  _globals['_DROPDRAFTREQUEST']._serialized_end=1303
+  _globals['_DROPDRAFTRESPONSE']._serialized_start=1305
+  _globals['_DROPDRAFTRESPONSE']._serialized_end=1324
+  _globals['_LISTSIGNATURE']._serialized_start=1326
+  _globals['_LISTSIGNATURE']._serialized_end=1432
+  _globals['_CHANGELINE']._serialized_start=1435
+  _globals['_CHANGELINE']._serialized_end=1891
+  _globals['_LISTCHANGESREQUEST']._serialized_start=1893
+  _globals['_LISTCHANGESREQUEST']._serialized_end=1926
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=1928
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=1990
+  _globals['_GETCHANGEREQUEST']._serialized_start=1992
+  _globals['_GETCHANGEREQUEST']._serialized_end=2041
+  _globals['_GETCHANGERESPONSE']._serialized_start=2043
+  _globals['_GETCHANGERESPONSE']._serialized_end=2117
+  _globals['_LISTSERVICE']._serialized_start=2120
+  _globals['_LISTSERVICE']._serialized_end=2681
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,31 @@ class ListServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_list__service__pb2.ListListsRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_list__service__pb2.ListListsResponse.FromString,
                 _registered_method=True)
+        self.DraftEntries = channel.stream_stream(
+                '/xinqiao.v1.ListService/DraftEntries',
+                request_serializer=xinqiao_dot_v1_dot_list__service__pb2.DraftEntriesRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_list__service__pb2.DraftEntriesResponse.FromString,
+                _registered_method=True)
+        self.DraftChange = channel.unary_unary(
+                '/xinqiao.v1.ListService/DraftChange',
+                request_serializer=xinqiao_dot_v1_dot_list__service__pb2.DraftChangeRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_list__service__pb2.DraftChangeResponse.FromString,
+                _registered_method=True)
+        self.DropDraft = channel.unary_unary(
+                '/xinqiao.v1.ListService/DropDraft',
+                request_serializer=xinqiao_dot_v1_dot_list__service__pb2.DropDraftRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_list__service__pb2.DropDraftResponse.FromString,
+                _registered_method=True)
+        self.ListChanges = channel.unary_unary(
+                '/xinqiao.v1.ListService/ListChanges',
+                request_serializer=xinqiao_dot_v1_dot_list__service__pb2.ListChangesRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_list__service__pb2.ListChangesResponse.FromString,
+                _registered_method=True)
+        self.GetChange = channel.unary_stream(
+                '/xinqiao.v1.ListService/GetChange',
+                request_serializer=xinqiao_dot_v1_dot_list__service__pb2.GetChangeRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_list__service__pb2.GetChangeResponse.FromString,
+                _registered_method=True)
 
 
 class ListServiceServicer:
@@ -65,6 +90,42 @@ class ListServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DraftEntries(self, request_iterator, context):
+        """DraftEntries drafts a change that enters subjects on a list: one, or the rows of a file that follows in pieces. Where
+        a row is wrong nothing is drafted, unless wrong rows are to be left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DraftChange(self, request, context):
+        """DraftChange drafts a change of one entry of a list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropDraft(self, request, context):
+        """DropDraft forgets a draft that nobody has signed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListChanges(self, request, context):
+        """ListChanges tells which changes wait for officers, and what became of others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetChange(self, request, context):
+        """GetChange shows one change with its content, for the officer who is to decide. NOT_FOUND when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ListServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +138,31 @@ def add_ListServiceServicer_to_server(servicer, server):
                     servicer.ListLists,
                     request_deserializer=xinqiao_dot_v1_dot_list__service__pb2.ListListsRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_list__service__pb2.ListListsResponse.SerializeToString,
+            ),
+            'DraftEntries': grpc.stream_stream_rpc_method_handler(
+                    servicer.DraftEntries,
+                    request_deserializer=xinqiao_dot_v1_dot_list__service__pb2.DraftEntriesRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_list__service__pb2.DraftEntriesResponse.SerializeToString,
+            ),
+            'DraftChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.DraftChange,
+                    request_deserializer=xinqiao_dot_v1_dot_list__service__pb2.DraftChangeRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_list__service__pb2.DraftChangeResponse.SerializeToString,
+            ),
+            'DropDraft': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropDraft,
+                    request_deserializer=xinqiao_dot_v1_dot_list__service__pb2.DropDraftRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_list__service__pb2.DropDraftResponse.SerializeToString,
+            ),
+            'ListChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChanges,
+                    request_deserializer=xinqiao_dot_v1_dot_list__service__pb2.ListChangesRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_list__service__pb2.ListChangesResponse.SerializeToString,
+            ),
+            'GetChange': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetChange,
+                    request_deserializer=xinqiao_dot_v1_dot_list__service__pb2.GetChangeRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_list__service__pb2.GetChangeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +220,141 @@ class ListService:
             '/xinqiao.v1.ListService/ListLists',
             xinqiao_dot_v1_dot_list__service__pb2.ListListsRequest.SerializeToString,
             xinqiao_dot_v1_dot_list__service__pb2.ListListsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DraftEntries(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/xinqiao.v1.ListService/DraftEntries',
+            xinqiao_dot_v1_dot_list__service__pb2.DraftEntriesRequest.SerializeToString,
+            xinqiao_dot_v1_dot_list__service__pb2.DraftEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DraftChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.ListService/DraftChange',
+            xinqiao_dot_v1_dot_list__service__pb2.DraftChangeRequest.SerializeToString,
+            xinqiao_dot_v1_dot_list__service__pb2.DraftChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropDraft(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.ListService/DropDraft',
+            xinqiao_dot_v1_dot_list__service__pb2.DropDraftRequest.SerializeToString,
+            xinqiao_dot_v1_dot_list__service__pb2.DropDraftResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.ListService/ListChanges',
+            xinqiao_dot_v1_dot_list__service__pb2.ListChangesRequest.SerializeToString,
+            xinqiao_dot_v1_dot_list__service__pb2.ListChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/xinqiao.v1.ListService/GetChange',
+            xinqiao_dot_v1_dot_list__service__pb2.GetChangeRequest.SerializeToString,
+            xinqiao_dot_v1_dot_list__service__pb2.GetChangeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,5 +1,7 @@
 """The decision service, beside the admin service on its socket: what officers have signed, and for whom it waits."""
 
+import asyncio
+from enum import StrEnum
 from typing import Any
 
 import grpc.aio
@@ -10,11 +12,13 @@ from node.core.officers import Officer, read_statement
 from node.core.record import parse_record
 from node.held_decisions import HeldRow
 from node.node import Node
-from node.pb import admin_service_pb2, decision_service_pb2_grpc, envelope_pb2
+from node.pb import admin_service_pb2, decision_service_pb2_grpc, envelope_pb2, officer_pb2
 from node.pb import decision_service_pb2 as pb
 from node.rpc.refusals import refuse
 
 Context = grpc.aio.ServicerContext[Any, Any]
+PATIENCE_S = 20.0
+"""So long the command of an officer waits for what it has decided to be published."""
 
 
 class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
@@ -22,6 +26,7 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._finishing: set[asyncio.Task[tuple[StrEnum, XinqiaoError | None]]] = set()
 
     async def ListOfficers(  # noqa: N802
         self,
@@ -52,10 +57,22 @@ class DecisionServicer(decision_service_pb2_grpc.DecisionServiceServicer):
         state = taken.state
         if state == HoldState.APPROVED:
             # The decision is durable whatever becomes of the entry now: the node goes on with it by itself.
-            reached, fault = await self._node.holding.finish(read_statement(request.statement).subject)
-            state = reached.value
+            state, fault = await self._finish(read_statement(request.statement))
         refusal = to_refusal(fault) if fault is not None else None
         return pb.SubmitStatementResponse(sequence=taken.sequence, state=state, fault=refusal)
+
+    async def _finish(self, message: officer_pb2.OfficerStatement) -> tuple[str, XinqiaoError | None]:
+        """Publish what a statement has approved; where that takes long, the caller hears that it is approved."""
+        is_change = message.act.startswith("list.")
+        finish = self._node.listing.changes.finish if is_change else self._node.holding.finish
+        finishing = asyncio.create_task(finish(message.subject))
+        self._finishing.add(finishing)
+        finishing.add_done_callback(self._finishing.discard)
+        done, _ = await asyncio.wait({finishing}, timeout=PATIENCE_S)
+        if not done:
+            return HoldState.APPROVED.value, None
+        state, fault = finishing.result()
+        return state.value, fault
 
     async def ListHolds(self, request: pb.ListHoldsRequest, context: Context) -> pb.ListHoldsResponse:  # noqa: N802
         """Which rows wait for review, without what stands in them."""

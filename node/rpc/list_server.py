@@ -1,14 +1,21 @@
 """The list service, beside the admin service on its socket: joint lists as this node holds them."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc.aio
 
 from node.core.errors import XinqiaoError
+from node.core.list_change import ChangeState
+from node.core.list_entry import Terms
+from node.core.state import Place
+from node.held_changes import HeldChange
 from node.node import Node
-from node.pb import channel_pb2, list_service_pb2_grpc
+from node.pb import channel_pb2, envelope_pb2, list_service_pb2_grpc, listing_pb2, record_pb2
 from node.pb import list_service_pb2 as pb
 from node.ports import HeldChannel
+from node.rpc.drafting import Drafting, ReadRows
 from node.rpc.refusals import refuse
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -17,8 +24,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ListServicer(list_service_pb2_grpc.ListServiceServicer):
     """ListService over a node; every refusal travels with its code."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, read_rows: ReadRows) -> None:
         self._node = node
+        self._drafting = Drafting(node, read_rows)
 
     async def DefineList(self, request: pb.DefineListRequest, context: Context) -> pb.DefineListResponse:  # noqa: N802
         """State what a list is."""
@@ -43,6 +51,105 @@ class ListServicer(list_service_pb2_grpc.ListServiceServicer):
             await refuse(context, error)
         return pb.ListListsResponse(lists=[self._line(each) for each in held])
 
+    # -- changes --------------------------------------------------------------------------------------
+
+    async def DraftEntries(  # noqa: N802
+        self, requests: AsyncIterator[pb.DraftEntriesRequest], context: Context
+    ) -> AsyncIterator[pb.DraftEntriesResponse]:
+        """Draft a change that enters subjects."""
+        try:
+            first = await anext(aiter(requests))
+            async with aclosing(self._drafting.run(first, requests)) as answers:
+                async for answer in answers:
+                    yield answer
+        except XinqiaoError as error:
+            await refuse(context, error)
+
+    async def DraftChange(  # noqa: N802
+        self, request: pb.DraftChangeRequest, context: Context
+    ) -> pb.DraftChangeResponse:
+        """Draft a change of one entry."""
+        ref = request.entry
+        words = listing_pb2.ListParticulars(decision=request.decision, reason=request.reason)
+        measures = request.measures if request.HasField("measures") else None
+        terms = Terms(request.decided_on, request.ground, request.until, measures)
+        try:
+            place = Place(ref.epoch, ref.index, ref.position)
+            drafted = await self._node.listing.draft_change(ref.channel, place, request.act, words, terms)
+        except XinqiaoError as error:
+            await refuse(context, error)
+        return pb.DraftChangeResponse(change=drafted.id)
+
+    async def DropDraft(self, request: pb.DropDraftRequest, context: Context) -> pb.DropDraftResponse:  # noqa: N802
+        """Forget a draft."""
+        try:
+            await self._node.listing.changes.drop(request.change)
+        except XinqiaoError as error:
+            await refuse(context, error)
+        return pb.DropDraftResponse()
+
+    async def ListChanges(  # noqa: N802
+        self, request: pb.ListChangesRequest, context: Context
+    ) -> pb.ListChangesResponse:
+        """Which changes wait for officers."""
+        try:
+            found = self._node.listing.changes.changes(everything=request.all)
+            return pb.ListChangesResponse(changes=[self._change(each) for each in found])
+        except XinqiaoError as error:
+            await refuse(context, error)
+
+    async def GetChange(  # noqa: N802
+        self, request: pb.GetChangeRequest, context: Context
+    ) -> AsyncIterator[pb.GetChangeResponse]:
+        """One change with its content, for the officer who is to decide."""
+        changes = self._node.listing.changes
+        try:
+            change = changes.change(request.id)
+            yield pb.GetChangeResponse(change=self._change(change, is_alone=True))
+        except XinqiaoError as error:
+            await refuse(context, error)
+        for batch in () if request.head_only else changes.batches(change):
+            yield pb.GetChangeResponse(batch=batch)
+
+    def _change(self, change: HeldChange, *, is_alone: bool = False) -> pb.ChangeLine:
+        listing, store = self._node.listing, self._node.world.store
+        officers, target = self._node.deciding.book().officers, change.target
+        manifest = listing.held(change.channel).manifest
+        is_written = is_alone and change.state in (ChangeState.APPROVED, ChangeState.PUBLISHED)
+        written = listing.changes.published(store, change) if is_written else {}
+        return pb.ChangeLine(
+            id=change.id,
+            channel=change.channel,
+            kind=manifest.list.kind,
+            act=listing_pb2.ListAct.Name(change.act),
+            entry=ref_of(change.channel, target) if target is not None else None,
+            state=change.state.value,
+            operations=change.operations,
+            batches=change.batches,
+            entries=[ref_of(change.channel, place) for _, place in sorted(written.items())],
+            digest=change.digest,
+            source=change.source,
+            drafted_at_unix_ms=change.drafted_at_ms,
+            until_unix_ms=change.until_ms,
+            signatures=[
+                pb.ListSignature(
+                    act=message.act,
+                    officer=name,
+                    reason=message.reason,
+                    signed_at_unix_ms=message.signed_at_unix_ms,
+                    disabled=not officers[name].is_active,
+                )
+                for message, name in listing.changes.statements(store, change.id)
+            ],
+            fault=envelope_pb2.Refusal.FromString(change.fault) if change.fault else None,
+            disclosure=manifest.disclosure,
+        )
+
     def _line(self, held: HeldChannel) -> pb.ListLine:
         answering = self._node.answering
         return pb.ListLine(channel=answering.summary(held), own=answering.is_own(held))
+
+
+def ref_of(channel: str, place: Place) -> record_pb2.RecordRef:
+    """A place of a channel as it travels."""
+    return record_pb2.RecordRef(channel=channel, epoch=place.epoch, index=place.index, position=place.position)

@@ -112,7 +112,7 @@ class Publication:
                 for candidate in batch.candidates:
                     doubts.add(candidate.doubts)
                 response.counts.CopyFrom(counts)
-                response.rejected.extend(_row(rejection, batch.sheet) for rejection in rejected)
+                response.rejected.extend(row_outcome(rejection, batch.sheet) for rejection in rejected)
                 response.held.extend(_held(batch, outcomes))
                 yield response
         finally:
@@ -141,6 +141,12 @@ async def _ahead(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
         upcoming.cancel()
 
 
+class Piece(Protocol):
+    """A message that carries the next piece of a file."""
+
+    data: bytes
+
+
 class Pieces:
     """The pieces of a file on their way from the stream to the thread that reads rows, a bounded few at a time."""
 
@@ -150,7 +156,7 @@ class Pieces:
         self._closed = False
         self.read_bytes = 0
 
-    async def feed(self, requests: AsyncIterator[pb.PublishRequest]) -> None:
+    async def feed(self, requests: AsyncIterator[Piece]) -> None:
         """Hand every piece over, then the end."""
         async for request in requests:
             await self._put(request.data)
@@ -200,7 +206,8 @@ def _is_flagged(candidate: Candidate) -> bool:
     return any(not title.endswith(LATE_CODE) for title in rules)
 
 
-def _row(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:
+def row_outcome(rejection: Rejection, sheet: Sheet | None) -> pb.RowOutcome:
+    """A row that goes back, with everything that is wrong with it."""
     columns = [defect.field_code for defect in rejection.defects]
     cells = [sheet.cell(rejection.row, column) if sheet is not None else "" for column in columns]
     return pb.RowOutcome(

@@ -29,6 +29,7 @@ from node.ports import (
     LinkState,
     RegistryFileRecord,
 )
+from node.storage.memory_changes import MemoryChangesReader, MemoryChangesWriter
 from node.storage.memory_lists import MemoryListsReader, MemoryListsWriter
 from node.storage.memory_queries import MemoryQueriesReader, MemoryQueriesWriter
 from node.storage.memory_reading import (
@@ -44,7 +45,7 @@ from node.storage.memory_reading import (
 from node.storage.slots import open_held, root_of, settle
 
 
-class MemoryTransaction(MemoryListsWriter, MemoryQueriesWriter):
+class MemoryTransaction(MemoryListsWriter, MemoryChangesWriter, MemoryQueriesWriter):
     """The StoreTransaction on tables of its own."""
 
     def __init__(self, incarnation: str, state: State, limits: Limits) -> None:
@@ -350,7 +351,7 @@ class MemoryTransaction(MemoryListsWriter, MemoryQueriesWriter):
         held.update(contents)
 
 
-class MemoryStore(MemoryListsReader, MemoryQueriesReader):
+class MemoryStore(MemoryListsReader, MemoryChangesReader, MemoryQueriesReader):
     """The Store in memory; it is gone with the process."""
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS, incarnation: str = "") -> None:

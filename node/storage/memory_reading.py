@@ -12,6 +12,7 @@ from node.core.merkle import HashReader
 from node.core.quality import Corrections
 from node.core.query_log import LoggedQuery
 from node.core.state import CORRECT, Act, HeldKey, Place
+from node.held_changes import HeldChange
 from node.held_decisions import HeldRow, HeldStatement
 from node.held_lists import HeldListState
 from node.pb import envelope_pb2
@@ -100,6 +101,8 @@ class State:
     list_states: Table[str, HeldListState] = field(default_factory=Table)
     queries: Table[int, LoggedQuery] = field(default_factory=Table)
     query_leaves: Table[int, bytes] = field(default_factory=Table)
+    list_changes: Table[str, HeldChange] = field(default_factory=Table)
+    list_change_batches: Table[tuple[str, int], bytes] = field(default_factory=Table)
     registry_files: Table[str, bytes] = field(default_factory=Table)
 
     def begin(self) -> "State":

@@ -31,6 +31,7 @@ from node.core.state import Act, Applied, Erasure, RecordInForce
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
 from node.storage.slots import open_held, root_of, settle
+from node.storage.sql_changes import SqlChangesWriter
 from node.storage.sql_lists import SqlListsWriter
 from node.storage.sql_queries import SqlQueriesWriter
 from node.storage.sql_reading import MAX_INTEGER, SqlConnection, run
@@ -218,7 +219,7 @@ class _StoredEntry(NamedTuple):
     body: bytes | None
 
 
-class SqlTransaction(SqlListsWriter, SqlQueriesWriter):
+class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
     """The StoreTransaction on a connection whose transaction the store commits or rolls back.
 
     erased tells that content was removed, whose last traces are then cleared from the database's own log.

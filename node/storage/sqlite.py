@@ -23,6 +23,7 @@ from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.storage import migrations
 from node.storage.examining import failure
+from node.storage.sql_changes import SqlChangesReader
 from node.storage.sql_lists import SqlListsReader
 from node.storage.sql_queries import SqlQueriesReader
 from node.storage.sql_writing import SqlTransaction
@@ -49,7 +50,7 @@ _PRIVATE_FILE = 0o600
 _FULL_BELOW_BYTES = 64 * 1024  # SQLite reports some writes to a full disk as input/output errors
 
 
-class SqliteStore(SqlListsReader, SqlQueriesReader):
+class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
     """The Store over one SQLite file."""
 
     def __init__(self, path: Path, limits: Limits) -> None:

@@ -368,6 +368,42 @@ class HeldRowRow(SQLModel, table=True):
     fault: bytes = Field(sa_type=LargeBinary)
 
 
+class ListChangeRow(SQLModel, table=True):
+    """A change of a joint list that waits for officers; settled_at_ms is set once it waits no more.
+
+    target, last and since are places, EPOCH/INDEX/POSITION or empty; fault is a serialized Refusal or empty.
+    """
+
+    __tablename__ = "list_changes"
+    __table_args__ = (Index("list_changes_state", "state"),)
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    channel: str = Field(sa_type=Text)
+    act: int = Field(sa_type=BigInteger)
+    state: str = Field(sa_type=Text)
+    target: str = Field(sa_type=Text)
+    last: str = Field(sa_type=Text)
+    operations: int = Field(sa_type=BigInteger)
+    batches: int = Field(sa_type=BigInteger)
+    digest: bytes = Field(sa_type=LargeBinary)
+    since: str = Field(sa_type=Text)
+    source: str = Field(sa_type=Text)
+    drafted_at_ms: int = Field(sa_type=BigInteger)
+    until_ms: int = Field(sa_type=BigInteger)
+    settled_at_ms: int = Field(sa_type=BigInteger)
+    fault: bytes = Field(sa_type=LargeBinary)
+
+
+class ListChangeBatchRow(SQLModel, table=True):
+    """What one entry of a change will hold: operations, words and salts; gone once the change is settled."""
+
+    __tablename__ = "list_change_batches"
+
+    change_id: str = Field(primary_key=True, sa_type=Text)
+    batch: int = Field(primary_key=True, sa_type=BigInteger)
+    content: bytes = Field(sa_type=LargeBinary)
+
+
 class OfficerStatementRow(SQLModel, table=True):
     """What an officer has signed at this node, in the order in which it was taken; never changed, never taken away.
 

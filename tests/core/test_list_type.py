@@ -33,7 +33,7 @@ def test_a_definition_is_read_whole() -> None:
     assert found.disclosure == channel_pb2.DISCLOSURE_CLASS_A
     assert (found.list.code, found.list.kind, found.list.authority) == ("serious-tax", SERIOUS, AUTHORITY)
     assert [(each.title, each.article) for each in found.list.legal_basis] == [("税收征收管理法", "第六十三条")]
-    assert list(found.list.measures) == ["SHR-31-1", "SHR-31-3"]
+    assert list(found.list.measures) == ["SHR-31-1", "SHR-31-2"]
     assert found.list.term_months == 36
 
 
@@ -124,7 +124,7 @@ def test_a_list_travels_before_records_and_has_no_item() -> None:
         {"legal_basis": []},
         {"remedy": ""},
         {"kind": listing_pb2.LIST_KIND_UNSPECIFIED},
-        {"measures": ["SHR-31-3", "SHR-31-1"]},
+        {"measures": ["SHR-31-2", "SHR-31-1"]},
         {"measures": [""]},
         {"measures": ["S" * 33]},
         {"term_months": 0},

@@ -9,7 +9,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 CORE = ("node.core", "node.pb")
-HELD = ("node.held_acts", "node.held_corrections", "node.held_decisions", "node.held_lists", "node.held_queries")
+HELD = (
+    *("node.held_acts", "node.held_changes", "node.held_corrections", "node.held_decisions", "node.held_lists"),
+    "node.held_queries",
+)
 PORTS = ("node.ports", "node.registry_view", "node.held", *HELD, *CORE)
 DUTIES = (
     *("node.publishing", "node.receiving", "node.delivery", "node.membership"),
@@ -38,7 +41,7 @@ SHARED = (
         "node.sharing",
         "node.transfers",
     ),
-    "node.visiting",
+    *("node.visiting", "node.list_changes"),
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
@@ -52,6 +55,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.held": (*HELD, *CORE),
     "node.held_acts": CORE,
     "node.held_lists": CORE,
+    "node.held_changes": CORE,
     "node.held_corrections": CORE,
     "node.held_decisions": CORE,
     "node.held_queries": CORE,
@@ -79,6 +83,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.held_rows": ("node.novelty", *PORTS),
     # another: what an order of the operator comes to
     "node.orders": ("node.admission", "node.conditions", *PORTS),
+    # a part of listing: what waits for officers to be published
+    "node.list_changes": ("node.admission", "node.list_standing", *PORTS),
     # how records stand by the acts on them
     "node.conditions": PORTS,
     # the duties, which node.py joins: none knows another
