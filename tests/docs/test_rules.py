@@ -1,11 +1,13 @@
 """docs/RULES.md has a row for every rule, and every row names tests that exist."""
 
 import ast
+import pydoc
 import re
 from pathlib import Path
 
 import pytest
 
+from node.core.errors import CODES
 from node.core.rules import PREDICATES
 from scripts import gen_docs
 
@@ -53,3 +55,29 @@ def test_the_tests_a_row_names_exist(rule: str) -> None:
 def test_every_predicate_is_explained() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in page and f"`{code}`" in page for name, (code, _) in PREDICATES.items())
+
+
+# --- Lists, measures and queries ----------------------------------------------------------------------------
+
+OF_LISTS = [*(f"R-LST-{at}" for at in range(1, 9)), *(f"R-MSR-{at}" for at in range(1, 6)), "R-QRY-2"]
+NAMED_CODE = re.compile(r"`((?:node|registry)(?:\.\w+)+)`")
+CODE = re.compile(r"`([A-Z]+(?:_[A-Z]+)+)`")
+
+
+def rows_of_lists() -> dict[str, list[str]]:
+    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| **R-")]
+    cells = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in lines]
+    return {row[0]: row for row in cells}
+
+
+def test_every_rule_of_lists_has_a_row() -> None:
+    assert list(rows_of_lists()) == OF_LISTS
+
+
+@pytest.mark.parametrize("rule", OF_LISTS)
+def test_a_row_of_lists_names_code_that_exists_or_says_that_nobody_holds_it(rule: str) -> None:
+    *_, where = rows_of_lists()[rule]
+    named = NAMED_CODE.findall(where)
+    assert named or where.startswith("nobody")
+    assert [name for name in named if pydoc.locate(name) is None] == []
+    assert set(CODE.findall(where)) <= CODES.keys()
