@@ -35,6 +35,7 @@ from node.core.record import Batch, Row
 from node.core.rules import Law
 from node.core.state import Place
 from node.evidence import bundle
+from node.evidence.delivery_report import build_report
 from node.home import Home
 from node.ingest.batching import batches
 from node.ingest.reading import read_rows
@@ -336,7 +337,7 @@ class App:
         further = (
             DecisionServicer(node),
             ListServicer(node, self._read_entries),
-            LedgerServicer(node, self._stop.is_set),
+            LedgerServicer(node, self._stop.is_set, self._delivery_reports(node)),
             QueryServicer(node),
         )
         admin = await start_admin_socket(servicer, *further, socket)
@@ -449,6 +450,13 @@ class App:
             self._stop.set()
 
     # -- what the admin service uses ------------------------------------------------------------------
+
+    def _delivery_reports(self, node: Node) -> Callable[[tuple[str, int, int]], bytes]:
+        def build(key: tuple[str, int, int]) -> bytes:
+            state, signer = node.membership.state, self._ring.signer
+            return build_report(self._store, state, key, self._config.id, signer, now_ms(), self._limits)
+
+        return build
 
     def _foreseeing(self, node: Node) -> Foreseeing:
         return Foreseeing(node, self._home, self._ring)

@@ -80,6 +80,7 @@ def payload_types_table() -> str:
         "AddressRecord": envelope.ADDRESS,
         "HeadReport": envelope.HEAD_REPORT,
         "OfficerStatement": envelope.OFFICER_STATEMENT,
+        "DeliveryStatement": envelope.DELIVERY_STATEMENT,
     }
     return _table(("message", "payload type"), ((f"`{name}`", f"`{kind}`") for name, kind in named.items()))
 

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
 from node.cli.lists import lists
+from node.cli.signing import NEW_FILE
 from node.cli.terminal import Command, home, is_json, options, plain, result, say, table, when
 from node.core.errors import XinqiaoError
 from node.pb import channel_pb2, record_pb2
@@ -46,19 +48,32 @@ def node_ledgers() -> LedgerClient:
 @click.option(
     "--watch", is_flag=True, help="Show it again at every change until interrupted; one line each with --json."
 )
+@click.option(
+    "-o", "--output", type=NEW_FILE, help="File for a signed report, which anybody can verify without a network."
+)
 @options
-def delivery(name: str, entry: tuple[str, ...], watch: bool) -> None:
+def delivery(name: str, entry: tuple[str, ...], watch: bool, output: Path | None) -> None:
     """Show where an entry stands with every reader of a list, or of any other channel: sent, received or applied.
 
     It rests on the receipts that the readers have signed. Who has not applied the newest entry in time is late; the
-    reason is told as far as it is known here. Any reader of a list sees the same.
+    reason is told as far as it is known here. Any reader of a list sees the same. With -o the receipts are written to a
+    file, signed together by this node: `xinqiao verify` takes it.
     """
-    request = pb.WatchDeliveryRequest(list=name, watch=watch)
     place = parse_entry(name, " ".join(entry))
-    if place is not None:
-        request.entry.CopyFrom(place)
+    if output is not None:
+        _report(pb.ReportDeliveryRequest(list=name, entry=place), output)
+        return
     with node_ledgers() as node:
-        _show_all(node.delivery(request), watch)
+        _show_all(node.delivery(pb.WatchDeliveryRequest(list=name, entry=place, watch=watch)), watch)
+
+
+def _report(request: pb.ReportDeliveryRequest, output: Path) -> None:
+    with node_ledgers() as node:
+        content = node.report(request)
+    output.write_bytes(content)
+    say(words("{count} bytes of evidence written to {file}", count=len(content), file=output))
+    say(words("next: xinqiao verify {file} --root-fingerprint HEX", file=output))
+    result({"file": str(output), "bytes": len(content)})
 
 
 def _show_all(found: Iterator[pb.DeliveryLedger], watch: bool) -> None:

@@ -7,6 +7,8 @@ import click
 from node.cli.channels import CHANNEL_HELP
 from node.cli.terminal import Command, admin, options, result, say
 from node.core.errors import XinqiaoError
+from node.evidence.delivery_explanation import delivery_document, explain_delivery
+from node.evidence.delivery_verify import is_delivery_report, verify_delivery
 from node.evidence.explanation import explain
 from node.evidence.result import Verified
 from node.evidence.verify import verify
@@ -43,16 +45,24 @@ def prove(channel: str, index: int, position: int, epoch: int, output: Path) -> 
 
 @click.command("verify", cls=Command)
 @click.argument(
-    "file", help="The file that `xinqiao prove` wrote.", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    "file",
+    help="The file that `xinqiao prove` or `xinqiao list delivery -o` wrote.",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @click.option("--root-fingerprint", required=True, metavar="HEX", help="As an officer of the network reads it to you.")
 @options
 def verify_command(file: Path, root_fingerprint: str) -> None:
-    """Verify the evidence for one record, offline, as of the date it states.
+    """Verify the evidence for one record, or a delivery report, offline, as of the date it states.
 
     Needs no node, no home and no network: only the file and the root fingerprint.
     """
-    verified = verify(file.read_bytes(), parse_fingerprint(root_fingerprint))
+    content, fingerprint = file.read_bytes(), parse_fingerprint(root_fingerprint)
+    if is_delivery_report(content):
+        delivery = verify_delivery(content, fingerprint)
+        say(explain_delivery(delivery))
+        result(delivery_document(delivery))
+        return
+    verified = verify(content, fingerprint)
     say(explain(verified))
     result(_document(verified))
 

@@ -26,6 +26,7 @@ NODE_DESCRIPTOR = _TYPE.format("node-descriptor")
 ADDRESS = _TYPE.format("address")
 HEAD_REPORT = _TYPE.format("head-report")
 OFFICER_STATEMENT = _TYPE.format("officer-statement")
+DELIVERY_STATEMENT = _TYPE.format("delivery-statement")
 
 M = TypeVar("M", bound=Message)
 

@@ -117,6 +117,9 @@ class Limits:
     max_evidence_files: int = 512
     max_evidence_receipts: int = 8
     max_evidence_acts: int = 64
+    max_report_bytes: int = 32 * 1024 * 1024
+    max_report_files: int = 4_096
+    max_report_nodes: int = 4_096
 
     # Time
     max_clock_skew_ms: int = 5 * 60 * 1000

@@ -8,33 +8,29 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
-from node.core import envelope as envelopes
 from node.core import merkle
 from node.core.acts import BURDENING, RecordState, condition
-from node.core.channel import HeadAt, Log, head_leaf, open_header
+from node.core.channel import HeadAt, Log, open_header
 from node.core.entry import SignedEntry, VerifiedBody, open_body
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Member
 from node.core.registry_targets import root_fingerprint
 from node.core.state import Act, Place
-from node.core.suites import PublicKey
+from node.evidence.gathering import Gathering, Statement, with_one_signature
 from node.evidence.registry_chain import (
     FIRST_ROOT_NAME,
     REFUSALS,
-    TIMESTAMP_NAME,
     NamedFiles,
     Word,
-    in_permitted_form,
     read_word,
     walk_roots,
 )
-from node.evidence.verify import Confirmation, Verified, as_of, confirm, is_closed, verify
+from node.evidence.verify import Confirmation, Verified, as_of, confirm, verify
 from node.pb import channel_pb2, envelope_pb2, evidence_pb2, record_pb2
-from node.ports import HeldChannel, HeldEntry, RegistryState, StoreReader
+from node.ports import RegistryState, StoreReader
 
 MAX_RECEIPTS = 3
 
@@ -62,28 +58,13 @@ def serialize(bundle: evidence_pb2.EvidenceBundle) -> bytes:
     return bundle.SerializeToString(deterministic=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    """The origin's heartbeat as it goes into the bundle."""
-
-    view: channel_pb2.HeartbeatView
-    message: channel_pb2.Heartbeat
-    head: HeadAt
-
-
-class _Maker:
+class _Maker(Gathering):
     """One bundle in the making."""
 
     def __init__(self, store: StoreReader, state: RegistryState, channel: str, place: Place, limits: Limits) -> None:
-        self._store = store
-        self._state = state
         self._place = place
-        self._limits = limits
         self._ref = record_pb2.RecordRef(channel=channel, epoch=place.epoch, index=place.index, position=place.position)
-        self._held = self._log()
-        self._entry = self._held_entry()
-        self._header = envelopes.parse(channel_pb2.EntryHeader, self._entry.envelope.payload)
-        self._hashes = store.hashes(channel, place.epoch)
+        super().__init__(store, state, (channel, place.epoch, place.index), limits)
 
     def make(self, now_ms: int, me: str) -> evidence_pb2.EvidenceBundle:
         """Gather, verify, return."""
@@ -104,28 +85,6 @@ class _Maker:
         if self._check(bundle).state is not self._stands(now_ms):
             raise self._unavailable("a decision on another revision, or in another epoch, cannot be shown with it")
         return bundle
-
-    # --- What is held ---------------------------------------------------------------------------------------
-
-    def _log(self) -> HeldChannel:
-        held = self._store.channel(self._ref.channel, self._place.epoch)
-        if held is None:
-            raise self._unknown("no such log is held")
-        return held
-
-    def _held_entry(self) -> HeldEntry:
-        found = self._store.entry(self._ref.channel, self._place.epoch, self._place.index)
-        if found is None:
-            raise self._unknown(f"the log has {self._held.log.size} entries")
-        return found
-
-    def _member(self) -> Member:
-        origin = self._state.members.get(self._held.origin)
-        if origin is None:
-            raise self._unavailable(f"the registry does not list {self._held.origin}")
-        if self._held.log.quarantined and not is_closed(origin, self._place.epoch):
-            raise self._unavailable(f"{origin.id} signed two histories; the officers have to cut its logs first")
-        return origin
 
     # --- (1) The record -------------------------------------------------------------------------------------
 
@@ -148,38 +107,9 @@ class _Maker:
             raise self._unavailable("its entry is held without content here")
         return open_body(self._header, self._entry.body, self._limits)
 
-    # --- (2) The heartbeat and the entry --------------------------------------------------------------------
+    # --- (2) The decisions ----------------------------------------------------------------------------------
 
-    def _statement(self, origin: Member) -> _Statement:
-        held = self._store.heartbeat(origin.id)
-        key = (self._ref.channel, self._place.epoch)
-        shown = held.view.heads if held is not None else ()
-        heads = [item.head for item in shown if (item.head.channel, item.head.epoch) == key]
-        if held is None or not held.time_ms or not heads or heads[0].size <= self._place.index:
-            raise self._unavailable(f"no heartbeat of {origin.id} covers its entry yet")
-        if heads[0].size > self._held.log.size:
-            raise self._unavailable(f"only {self._held.log.size} of {heads[0].size} entries of its log are here")
-        view = _only_log(held.view, key)
-        signers = envelopes.signers(view.heartbeat, envelopes.HEARTBEAT, origin.active_keys, self._limits)
-        if not signers:
-            raise self._unavailable(f"the newest heartbeat of {origin.id} is not by a key active now")
-        view.heartbeat.CopyFrom(_with_one_signature(view.heartbeat, signers[0]))
-        message = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
-        return _Statement(view, message, HeadAt(heads[0].size, heads[0].root))
-
-    def _add_entry(self, bundle: evidence_pb2.EvidenceBundle, origin: Member, statement: _Statement) -> None:
-        ref, envelope = self._ref, self._entry.envelope
-        signed = SignedEntry(ref.channel, ref.epoch, ref.index, envelope, None)
-        log = Log(ref.channel, ref.epoch, covered=statement.head, cut=self._held.log.cut)
-        try:
-            _, key, _ = open_header(signed, origin, self._state.network, log, self._limits)
-        except XinqiaoError as error:
-            raise self._unavailable(error.text) from error
-        bundle.entry.CopyFrom(_with_one_signature(envelope, key))
-        bundle.heartbeat.CopyFrom(statement.view)
-        bundle.entry_proof.extend(merkle.prove_inclusion(ref.index, statement.head.size, self._hashes))
-
-    def _add_acts(self, bundle: evidence_pb2.EvidenceBundle, origin: Member, statement: _Statement) -> Sequence[int]:
+    def _add_acts(self, bundle: evidence_pb2.EvidenceBundle, origin: Member, statement: Statement) -> Sequence[int]:
         """Add the decisions on this very record that its log holds; returns the times at which they were issued."""
         issued_at_ms: list[int] = []
         for act in self._store.acts(self._ref.channel, self._place):
@@ -194,7 +124,7 @@ class _Maker:
         return issued_at_ms
 
     def _act(
-        self, act: Act, origin: Member, statement: _Statement
+        self, act: Act, origin: Member, statement: Statement
     ) -> tuple[evidence_pb2.ActEvidence, channel_pb2.EntryHeader]:
         ref, index = self._ref, act.place.index
         entry = self._store.entry(ref.channel, ref.epoch, index)
@@ -206,7 +136,7 @@ class _Maker:
         slots = channel_pb2.EntryBody.FromString(entry.body).slots
         leaves = merkle.HashList(open_body(header, entry.body, self._limits).commitments)
         evidence = evidence_pb2.ActEvidence(
-            entry=_with_one_signature(entry.envelope, key),
+            entry=with_one_signature(entry.envelope, key),
             entry_proof=merkle.prove_inclusion(index, statement.head.size, self._hashes),
             position=act.place.position,
             slot=slots[act.place.position],
@@ -227,17 +157,6 @@ class _Maker:
         return cut is not None and act.place.index >= cut.size
 
     # --- (3) Who else holds it ------------------------------------------------------------------------------
-
-    def _add_cut(self, bundle: evidence_pb2.EvidenceBundle, origin: Member, head: HeadAt) -> None:
-        if not is_closed(origin, self._place.epoch):
-            return
-        cut = self._held.log.cut
-        if cut is None:
-            raise self._unavailable(f"{origin.id} is {origin.standing.value}, and no cut of its log is known here")
-        if self._place.index >= cut.size:
-            raise self._unavailable(f"{origin.id} is {origin.standing.value}, and its log is cut at {cut.size}")
-        bundle.cut.size, bundle.cut.root = cut.size, cut.root
-        bundle.cut.consistency_proof.extend(self._consistency(cut.size, head.size))
 
     def _add_receipts(
         self, bundle: evidence_pb2.EvidenceBundle, head: HeadAt, now_ms: int, me: str
@@ -284,24 +203,12 @@ class _Maker:
             covering, key=lambda each: (each[0].subscriber == me, each[0].applied_size <= index, each[0].subscriber)
         )
 
-    def _trimmed(self, envelope: envelope_pb2.Envelope, node: str) -> envelope_pb2.Envelope:
-        member = self._state.members.get(node)
-        keys = [*member.active_keys, *member.all_keys] if member is not None else []
-        signers = envelopes.signers(envelope, envelopes.RECEIPT, keys, self._limits)
-        return _with_one_signature(envelope, signers[0]) if signers else envelope
-
-    def _consistency(self, one: int, other: int) -> Sequence[bytes]:
-        old, new = sorted((one, other))
-        if new > self._held.log.size:
-            raise self._unavailable(f"only {self._held.log.size} of {new} entries of its log are here")
-        return merkle.prove_consistency(old, new, self._hashes)
-
     # --- (4) The registry's files ---------------------------------------------------------------------------
 
     def _add_files(
         self,
         bundle: evidence_pb2.EvidenceBundle,
-        statement: _Statement,
+        statement: Statement,
         confirmations: tuple[Confirmation, ...],
         acted_at_ms: Sequence[int],
         now_ms: int,
@@ -317,11 +224,6 @@ class _Maker:
         bundle.registry_files.extend(
             evidence_pb2.RegistryFile(name=name, content=published[name]) for name in sorted(files.taken)
         )
-
-    def _published(self) -> dict[str, bytes]:
-        if not {FIRST_ROOT_NAME, TIMESTAMP_NAME} <= self._state.files.keys():
-            raise self._unavailable("the registry's files are not held here")
-        return in_permitted_form(self._state.files)
 
     def _read(self, files: NamedFiles, as_of_ms: int, subscribers: Sequence[str]) -> Word:
         fingerprint = root_fingerprint(files.take(FIRST_ROOT_NAME))
@@ -341,31 +243,7 @@ class _Maker:
         except XinqiaoError as error:
             raise self._unavailable(error.parameters.get("detail", error.text)) from error
 
-    def _unavailable(self, detail: str) -> XinqiaoError:
-        return XinqiaoError("EVIDENCE_UNAVAILABLE", ref=self._shown, detail=detail)
-
-    def _unknown(self, detail: str) -> XinqiaoError:
-        return XinqiaoError("RECORD_UNKNOWN", ref=self._shown, detail=detail, channel=self._ref.channel)
-
     @property
     def _shown(self) -> str:
         ref = self._ref
         return f"{ref.channel} {ref.epoch}/{ref.index}/{ref.position}"
-
-
-def _only_log(view: channel_pb2.HeartbeatView, key: tuple[str, int]) -> channel_pb2.HeartbeatView:
-    """The verified view narrowed to one epoch of one channel."""
-    heartbeat = envelopes.parse(channel_pb2.Heartbeat, view.heartbeat.payload)
-    heads = {item.position: item.head for item in view.heads}
-    leaves = {at: head_leaf(head.channel, head.epoch, HeadAt(head.size, head.root)) for at, head in heads.items()}
-    kept = [item for item in view.heads if (item.head.channel, item.head.epoch) == key]
-    positions = [item.position for item in kept]
-    hashes = merkle.narrow_subset(heartbeat.head_count, leaves, list(view.hashes), positions)
-    return channel_pb2.HeartbeatView(heartbeat=view.heartbeat, heads=kept, hashes=hashes)
-
-
-def _with_one_signature(envelope: envelope_pb2.Envelope, key: PublicKey) -> envelope_pb2.Envelope:
-    """The envelope with this key's signature alone."""
-    message = envelopes.pae(envelope.payload_type, envelope.payload)
-    valid = (each for each in envelope.signatures if each.keyid == key.key_id and key.verifies(each.sig, message))
-    return envelope_pb2.Envelope(payload=envelope.payload, payload_type=envelope.payload_type, signatures=[next(valid)])

@@ -60,8 +60,8 @@ class NamedFiles:
 class Word:
     """What the officers say, verified: members holds the nodes asked for as far as they are listed.
 
-    edition is the catalogue edition's file. decided_at_ms is the latest decision on one of these nodes, 0 without
-    any. valid_until_ms is the earliest expiry of the metadata.
+    edition is the catalogue edition's file, empty where none was asked for. decided_at_ms is the latest decision on one
+    of these nodes, 0 without any. valid_until_ms is the earliest expiry of the metadata.
     """
 
     network: str
@@ -112,7 +112,7 @@ def read_word(
     edition: str,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Word:
-    """What the officers say of these nodes, the origin's cut included, and of this catalogue edition.
+    """What the officers say of these nodes, the origin's cut included, and of this catalogue edition, none if empty.
 
     as_of_ms is a time in Unix ms. Raises what REFUSALS names, REGISTRY_INVALID and JOIN_REQUEST.
     """
@@ -126,7 +126,7 @@ def read_word(
         network=network,
         name=name,
         members=paths.members_from(network, targets, limits),
-        edition=reading.official(paths.catalogue_path(edition)),
+        edition=reading.official(paths.catalogue_path(edition)) if edition else b"",
         decided_at_ms=max((target.decided_at_ms for target in listed), default=0),
         valid_until_ms=min(reading.expiries_ms),
     )

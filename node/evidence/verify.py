@@ -18,22 +18,34 @@ from dataclasses import dataclass
 from tuf.api.metadata import Root
 
 from node.core import envelope as envelopes
-from node.core import heartbeat as heartbeats
 from node.core import merkle
 from node.core.acts import condition
 from node.core.catalogue import Item, authority_of, parse_edition, subject_of
-from node.core.channel import HeadAt, Log, check_channel_name, head_leaf, open_header
-from node.core.entry import SALT_BYTES, SignedEntry, commitment, origin_of
+from node.core.channel import HeadAt
+from node.core.entry import SALT_BYTES, commitment
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
-from node.core.membership import Member, MemberKey, Members, Standing
-from node.core.receipt import open_receipt, subscriber_of
+from node.core.membership import Member, Members
+from node.core.receipt import subscriber_of
 from node.core.record import parse_record
 from node.core.state import Act, Place
 from node.evidence.acts import OpenedAct, open_acts
+from node.evidence.log_checks import (
+    ShownLog,
+    check,
+    check_entry,
+    check_envelopes,
+    check_heartbeat,
+    check_inclusion,
+    check_standing,
+    is_closed,
+    member_of,
+    open_shown_receipt,
+    show_log,
+)
 from node.evidence.registry_chain import REFUSALS, NamedFiles, Word, read_word, walk_roots
 from node.evidence.result import Confirmation, Decision, Value, Verified
-from node.pb import channel_pb2, envelope_pb2, evidence_pb2, record_pb2, registry_pb2
+from node.pb import channel_pb2, envelope_pb2, evidence_pb2, record_pb2
 
 __all__ = ["STEPS", "Confirmation", "Value", "Verified", "as_of", "confirm", "is_closed", "verify"]
 
@@ -56,20 +68,13 @@ class _Opened:
     """A readable bundle and what its signed parts claim; true once all steps have passed."""
 
     bundle: evidence_pb2.EvidenceBundle
-    header: channel_pb2.EntryHeader
-    heartbeat: channel_pb2.Heartbeat
-    head: HeadAt
+    log: ShownLog
     files: NamedFiles
 
     @property
     def place(self) -> record_pb2.RecordRef:
         """The place of the record."""
         return self.bundle.record
-
-    @property
-    def origin(self) -> str:
-        """The node that writes the channel."""
-        return origin_of(self.bundle.record.channel)
 
 
 def verify(content: bytes, root_fingerprint: bytes, limits: Limits = DEFAULT_LIMITS) -> Verified:
@@ -85,21 +90,21 @@ def verify(content: bytes, root_fingerprint: bytes, limits: Limits = DEFAULT_LIM
         word = _read_word(opened, root, root_fingerprint, limits)
     # (4) the origin is listed, and its log open, or cut above the record
     with _step(4):
-        origin = _member(word.members, opened.origin)
-        cut = _check_standing(opened, origin)
+        origin = member_of(word.members, opened.log.origin)
+        cut = check_standing(opened.log, origin)
     # (5) a key of the origin signed the entry
     with _step(5):
-        _check_entry(opened, origin, word.network, cut, limits)
+        check_entry(opened.log, origin, word.network, cut, limits)
     # (6) the record stands in the entry, and the origin may publish it
     with _step(6):
         item, values = _open_record(opened, origin, word, limits)
     # (7) the entry stands in the log, and so do the decisions on the record
     with _step(7):
-        _check_inclusion(opened)
-        acts = open_acts(opened.bundle, origin, word.network, opened.head, cut, limits)
+        check_inclusion(opened.log)
+        acts = open_acts(opened.bundle, origin, word.network, opened.log.head, cut, limits)
     # (8) an active key of the origin signed the head of the log
     with _step(8):
-        _check_heartbeat(opened, origin, word.network, limits)
+        check_heartbeat(opened.log, origin, word.network, limits)
     # (9) others hold the same log
     with _step(9):
         confirmations = _confirmations(opened, word, cut, limits)
@@ -127,43 +132,34 @@ def _invalid(number: int, detail: str) -> XinqiaoError:
 
 
 def _open(content: bytes, limits: Limits) -> _Opened:
-    _check(len(content) <= limits.max_evidence_bytes, f"it has more than {limits.max_evidence_bytes} bytes")
+    check(len(content) <= limits.max_evidence_bytes, f"it has more than {limits.max_evidence_bytes} bytes")
     bundle = envelopes.parse(evidence_pb2.EvidenceBundle, content)
     _check_form(bundle, content)
     _check_counts(bundle, limits)
-    for envelope in _envelopes(bundle):
-        _check(len(envelope.payload) <= limits.max_header_bytes, "a signed payload is too large")
-        _check(len(envelope.signatures) == 1, "an envelope bears another number of signatures than one")
-    _check(len(bundle.heartbeat.heads) == 1, "the heartbeat shows another number of heads than one")
-    shown = bundle.heartbeat.heads[0].head
-    log = (bundle.record.channel, bundle.record.epoch)
-    _check((shown.channel, shown.epoch) == log, "the heartbeat shows the head of another log")
-    return _Opened(
-        bundle=bundle,
-        header=envelopes.parse(channel_pb2.EntryHeader, bundle.entry.payload),
-        heartbeat=envelopes.parse(channel_pb2.Heartbeat, bundle.heartbeat.heartbeat.payload),
-        head=HeadAt(shown.size, shown.root),
-        files=NamedFiles({file.name: file.content for file in bundle.registry_files}),
-    )
+    check_envelopes(list(_envelopes(bundle)), limits)
+    place = (bundle.record.channel, bundle.record.epoch, bundle.record.index)
+    cut = bundle.cut if bundle.HasField("cut") else None
+    log = show_log(place, bundle.entry, bundle.entry_proof, bundle.heartbeat, cut)
+    return _Opened(bundle, log, NamedFiles({file.name: file.content for file in bundle.registry_files}))
 
 
 def _check_form(bundle: evidence_pb2.EvidenceBundle, content: bytes) -> None:
     known = evidence_pb2.EvidenceBundle()
     known.CopyFrom(bundle)
     known.DiscardUnknownFields()
-    _check(known.SerializeToString(deterministic=True) == content, "it is not in canonical form")
+    check(known.SerializeToString(deterministic=True) == content, "it is not in canonical form")
     names = [file.name for file in bundle.registry_files]
-    _check(names == sorted(set(names)), "its registry files are not in ascending order")
+    check(names == sorted(set(names)), "its registry files are not in ascending order")
     subscribers = [subscriber_of(evidence.receipt) for evidence in bundle.receipts]
-    _check(subscribers == sorted(set(subscribers)), "its receipts are not in ascending order")
+    check(subscribers == sorted(set(subscribers)), "its receipts are not in ascending order")
 
 
 def _check_counts(bundle: evidence_pb2.EvidenceBundle, limits: Limits) -> None:
-    _check(len(bundle.registry_files) <= limits.max_evidence_files, "it has too many registry files")
-    _check(len(bundle.receipts) <= limits.max_evidence_receipts, "it has too many receipts")
-    _check(len(bundle.acts) <= limits.max_evidence_acts, "it has too many decisions")
+    check(len(bundle.registry_files) <= limits.max_evidence_files, "it has too many registry files")
+    check(len(bundle.receipts) <= limits.max_evidence_receipts, "it has too many receipts")
+    check(len(bundle.acts) <= limits.max_evidence_acts, "it has too many decisions")
     largest = max((len(file.content) for file in bundle.registry_files), default=0)
-    _check(largest <= limits.max_registry_file_bytes, "a registry file is too large")
+    check(largest <= limits.max_registry_file_bytes, "a registry file is too large")
 
 
 def _envelopes(bundle: evidence_pb2.EvidenceBundle) -> Iterator[envelope_pb2.Envelope]:
@@ -184,99 +180,34 @@ def _read_word(opened: _Opened, root: Root, fingerprint: bytes, limits: Limits) 
         root,
         fingerprint,
         bundle.as_of_unix_ms,
-        opened.origin,
+        opened.log.origin,
         subscribers,
-        opened.header.catalogue_version,
+        opened.log.header.catalogue_version,
         limits,
     )
-    _check(not opened.files.left, f"{', '.join(opened.files.left)[:200]}: nothing here needs it")
-    _check(bundle.network == word.network, f"the bundle is of {bundle.network[:80]}, the registry of {word.network}")
+    check(not opened.files.left, f"{', '.join(opened.files.left)[:200]}: nothing here needs it")
+    check(bundle.network == word.network, f"the bundle is of {bundle.network[:80]}, the registry of {word.network}")
     return word
-
-
-# --- (4) The origin -----------------------------------------------------------------------------------------
-
-
-def _member(members: Members, node: str) -> Member:
-    member = members.get(node)
-    if member is None:
-        raise ValueError(f"{node[:64]} is not listed")
-    return member
-
-
-def is_closed(origin: Member, epoch: int) -> bool:
-    """Whether an epoch of the origin's channels is valid only up to its cut."""
-    return origin.standing is not Standing.ACTIVE or epoch < origin.open_epoch
-
-
-def _check_standing(opened: _Opened, origin: Member) -> HeadAt | None:
-    """The cut of a closed log, which must lie above the record; None for an open log."""
-    bundle, place = opened.bundle, opened.place
-    check_channel_name(place.channel)
-    _check(place.epoch <= origin.open_epoch, f"epoch {place.epoch} is not open yet")
-    if not is_closed(origin, place.epoch):
-        _check(not bundle.HasField("cut"), "its log is open: there is no cut to show")
-        return None
-    closed = f"{origin.id} is {origin.standing.value}, epoch {place.epoch} of it closed"
-    _check(bundle.HasField("cut"), f"{closed}, and no cut is shown")
-    cut = HeadAt(bundle.cut.size, bundle.cut.root)
-    listed = origin.cut.head_leaves if origin.cut is not None else frozenset()
-    _check(head_leaf(place.channel, place.epoch, cut) in listed, f"{closed}, and the officers list no such cut")
-    _check(place.index < cut.size, f"{closed}, and entry {place.index} lies above its cut at {cut.size}")
-    _check_same_log(cut, opened.head, list(bundle.cut.consistency_proof), "the cut")
-    return cut
-
-
-def _check_same_log(one: HeadAt, other: HeadAt, proof: list[bytes], what: str) -> None:
-    """Raise unless the smaller of two heads is proven to be a prefix of the larger."""
-    old, new = sorted((one, other), key=lambda head: head.size)
-    consistent = merkle.check_consistency(old.size, new.size, old.root, new.root, proof)
-    _check(consistent, f"{what} is of another history than the heartbeat")
-
-
-# --- (5) The entry ------------------------------------------------------------------------------------------
-
-
-def _check_entry(opened: _Opened, origin: Member, network: str, cut: HeadAt | None, limits: Limits) -> None:
-    """A retired key counts as the heartbeat covers the entry, which steps 7 and 8 prove; a revoked one below a cut."""
-    place = opened.place
-    signed = SignedEntry(place.channel, place.epoch, place.index, opened.bundle.entry, None)
-    log = Log(place.channel, place.epoch, covered=opened.head, cut=cut)
-    open_header(signed, origin, network, log, limits)
 
 
 # --- (6) The record -----------------------------------------------------------------------------------------
 
 
 def _open_record(opened: _Opened, origin: Member, word: Word, limits: Limits) -> tuple[Item, Mapping[int, str]]:
-    slot, header, position = opened.bundle.slot, opened.header, opened.place.position
-    _check(header.kind == channel_pb2.ENTRY_KIND_RECORDS, "its entry holds no records")
-    _check(not slot.commitment and len(slot.salt) == SALT_BYTES, "the slot holds no record with its salt")
+    slot, header, position = opened.bundle.slot, opened.log.header, opened.place.position
+    check(header.kind == channel_pb2.ENTRY_KIND_RECORDS, "its entry holds no records")
+    check(not slot.commitment and len(slot.salt) == SALT_BYTES, "the slot holds no record with its salt")
     leaf, proof = commitment(slot.salt, slot.record), list(opened.bundle.record_proof)
     included = merkle.check_inclusion(leaf, position, header.record_count, proof, header.records_root)
-    _check(included, f"it is not record {position} of the entry")
+    check(included, f"it is not record {position} of the entry")
     record = parse_record(slot.record, limits)
     edition = parse_edition(word.edition, limits)
-    _check(edition.version == header.catalogue_version, f"the catalogue edition is {edition.version}")
+    check(edition.version == header.catalogue_version, f"the catalogue edition is {edition.version}")
     item = edition.item(record.item)
     authority = authority_of(item, record.values)
     allowed = not authority or origin.may_speak_for(authority, header.issued_at_unix_ms)
-    _check(allowed, f"{origin.id} may not speak for the authority {authority[:64]}")
+    check(allowed, f"{origin.id} may not speak for the authority {authority[:64]}")
     return item, record.values
-
-
-# --- (7) and (8) The log ------------------------------------------------------------------------------------
-
-
-def _check_inclusion(opened: _Opened) -> None:
-    leaf, index, head = merkle.leaf_hash(opened.bundle.entry.payload), opened.place.index, opened.head
-    included = merkle.check_inclusion(leaf, index, head.size, list(opened.bundle.entry_proof), head.root)
-    _check(included, f"it is not entry {index} of the {head.size} under the heartbeat's head")
-
-
-def _check_heartbeat(opened: _Opened, origin: Member, network: str, limits: Limits) -> None:
-    # Its time is compared with nobody's clock here: step 10 binds it.
-    heartbeats.open_view(opened.bundle.heartbeat, origin, network, opened.heartbeat.time_unix_ms, limits)
 
 
 # --- (9) The receipts ---------------------------------------------------------------------------------------
@@ -284,9 +215,9 @@ def _check_heartbeat(opened: _Opened, origin: Member, network: str, limits: Limi
 
 def _confirmations(opened: _Opened, word: Word, cut: HeadAt | None, limits: Limits) -> tuple[Confirmation, ...]:
     # Officers cut a log where members reported its heads: that is a foreign word, too.
-    _check(bool(opened.bundle.receipts) or cut is not None, "no other node confirms it")
+    check(bool(opened.bundle.receipts) or cut is not None, "no other node confirms it")
     found = [
-        confirm(evidence, word.members, word.network, opened.place, opened.head, limits)
+        confirm(evidence, word.members, word.network, opened.place, opened.log.head, limits)
         for evidence in opened.bundle.receipts
     ]
     return tuple(found)
@@ -301,26 +232,10 @@ def confirm(
     limits: Limits = DEFAULT_LIMITS,
 ) -> Confirmation:
     """What a foreign receipt confirms of an entry under a head; raises ValueError, RECEIPT, SIGNATURE, ENVELOPE_*."""
-    subscriber = _member(members, subscriber_of(evidence.receipt, limits))
-    _check(subscriber.id != origin_of(place.channel), f"{subscriber.id} cannot confirm its own log")
-    _check(subscriber.standing is Standing.ACTIVE, f"{subscriber.id} is {subscriber.standing.value}")
-    receipt = open_receipt(evidence.receipt, subscriber, network, limits).message
-    keys = [key.public for key in subscriber.descriptor.signing_keys if _lived(key, receipt.observed_at_unix_ms)]
-    signed = envelopes.signers(evidence.receipt, envelopes.RECEIPT, keys, limits)
-    _check(bool(signed), f"the key of {subscriber.id} was not in force when it signed")
-    covers = (receipt.channel, receipt.epoch) == (place.channel, place.epoch) and place.index < receipt.size
-    _check(covers, f"the receipt of {subscriber.id} does not cover the entry")
-    proof = list(evidence.consistency_proof)
-    _check_same_log(HeadAt(receipt.size, receipt.root), head, proof, f"the receipt of {subscriber.id}")
+    key = (place.channel, place.epoch)
+    subscriber, receipt = open_shown_receipt(evidence, members, network, key, head, limits, place.index)
     applied = place.index < receipt.applied_size
     return Confirmation(subscriber.id, subscriber.name, receipt.size, applied, receipt.observed_at_unix_ms)
-
-
-def _lived(key: MemberKey, at_ms: int) -> bool:
-    """Whether a key was in force: nothing covers a receipt, so a revoked key proves nothing at any time."""
-    if key.state == registry_pb2.KEY_STATE_RETIRED:
-        return key.not_before_ms <= at_ms < key.not_after_ms
-    return key.state == registry_pb2.KEY_STATE_ACTIVE and key.not_before_ms <= at_ms
 
 
 # --- (10) The date ------------------------------------------------------------------------------------------
@@ -329,8 +244,10 @@ def _lived(key: MemberKey, at_ms: int) -> bool:
 def _check_as_of(
     opened: _Opened, word: Word, confirmations: tuple[Confirmation, ...], acts: tuple[OpenedAct, ...]
 ) -> None:
-    latest = as_of(opened.header, opened.heartbeat, word.decided_at_ms, confirmations, [a.issued_at_ms for a in acts])
-    _check(opened.bundle.as_of_unix_ms == latest, f"the latest signed time in the bundle is {latest}")
+    latest = as_of(
+        opened.log.header, opened.log.heartbeat, word.decided_at_ms, confirmations, [a.issued_at_ms for a in acts]
+    )
+    check(opened.bundle.as_of_unix_ms == latest, f"the latest signed time in the bundle is {latest}")
 
 
 def as_of(
@@ -376,12 +293,12 @@ def _verified(
         item=item.id,
         item_title_zh=item.title_zh,
         item_title_en=item.title_en,
-        edition=opened.header.catalogue_version,
+        edition=opened.log.header.catalogue_version,
         values=tuple(_value(item, number, text) for number, text in values.items()),
         record=opened.bundle.slot.record,
-        published_at_ms=opened.header.issued_at_unix_ms,
-        head=opened.head,
-        heartbeat_at_ms=opened.heartbeat.time_unix_ms,
+        published_at_ms=opened.log.header.issued_at_unix_ms,
+        head=opened.log.head,
+        heartbeat_at_ms=opened.log.heartbeat.time_unix_ms,
         cut_size=cut.size if cut is not None else None,
         confirmations=confirmations,
         as_of_ms=opened.bundle.as_of_unix_ms,
@@ -401,8 +318,3 @@ def _value(item: Item, number: int, text: str) -> Value:
     if field is None:
         return Value(str(number), "", "", text)
     return Value(field.code, field.title_zh, field.title_en, text)
-
-
-def _check(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise ValueError(otherwise)

@@ -87,3 +87,17 @@ class WatchDeliveryResponse(_message.Message):
     LEDGER_FIELD_NUMBER: _ClassVar[int]
     ledger: DeliveryLedger
     def __init__(self, ledger: _Optional[_Union[DeliveryLedger, _Mapping]] = ...) -> None: ...
+
+class ReportDeliveryRequest(_message.Message):
+    __slots__ = ("list", "entry")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    list: str
+    entry: _record_pb2.RecordRef
+    def __init__(self, list: _Optional[str] = ..., entry: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ...) -> None: ...
+
+class ReportDeliveryResponse(_message.Message):
+    __slots__ = ("report",)
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    report: bytes
+    def __init__(self, report: _Optional[bytes] = ...) -> None: ...

@@ -40,6 +40,11 @@ class LedgerServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_ledger__service__pb2.WatchDeliveryRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_ledger__service__pb2.WatchDeliveryResponse.FromString,
                 _registered_method=True)
+        self.ReportDelivery = channel.unary_unary(
+                '/xinqiao.v1.LedgerService/ReportDelivery',
+                request_serializer=xinqiao_dot_v1_dot_ledger__service__pb2.ReportDeliveryRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_ledger__service__pb2.ReportDeliveryResponse.FromString,
+                _registered_method=True)
 
 
 class LedgerServiceServicer:
@@ -54,6 +59,14 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportDelivery(self, request, context):
+        """ReportDelivery makes a signed report of it that verifies without a network. FAILED_PRECONDITION where something it
+        needs is not here yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +74,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.WatchDelivery,
                     request_deserializer=xinqiao_dot_v1_dot_ledger__service__pb2.WatchDeliveryRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_ledger__service__pb2.WatchDeliveryResponse.SerializeToString,
+            ),
+            'ReportDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportDelivery,
+                    request_deserializer=xinqiao_dot_v1_dot_ledger__service__pb2.ReportDeliveryRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_ledger__service__pb2.ReportDeliveryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +109,33 @@ class LedgerService:
             '/xinqiao.v1.LedgerService/WatchDelivery',
             xinqiao_dot_v1_dot_ledger__service__pb2.WatchDeliveryRequest.SerializeToString,
             xinqiao_dot_v1_dot_ledger__service__pb2.WatchDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.LedgerService/ReportDelivery',
+            xinqiao_dot_v1_dot_ledger__service__pb2.ReportDeliveryRequest.SerializeToString,
+            xinqiao_dot_v1_dot_ledger__service__pb2.ReportDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

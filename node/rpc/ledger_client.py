@@ -19,3 +19,7 @@ class LedgerClient(AdminClient):
         """Where an entry stands, and again at every change where it is watched; raises LIST_UNKNOWN and more."""
         for response in self._stream(pb.WatchDeliveryResponse, self._ledgers.WatchDelivery, request):
             yield response.ledger
+
+    def report(self, request: pb.ReportDeliveryRequest) -> bytes:
+        """A signed report of where an entry stands; raises EVIDENCE_UNAVAILABLE and more."""
+        return self._call(pb.ReportDeliveryResponse, self._ledgers.ReportDelivery, request).report

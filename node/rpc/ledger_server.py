@@ -28,9 +28,12 @@ RECEIPTS_AT_ONCE = 256
 class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
     """LedgerService over a node; every refusal travels with its code. A node that stops ends what is watched."""
 
-    def __init__(self, node: Node, is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, node: Node, is_stopping: Callable[[], bool], build_report: Callable[[tuple[str, int, int]], bytes]
+    ) -> None:
         self._node = node
         self._is_stopping = is_stopping
+        self._build_report = build_report
 
     async def WatchDelivery(  # noqa: N802
         self, request: pb.WatchDeliveryRequest, context: Context
@@ -43,8 +46,19 @@ class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
         except XinqiaoError as error:
             await refuse(context, error)
 
+    async def ReportDelivery(  # noqa: N802
+        self, request: pb.ReportDeliveryRequest, context: Context
+    ) -> pb.ReportDeliveryResponse:
+        """Make a signed report of where an entry stands."""
+        try:
+            found = self._node.ledgers.of(request.list, _place(request))
+            key = (found.channel, found.epoch, found.index)
+            return pb.ReportDeliveryResponse(report=await self._node.world.aside(self._build_report, key))
+        except XinqiaoError as error:
+            await refuse(context, error)
+
     async def _ledgers(self, channel: str, request: pb.WatchDeliveryRequest) -> AsyncIterator[pb.DeliveryLedger]:
-        place = (request.entry.epoch, request.entry.index) if request.HasField("entry") else None
+        place = _place(request)
         news = _News(self._node, channel)
         shown = await self._message(channel, place)
         yield shown
@@ -90,6 +104,10 @@ class _News:
     def _head_now(self) -> tuple[int, int]:
         held = self._store.channel(self._channel)
         return (held.log.epoch, held.log.size) if held is not None else (0, 0)
+
+
+def _place(request: pb.WatchDeliveryRequest | pb.ReportDeliveryRequest) -> tuple[int, int] | None:
+    return (request.entry.epoch, request.entry.index) if request.HasField("entry") else None
 
 
 def ledger_message(found: Ledger, header: channel_pb2.EntryHeader, body: bytes | None) -> pb.DeliveryLedger:

@@ -110,6 +110,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.ingest.field_texts": ("node.texts", *CORE),
     "node.ingest.template": ("node.ingest", "node.ingest.field_texts", "node.texts", *PORTS),
     "node.evidence.explanation": ("node.evidence", "node.texts", *PORTS),
+    "node.evidence.delivery_explanation": ("node.evidence", "node.evidence.explanation", "node.texts", *PORTS),
     # what a process is fitted out with
     "node.files": CORE,
     "node.config": ("node.files", *CORE),
@@ -141,7 +142,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "node.ingest.field_texts",
         "node.ingest.template",
         "node.evidence",
-        "node.evidence.explanation",
+        *("node.evidence.explanation", "node.evidence.delivery_explanation"),
         "node.simulator",
         "node.texts",
     ),

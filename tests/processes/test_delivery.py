@@ -9,6 +9,7 @@ import pytest
 from node.cli.delivery import last_seen, parse_entry, summary
 from node.core.errors import XinqiaoError
 from node.pb import ledger_service_pb2 as pb
+from node.pb.delivery_pb2 import DeliveryReport
 from tests.processes.commands import Command, wait_until
 from tests.processes.files import registrations
 from tests.processes.network import HANGZHOU, PUDONG, SHANGHAI, Town
@@ -91,6 +92,39 @@ def test_a_node_that_stops_ends_what_is_watched_and_does_not_wait_for_it(exchang
     wait_until(lambda: last(watching).get("applied") == 3, "it shows how things stand")
     exchanging.stop(PUDONG.id)
     assert watching.wait() in (0, 1)
+
+
+def test_a_report_verifies_without_a_network_and_one_altered_receipt_fails_it(exchanging: Town, tmp_path: Path) -> None:
+    town, report = exchanging, tmp_path / "delivery.evidence"
+    made: dict[str, Any] = {}
+
+    def covered() -> bool:
+        # Until the next heartbeat covers the entry there is nothing to tie the receipts to.
+        command = town.start(PUDONG.id, "list", "delivery", CHANNEL, "-o", report)
+        made.update(command.documents()[-1] if command.wait() == 0 else {})
+        return bool(made)
+
+    wait_until(covered, "a heartbeat covers the entry")
+    assert made == {"file": str(report), "bytes": report.stat().st_size}
+    found = verified(town, report)
+    assert (found["applied"], found["total"], found["missing"]) == (3, 3, [])
+    assert (found["entry"]["channel"], found["entry"]["index"], found["reported_by"]) == (CHANNEL, 1, PUDONG.id)
+    content = DeliveryReport.FromString(report.read_bytes())
+    receipt = content.receipts[0].receipt
+    receipt.signatures[0].sig = bytes([receipt.signatures[0].sig[0] ^ 1]) + receipt.signatures[0].sig[1:]
+    report.write_bytes(content.SerializeToString(deterministic=True))
+    given = ("verify", report, "--root-fingerprint", town.root_fingerprint, "--json")
+    refused = town.commands.start(*given)
+    assert refused.wait() == 1
+    error = refused.documents()[-1]["error"]
+    assert (error["code"], error["parameters"]["step"]) == ("EVIDENCE_INVALID", "9 (receipts)")
+
+
+def verified(town: Town, report: Path) -> dict[str, Any]:
+    command = town.commands.start("verify", report, "--root-fingerprint", town.root_fingerprint, "--json")
+    assert command.wait() == 0, command.stderr
+    assert f"VERIFIED: 3 of 3 nodes have applied this entry of {CHANNEL}." in command.stderr
+    return dict(command.documents()[-1])
 
 
 # -- how it is said ----------------------------------------------------------------------------------------

@@ -23,7 +23,17 @@ SHOWS = frozenset({"say", "warn", "echo", "secho", "confirm", "UsageError", "pro
 SOURCE = ("node", "registry")
 # What makes an error of the text it is given.
 FILLS = frozenset(
-    {"_check", "_invalid", "_unavailable", "_unknown", "_unreachable", "_body_error", "_bad_body", "_too_large"}
+    {
+        "check",
+        "_check",
+        "_invalid",
+        "_unavailable",
+        "_unknown",
+        "_unreachable",
+        "_body_error",
+        "_bad_body",
+        "_too_large",
+    }
 )
 # As the admin service's schema lists them.
 CHANNEL_STATES = frozenset({"open", "awaiting cut", "cut", "quarantined", "left"})
