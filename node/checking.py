@@ -14,11 +14,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass
 
 from node.admission import is_own
-from node.core.answer import Answer, ConsultedList, Doubt, Knowledge, answer_of, doubts_of
+from node.core.answer import Answer, ConsultedList, Doubt, Knowledge, answer_of, check_subject, doubts_of
 from node.core.audience import DEFAULT_STALENESS_LIMIT_S
 from node.core.catalogue import Basis
 from node.core.errors import XinqiaoError
-from node.core.identifiers import is_uscc, resident_id_fault
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.list_fold import is_list
 from node.core.list_type import KIND_NAMES, SERIOUS, WATCH, barred
@@ -219,12 +218,6 @@ class Checking:
     def _doubts(self, known: Knowledge | None, now_ms: int) -> tuple[Doubt, ...]:
         is_expired = self._view.stage is Stage.EXPIRED
         return doubts_of(known, now_ms, self._limits.max_clock_skew_ms, is_expired=is_expired)
-
-
-def check_subject(subject: str) -> None:
-    """Raise QUERY_SUBJECT for what is neither a unified social credit code nor a resident identity number."""
-    if not is_uscc(subject) and resident_id_fault(subject) is not None:
-        raise XinqiaoError("QUERY_SUBJECT")
 
 
 def _is_consulted(consulted: ConsultedList, matter: Matter) -> bool:

@@ -97,6 +97,11 @@ class Querying:
 
     # -- reading --------------------------------------------------------------------------------------
 
+    @property
+    def head(self) -> Head:
+        """How far the log goes."""
+        return head_of(self._store)
+
     def entries(self, after: int = 0, limit: int = PAGE_ENTRIES) -> Sequence[LoggedQuery]:
         """A page of the log after a sequence number, ascending."""
         return self._store.queries(after, limit)

@@ -8,6 +8,7 @@ from node.cli import (
     bench,
     catalogue,
     channels,
+    checks,
     delivery,
     doctor,
     evidence,
@@ -64,6 +65,7 @@ def main() -> None:
     What lists may do:   xinqiao measures list ; xinqiao matters list
     Look things up:      xinqiao status | peers | channel list | channel show CHANNEL | records
     Act on a record:     xinqiao record repair|correct|withdraw|suspend|resume REF --decision DOCNO --reason TEXT
+    Check a subject:     xinqiao check --subject CODE --matter MATTER ... ; who has asked: xinqiao queries
     Decide by two:       xinqiao officer add NAME ; xinqiao holds list | show | release | refuse HOLD
     Keep a joint list:   xinqiao list define FILE | add LIST | exit LIST ENTRY | pending | approve CHANGE | show LIST
     How good it is:      xinqiao quality CHANNEL
@@ -78,7 +80,7 @@ def main() -> None:
 
 
 GROUPS = (
-    *(lifecycle, channels, publishing, record, lists, list_changes, delivery, reading, quality, doctor),
+    *(lifecycle, channels, publishing, record, lists, list_changes, checks, delivery, reading, quality, doctor),
     *(forecast, rules, catalogue, measures, evidence, keys, officer, holds, simulate, bench),
 )
 for group in GROUPS:

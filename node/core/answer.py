@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from node.core.entry import origin_of
+from node.core.errors import XinqiaoError
+from node.core.identifiers import is_uscc, resident_id_fault
 from node.core.list_type import KIND_NAMES, RED, SERIOUS, WATCH
 from node.core.listing import Listing
 from node.core.matters import Matter
@@ -76,6 +78,12 @@ ADVICE: Mapping[tuple[int, Verdict], str] = {
 """What whoever asks may do, by the kind of a list and what it answers."""
 UNKNOWN_KIND = "apply nothing of this list; ask its origin"
 """The same for a list of which not even the kind is known."""
+
+
+def check_subject(subject: str) -> None:
+    """Raise QUERY_SUBJECT for what is neither a unified social credit code nor a resident identity number."""
+    if not is_uscc(subject) and resident_id_fault(subject) is not None:
+        raise XinqiaoError("QUERY_SUBJECT")
 
 
 def verdict_of_list(doubts: Sequence[Doubt], is_on_it: bool) -> Verdict:

@@ -133,14 +133,16 @@ class ListedMeasure(_message.Message):
     def __init__(self, code: _Optional[str] = ..., title_zh: _Optional[str] = ..., title_en: _Optional[str] = ..., basis: _Optional[str] = ..., applies: _Optional[bool] = ...) -> None: ...
 
 class ListQueriesRequest(_message.Message):
-    __slots__ = ("subject", "after", "limit")
+    __slots__ = ("subject", "after", "limit", "newest")
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIELD_NUMBER: _ClassVar[int]
     subject: str
     after: int
     limit: int
-    def __init__(self, subject: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+    newest: bool
+    def __init__(self, subject: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ..., newest: _Optional[bool] = ...) -> None: ...
 
 class ListQueriesResponse(_message.Message):
     __slots__ = ("queries", "unsearchable")

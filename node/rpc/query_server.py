@@ -5,8 +5,8 @@ from typing import Any
 
 import grpc.aio
 
-from node.checking import LOOKS, Asking, Checked, check_subject
-from node.core.answer import AnsweredEntry, ListAnswer, Verdict
+from node.checking import LOOKS, Asking, Checked
+from node.core.answer import AnsweredEntry, ListAnswer, Verdict, check_subject
 from node.core.errors import XinqiaoError
 from node.core.query_log import Head, LoggedQuery
 from node.node import Node
@@ -73,7 +73,9 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
         """Who has asked, about one subject or anybody."""
         querying = self._node.querying
         if not request.subject:
-            page = querying.entries(request.after, min(request.limit or PAGE, MAX_PAGE))
+            limit = min(request.limit or PAGE, MAX_PAGE)
+            after = max(querying.head.sequence - limit, 0) if request.newest else request.after
+            page = querying.entries(after, limit)
             return pb.ListQueriesResponse(queries=map(_line, page))
         try:
             check_subject(request.subject)
