@@ -33,6 +33,8 @@ FOLD_STEP_RECORDS = 512
 """Where a step ends. Its records take some 20 ms of one processor, which others may want as well."""
 FOLD_ENTRY_WEIGHT = 4
 """What an entry costs beside its records, in records."""
+LIST_SLOT_WEIGHT = 3
+"""What a slot of a list's entry costs, in records."""
 HEADERS_READ_BACK = 256
 
 
@@ -160,7 +162,7 @@ class Admission:
             if folded.operations:
                 tx.put_operations(channel, folded.operations)
             compare(tx, held, header)
-            weight += FOLD_ENTRY_WEIGHT + header.record_count
+            weight += FOLD_ENTRY_WEIGHT + header.record_count * (LIST_SLOT_WEIGHT if folded.operations else 1)
         settle(tx, channel)
         self._refresh(tx, held)
         return held

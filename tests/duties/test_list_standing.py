@@ -80,9 +80,11 @@ def test_every_operation_leaves_the_members_that_the_origin_has_signed(reader: R
 
 
 def test_the_origin_finds_the_digest_of_an_entry_before_it_signs_it(writer: ListWriter) -> None:
-    _, (first, second) = writer.change(enter(1), enter(2))
-    writer.change(suspend(first), amend(second), leave(Place(0, 1, 4)))
+    entry, (first, second, lost) = writer.change(enter(1), enter(2), enter(3))
+    writer.change(suspend(first), amend(second), leave(Place(0, 1, 6)))
     writer.change(amend(second, measures=["NOT-THEIRS"]), void=[0])
+    del writer.model.operations[lost]
+    writer.erase(erasure_of(entry, 4))
     writer.manifest(audience=EVERYONE)
     writer.change(leave(first), leave(second))
     origin = Reader(MemoryStore(), listing_node())
@@ -270,6 +272,47 @@ def test_what_its_origin_may_not_determine_lists_nobody(writer: ListWriter) -> N
     assert reader.store.listing(LIST, place) is None
     assert reader.store.outcomes(LIST, 0)[REJECTED, "VERDICT_LIST_AUTHORITY"] == 1
     assert reader.status is MISMATCH
+
+
+def test_a_cut_ends_a_difference_above_it(reader: Reader, writer: ListWriter) -> None:
+    writer.change(enter(1))
+    cut = writer.head
+    writer.change(enter(2), state_digest=b"d" * 32)
+    taken(reader, writer)
+    assert reader.status is MISMATCH
+    reader.cut(cut)
+    assert (reader.status, reader.state.differs, reader.alarmed) == (MATCH, None, [])
+
+
+def test_nothing_is_said_of_an_epoch_that_was_written_over_another_cut(reader: Reader, writer: ListWriter) -> None:
+    writer.change(enter(1))
+    cited = writer.head
+    writer.change(enter(2))
+    taken(reader, writer)
+    reader.cut(writer.head)
+    assert reader.status is MATCH
+    second = ListWriter(epoch=1, model=replace(writer.model, cuts={0: cited.size}))
+    second.resume_after(0, cited)
+    taken(reader, second)
+    assert (reader.status, reader.alarmed) == (UNKNOWN, [])
+    second.model.cuts[0] = writer.head.size
+    second.change(enter(3))
+    reader.take(second.entries[-1])
+    assert reader.status is MATCH
+
+
+def test_the_first_difference_is_looked_for_in_the_newest_epoch(reader: Reader, writer: ListWriter) -> None:
+    writer.change(enter(1), state_digest=b"d" * 32)
+    second = ListWriter(epoch=1, model=replace(writer.model, cuts={0: writer.head.size}))
+    second.resume_after(0, writer.head)
+    second.change(enter(2))
+    reader.take(second.entries[0])
+    taken(reader, writer)
+    reader.cut(writer.head)
+    assert reader.status is MATCH
+    second.change(enter(3), state_digest=b"e" * 32)
+    taken(reader, second, start=1)
+    assert (reader.status, reader.state.differs) == (MISMATCH, Place(1, 2, 0))
 
 
 # --- Erasure and leaving -----------------------------------------------------------------------------------------

@@ -16,13 +16,17 @@ from node.admission import header_of
 from node.core.audience import parse_audience
 from node.core.channel import HeadAt
 from node.core.state import APPLIED, REJECTED, REPAIR, Place
+from node.held_lists import DigestStatus
 from node.node import Node
 from node.orders import erase_op
 from node.pb import record_pb2
 from node.ports import Store
 from node.storage import migrations
 from node.storage.sqlite import SqliteStore
+from tests.builders import ChannelWriter
+from tests.duties.list_reader import Reader
 from tests.duties.rows import manifest, row
+from tests.list_writer import LIST, ListWriter, enter, leave, listing_node, subject_of
 from tests.wire import Network
 
 ORIGIN, READER, LATE = "310000", "330100", "320500"
@@ -186,3 +190,32 @@ def test_a_database_of_revision_0002_finds_the_acts_in_the_entries_that_it_holds
             assert [answer.held.place for answer in started.answering.records("", BASE, 0)] == [Place(0, 1, 1)]
 
     asyncio.run(scenario())
+
+
+# What revision 0005 kept of the entries of a list: that they were of no kind it knew.
+BEFORE_LISTS = """
+DELETE FROM outcomes WHERE channel_id <> {base};
+INSERT INTO outcomes SELECT id, 0, {rejected}, 'VERDICT_KIND', 9 FROM channels WHERE id <> {base};
+"""
+
+
+def test_a_database_of_revision_0005_finds_the_lists_in_the_entries_that_it_holds(tmp_path: Path) -> None:
+    path, serious, base = tmp_path / "node.db", ListWriter(), ChannelWriter(listing_node(), BASE)
+    base.manifest()
+    serious.manifest()
+    _, (place, other) = serious.change(enter(1), enter(2))
+    serious.change(leave(place))
+    with SqliteStore.open(path, create=True) as store:
+        reader = Reader(store)
+        for entry in (*base.entries, *serious.entries):
+            reader.take(entry)
+        held, state = list(store.listings(LIST, None, 9)), reader.state
+        assert (len(held), reader.status) == (2, DigestStatus.MATCH)
+    make_old(path, "0005", BEFORE_LISTS, rejected=REJECTED)
+    with SqliteStore.open(path, create=False) as store:
+        assert [(each.log.channel, each.applied_size) for each in store.channels()] == [(BASE, 1), (LIST, 0)]
+        assert list(store.listings(LIST, None, 9)) == []
+        reader = Reader(store)
+        reader.fold_rest()
+        assert (list(store.listings(LIST, None, 9)), reader.state) == (held, state)
+        assert [each.listing.place for each in store.listings_of(subject_of(2))] == [other]
