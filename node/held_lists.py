@@ -95,6 +95,10 @@ class ListsReader(Protocol):
         """The operations held on an entry of a list, by place: void ones and those that wait for the fold too."""
         ...
 
+    def live_listings(self, channel: str) -> int:
+        """How many entries of a list are live, by what its channel asserts."""
+        ...
+
     def list_state(self, channel: str) -> HeldListState | None:
         """How the members of a list compare with its origin's digest; None before anything of it is folded."""
         ...

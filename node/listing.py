@@ -9,8 +9,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import date
 
-from node.admission import header_of, is_own
-from node.core.entry import open_body
+from node.admission import is_own
 from node.core.errors import XinqiaoError
 from node.core.identifiers import fold_document_number
 from node.core.limits import DEFAULT_LIMITS, Limits
@@ -27,13 +26,14 @@ from node.core.list_type import (
     barred,
     list_defect,
 )
-from node.core.listing import ListOperation, ListState, list_slot
+from node.core.listing import ListState
 from node.core.officers import OfficerBook
 from node.core.state import Place
 from node.core.workdays import china_day
 from node.held_changes import HeldChange
 from node.held_lists import HeldListing
 from node.list_changes import ListChanges, Write
+from node.list_history import entry_text, words_of
 from node.pb import channel_pb2, listing_pb2
 from node.ports import Clock, Entropy, HeldChannel, Store, StoreReader, View, Writer
 
@@ -196,20 +196,3 @@ def _is_listed(held: HeldListing, today: date) -> bool:
 def entry_name(held: HeldListing) -> str:
     """An entry of a list as people name it."""
     return entry_text(held.channel, held.listing.place)
-
-
-def entry_text(channel: str, place: Place) -> str:
-    """The same of a place."""
-    return f"{channel}#{place.epoch}/{place.index}/{place.position}"
-
-
-def words_of(reader: StoreReader, channel: str, operation: ListOperation) -> listing_pb2.ListParticulars | None:
-    """The words of an operation; None where they are erased, withheld or not here."""
-    place = operation.place
-    entry = reader.entry(channel, place.epoch, place.index)
-    if entry is None or entry.body is None:
-        return None
-    body = open_body(header_of(entry), entry.body)
-    slot = body.records[operation.particulars]
-    read = list_slot(slot[1]) if slot is not None else None
-    return read.particulars if read is not None and read.HasField("particulars") else None

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from node.cli.signing import FILE
-from node.cli.terminal import Command, Group, fresh, home, options, plain, result, say, table, when
+from node.cli.terminal import Command, Group, fresh, home, options, plain, result, say
 from node.core.audience import DEFAULT_STALENESS_LIMIT_S, format_audience, parse_audience
 from node.core.errors import XinqiaoError
 from node.core.list_type import KIND_NAMES, Definition, read_definition
@@ -101,6 +101,7 @@ def say_list(line: pb.ListLine) -> None:
             audience=format_audience(manifest.audience),
             readers=readers,
         ),
+        words("on it: {count}; members beside its origin's: {digest}", count=line.live, digest=term(line.digest)),
         words(
             "entries {entries}, applied {applied}; {fresh}",
             entries=head.size,
@@ -112,33 +113,6 @@ def say_list(line: pb.ListLine) -> None:
             seconds=manifest.staleness_limit_s or DEFAULT_STALENESS_LIMIT_S,
         ),
     )
-
-
-# -- what is held --------------------------------------------------------------------------------------------
-
-
-@lists.command("show", cls=Command)
-@click.argument("name", metavar="LIST", default="", help=LIST_HELP)
-@options
-def show(name: str) -> None:
-    """Show a joint list, or without LIST all that are held here."""
-    with node_lists() as node:
-        found = node.lists(name)
-    if name:
-        say_list(found.lists[0])
-    else:
-        columns = ("list", "title", "kind", "origin", "entries", "applied", "fresh (UTC)")
-        table("lists", columns, [_row(line) for line in found.lists])
-    result(plain(found))
-
-
-def _row(line: pb.ListLine) -> list[object]:
-    channel = line.channel
-    return [
-        *(channel.head.channel, channel.manifest.list.title_zh, term(KIND_NAMES[channel.manifest.list.kind])),
-        *(channel.head.channel.partition("/")[0], channel.head.size, channel.applied_size),
-        when(channel.fresh_at_unix_ms),
-    ]
 
 
 COMMANDS = (lists,)

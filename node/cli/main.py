@@ -17,6 +17,7 @@ from node.cli import (
     keys,
     lifecycle,
     list_changes,
+    list_reading,
     lists,
     measures,
     officer,
@@ -80,7 +81,20 @@ def main() -> None:
 
 
 GROUPS = (
-    *(lifecycle, channels, publishing, record, lists, list_changes, checks, delivery, reading, quality, doctor),
+    *(
+        lifecycle,
+        channels,
+        publishing,
+        record,
+        lists,
+        list_changes,
+        list_reading,
+        checks,
+        delivery,
+        reading,
+        quality,
+        doctor,
+    ),
     *(forecast, rules, catalogue, measures, evidence, keys, officer, holds, simulate, bench),
 )
 for group in GROUPS:

@@ -32,12 +32,16 @@ class DefineListResponse(_message.Message):
     def __init__(self, list: _Optional[_Union[ListLine, _Mapping]] = ..., changed: _Optional[bool] = ...) -> None: ...
 
 class ListLine(_message.Message):
-    __slots__ = ("channel", "own")
+    __slots__ = ("channel", "own", "live", "digest")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     OWN_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     channel: _admin_service_pb2.ChannelSummary
     own: bool
-    def __init__(self, channel: _Optional[_Union[_admin_service_pb2.ChannelSummary, _Mapping]] = ..., own: _Optional[bool] = ...) -> None: ...
+    live: int
+    digest: str
+    def __init__(self, channel: _Optional[_Union[_admin_service_pb2.ChannelSummary, _Mapping]] = ..., own: _Optional[bool] = ..., live: _Optional[int] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class ListListsRequest(_message.Message):
     __slots__ = ("list",)
@@ -50,6 +54,108 @@ class ListListsResponse(_message.Message):
     LISTS_FIELD_NUMBER: _ClassVar[int]
     lists: _containers.RepeatedCompositeFieldContainer[ListLine]
     def __init__(self, lists: _Optional[_Iterable[_Union[ListLine, _Mapping]]] = ...) -> None: ...
+
+class ListListingsRequest(_message.Message):
+    __slots__ = ("list", "as_of_unix_ms", "all")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    list: str
+    as_of_unix_ms: int
+    all: bool
+    def __init__(self, list: _Optional[str] = ..., as_of_unix_ms: _Optional[int] = ..., all: _Optional[bool] = ...) -> None: ...
+
+class ListListingsResponse(_message.Message):
+    __slots__ = ("listings",)
+    LISTINGS_FIELD_NUMBER: _ClassVar[int]
+    listings: _containers.RepeatedCompositeFieldContainer[ListingLine]
+    def __init__(self, listings: _Optional[_Iterable[_Union[ListingLine, _Mapping]]] = ...) -> None: ...
+
+class ListingLine(_message.Message):
+    __slots__ = ("entry", "subject", "state", "asserted", "decided_on", "until", "over", "measures", "entered_at_unix_ms", "changed_at_unix_ms")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ASSERTED_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_ON_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    OVER_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
+    ENTERED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    entry: _record_pb2.RecordRef
+    subject: str
+    state: str
+    asserted: str
+    decided_on: str
+    until: str
+    over: bool
+    measures: _containers.RepeatedScalarFieldContainer[str]
+    entered_at_unix_ms: int
+    changed_at_unix_ms: int
+    def __init__(self, entry: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., subject: _Optional[str] = ..., state: _Optional[str] = ..., asserted: _Optional[str] = ..., decided_on: _Optional[str] = ..., until: _Optional[str] = ..., over: _Optional[bool] = ..., measures: _Optional[_Iterable[str]] = ..., entered_at_unix_ms: _Optional[int] = ..., changed_at_unix_ms: _Optional[int] = ...) -> None: ...
+
+class GetListingRequest(_message.Message):
+    __slots__ = ("entry",)
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    entry: _record_pb2.RecordRef
+    def __init__(self, entry: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ...) -> None: ...
+
+class GetListingResponse(_message.Message):
+    __slots__ = ("listing", "kind", "steps")
+    LISTING_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    listing: ListingLine
+    kind: _listing_pb2.ListKind
+    steps: _containers.RepeatedCompositeFieldContainer[ListingStep]
+    def __init__(self, listing: _Optional[_Union[ListingLine, _Mapping]] = ..., kind: _Optional[_Union[_listing_pb2.ListKind, str]] = ..., steps: _Optional[_Iterable[_Union[ListingStep, _Mapping]]] = ...) -> None: ...
+
+class ListingStep(_message.Message):
+    __slots__ = ("place", "op", "words", "issued_at_unix_ms", "effect", "change", "signatures", "holders")
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    OP_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
+    HOLDERS_FIELD_NUMBER: _ClassVar[int]
+    place: _record_pb2.RecordRef
+    op: _listing_pb2.ListOp
+    words: _listing_pb2.ListParticulars
+    issued_at_unix_ms: int
+    effect: str
+    change: str
+    signatures: _containers.RepeatedCompositeFieldContainer[StepSignature]
+    holders: _containers.RepeatedCompositeFieldContainer[StepHolder]
+    def __init__(self, place: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., op: _Optional[_Union[_listing_pb2.ListOp, _Mapping]] = ..., words: _Optional[_Union[_listing_pb2.ListParticulars, _Mapping]] = ..., issued_at_unix_ms: _Optional[int] = ..., effect: _Optional[str] = ..., change: _Optional[str] = ..., signatures: _Optional[_Iterable[_Union[StepSignature, _Mapping]]] = ..., holders: _Optional[_Iterable[_Union[StepHolder, _Mapping]]] = ...) -> None: ...
+
+class StepSignature(_message.Message):
+    __slots__ = ("act", "officer", "key_id", "signed_at_unix_ms")
+    ACT_FIELD_NUMBER: _ClassVar[int]
+    OFFICER_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    act: str
+    officer: str
+    key_id: str
+    signed_at_unix_ms: int
+    def __init__(self, act: _Optional[str] = ..., officer: _Optional[str] = ..., key_id: _Optional[str] = ..., signed_at_unix_ms: _Optional[int] = ...) -> None: ...
+
+class StepHolder(_message.Message):
+    __slots__ = ("node", "name", "state", "observed_at_unix_ms", "origin")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    name: str
+    state: str
+    observed_at_unix_ms: int
+    origin: bool
+    def __init__(self, node: _Optional[str] = ..., name: _Optional[str] = ..., state: _Optional[str] = ..., observed_at_unix_ms: _Optional[int] = ..., origin: _Optional[bool] = ...) -> None: ...
 
 class DraftEntriesRequest(_message.Message):
     __slots__ = ("list", "values", "file_name", "skip_wrong", "data")

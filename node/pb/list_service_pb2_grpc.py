@@ -45,6 +45,16 @@ class ListServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_list__service__pb2.ListListsRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_list__service__pb2.ListListsResponse.FromString,
                 _registered_method=True)
+        self.ListListings = channel.unary_stream(
+                '/xinqiao.v1.ListService/ListListings',
+                request_serializer=xinqiao_dot_v1_dot_list__service__pb2.ListListingsRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_list__service__pb2.ListListingsResponse.FromString,
+                _registered_method=True)
+        self.GetListing = channel.unary_unary(
+                '/xinqiao.v1.ListService/GetListing',
+                request_serializer=xinqiao_dot_v1_dot_list__service__pb2.GetListingRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_list__service__pb2.GetListingResponse.FromString,
+                _registered_method=True)
         self.DraftEntries = channel.stream_stream(
                 '/xinqiao.v1.ListService/DraftEntries',
                 request_serializer=xinqiao_dot_v1_dot_list__service__pb2.DraftEntriesRequest.SerializeToString,
@@ -85,6 +95,20 @@ class ListServiceServicer:
 
     def ListLists(self, request, context):
         """ListLists tells which lists are held here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListListings(self, request, context):
+        """ListListings tells who is on a list, or was at a time. NOT_FOUND when the list is not held.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetListing(self, request, context):
+        """GetListing tells the whole history of one entry of a list. NOT_FOUND when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,6 +162,16 @@ def add_ListServiceServicer_to_server(servicer, server):
                     servicer.ListLists,
                     request_deserializer=xinqiao_dot_v1_dot_list__service__pb2.ListListsRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_list__service__pb2.ListListsResponse.SerializeToString,
+            ),
+            'ListListings': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListListings,
+                    request_deserializer=xinqiao_dot_v1_dot_list__service__pb2.ListListingsRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_list__service__pb2.ListListingsResponse.SerializeToString,
+            ),
+            'GetListing': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetListing,
+                    request_deserializer=xinqiao_dot_v1_dot_list__service__pb2.GetListingRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_list__service__pb2.GetListingResponse.SerializeToString,
             ),
             'DraftEntries': grpc.stream_stream_rpc_method_handler(
                     servicer.DraftEntries,
@@ -220,6 +254,60 @@ class ListService:
             '/xinqiao.v1.ListService/ListLists',
             xinqiao_dot_v1_dot_list__service__pb2.ListListsRequest.SerializeToString,
             xinqiao_dot_v1_dot_list__service__pb2.ListListsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListListings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/xinqiao.v1.ListService/ListListings',
+            xinqiao_dot_v1_dot_list__service__pb2.ListListingsRequest.SerializeToString,
+            xinqiao_dot_v1_dot_list__service__pb2.ListListingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetListing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.ListService/GetListing',
+            xinqiao_dot_v1_dot_list__service__pb2.GetListingRequest.SerializeToString,
+            xinqiao_dot_v1_dot_list__service__pb2.GetListingResponse.FromString,
             options,
             channel_credentials,
             insecure,

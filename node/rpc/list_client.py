@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from node.pb import list_service_pb2 as pb
-from node.pb import list_service_pb2_grpc
+from node.pb import list_service_pb2_grpc, record_pb2
 from node.rpc.admin_client import PIECE_BYTES
 from node.rpc.decision_client import DecisionClient
 
@@ -23,6 +23,15 @@ class ListClient(DecisionClient):
     def lists(self, name: str = "") -> pb.ListListsResponse:
         """The lists held, or one of them; raises LIST_UNKNOWN."""
         return self._call(pb.ListListsResponse, self._lists.ListLists, pb.ListListsRequest(list=name))
+
+    def listings(self, request: pb.ListListingsRequest) -> Iterator[pb.ListingLine]:
+        """Who is on a list, or was at a time."""
+        for answer in self._stream(pb.ListListingsResponse, self._lists.ListListings, request):
+            yield from answer.listings
+
+    def listing(self, entry: record_pb2.RecordRef) -> pb.GetListingResponse:
+        """The whole history of one entry."""
+        return self._call(pb.GetListingResponse, self._lists.GetListing, pb.GetListingRequest(entry=entry))
 
     # -- changes
 

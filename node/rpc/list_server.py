@@ -11,6 +11,8 @@ from node.core.list_change import ChangeState
 from node.core.list_entry import Terms
 from node.core.state import Place
 from node.held_changes import HeldChange
+from node.held_lists import DigestStatus
+from node.list_history import Standing, Step, standing_of, standings, steps_of
 from node.node import Node
 from node.pb import channel_pb2, envelope_pb2, list_service_pb2_grpc, listing_pb2, record_pb2
 from node.pb import list_service_pb2 as pb
@@ -50,6 +52,61 @@ class ListServicer(list_service_pb2_grpc.ListServiceServicer):
         except XinqiaoError as error:
             await refuse(context, error)
         return pb.ListListsResponse(lists=[self._line(each) for each in held])
+
+    # -- who is on a list ---------------------------------------------------------------------------
+
+    async def ListListings(  # noqa: N802
+        self, request: pb.ListListingsRequest, context: Context
+    ) -> AsyncIterator[pb.ListListingsResponse]:
+        """Who is on a list, or was at a time."""
+        store, now_ms = self._node.world.store, self._node.world.clock.now_ms()
+        try:
+            channel = self._node.listing.held(request.list).log.channel
+        except XinqiaoError as error:
+            await refuse(context, error)
+        for page in standings(store, channel, now_ms, request.as_of_unix_ms, everything=request.all):
+            yield pb.ListListingsResponse(listings=map(_listing, page))
+
+    async def GetListing(self, request: pb.GetListingRequest, context: Context) -> pb.GetListingResponse:  # noqa: N802
+        """The whole history of one entry."""
+        ref, store = request.entry, self._node.world.store
+        try:
+            held = self._node.listing.held(ref.channel)
+            found = self._node.listing.entry(held.log.channel, Place(ref.epoch, ref.index, ref.position))
+            steps = steps_of(store, held.log.channel, found.listing.place)
+            shown = [self._step(held.log.channel, step) for step in steps]
+        except XinqiaoError as error:
+            await refuse(context, error)
+        standing = standing_of(found, self._node.world.clock.now_ms())
+        return pb.GetListingResponse(listing=_listing(standing), kind=held.manifest.list.kind, steps=shown)
+
+    def _step(self, channel: str, step: Step) -> pb.ListingStep:
+        place = step.operation.place
+        ledger = self._node.ledgers.of(channel, (place.epoch, place.index))
+        return pb.ListingStep(
+            place=ref_of(channel, place),
+            op=step.op,
+            words=step.words,
+            issued_at_unix_ms=step.operation.at_ms,
+            effect=step.effect,
+            change=step.change,
+            signatures=[
+                pb.StepSignature(
+                    act=each.act, officer=each.officer, key_id=each.key_id, signed_at_unix_ms=each.signed_at_ms
+                )
+                for each in step.signed
+            ],
+            holders=[
+                pb.StepHolder(
+                    node=row.node,
+                    name=row.reader.name,
+                    state=row.delivery.value,
+                    observed_at_unix_ms=row.observed_at_ms,
+                    origin=row.reader.is_origin,
+                )
+                for row in ledger.rows
+            ],
+        )
 
     # -- changes --------------------------------------------------------------------------------------
 
@@ -146,8 +203,30 @@ class ListServicer(list_service_pb2_grpc.ListServiceServicer):
         )
 
     def _line(self, held: HeldChannel) -> pb.ListLine:
-        answering = self._node.answering
-        return pb.ListLine(channel=answering.summary(held), own=answering.is_own(held))
+        answering, store, channel = self._node.answering, self._node.world.store, held.log.channel
+        state = store.list_state(channel)
+        return pb.ListLine(
+            channel=answering.summary(held),
+            own=answering.is_own(held),
+            live=store.live_listings(channel),
+            digest=(state.status if state is not None else DigestStatus.UNKNOWN).value,
+        )
+
+
+def _listing(standing: Standing) -> pb.ListingLine:
+    held, listing = standing.held, standing.listing
+    return pb.ListingLine(
+        entry=ref_of(held.channel, listing.place),
+        subject=held.subject or "",
+        state=standing.state.value,
+        asserted=listing.state.value,
+        decided_on=listing.decided_on,
+        until=listing.until,
+        over=standing.over,
+        measures=listing.measures,
+        entered_at_unix_ms=listing.at_ms,
+        changed_at_unix_ms=listing.operations[-1].at_ms,
+    )
 
 
 def ref_of(channel: str, place: Place) -> record_pb2.RecordRef:

@@ -15,6 +15,10 @@ class MemoryListsReader(ListsReading, MemoryDecisionsReader):
     def list_state(self, channel: str) -> HeldListState | None:
         return self._state.list_states.rows.get(channel)
 
+    def live_listings(self, channel: str) -> int:
+        held = self._state.listings.rows.items()
+        return sum(row.element is not None for at, row in held if at[0] == channel)
+
     def _listing_rows_between(self, channel: str, first: Place, last: Place) -> Sequence[ListingRow]:
         rows = self._state.listings.rows
         return [rows[at] for at in sorted(at for at in rows if at[0] == channel and first <= at[1] <= last)]

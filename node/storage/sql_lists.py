@@ -74,6 +74,7 @@ _PUT_LIST_STATE = (
 )
 
 _OF_EPOCH = " WHERE channel_id = :id AND epoch = :epoch"
+_LIVE_LISTINGS = "SELECT COUNT(element) FROM listings WHERE channel_id = :id"
 _ELEMENTS = "SELECT element FROM listings" + _OF_EPOCH + " AND element IS NOT NULL"
 _DROP_LISTINGS = "DELETE FROM listings" + _OF_EPOCH
 _DROP_OPERATIONS = (
@@ -92,6 +93,9 @@ class SqlListsReader(ListsReading, SqlDecisionsReader):
         accumulator, status, epoch, index, rebuilt = row
         differs = Place(epoch, index, 0) if epoch is not None else None
         return HeldListState(channel, accumulator, DigestStatus(status), differs, rebuilt)
+
+    def live_listings(self, channel: str) -> int:
+        return int(self._value(_LIVE_LISTINGS, id=self._channel_id(channel)))
 
     def _listing_rows_between(self, channel: str, first: Place, last: Place) -> Sequence[ListingRow]:
         rows = self._rows(_LISTINGS_BETWEEN, id=self._channel_id(channel), **_between(first, last))

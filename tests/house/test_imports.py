@@ -41,7 +41,7 @@ SHARED = (
         "node.sharing",
         "node.transfers",
     ),
-    *("node.visiting", "node.list_changes"),
+    *("node.visiting", "node.list_changes", "node.list_history"),
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
@@ -84,6 +84,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     # another: what an order of the operator comes to
     "node.orders": ("node.admission", "node.conditions", *PORTS),
     # a part of listing: what waits for officers to be published
+    # who is on a list, or was
+    "node.list_history": ("node.admission", *PORTS),
     "node.list_changes": ("node.admission", "node.list_standing", *PORTS),
     # how records stand by the acts on them
     "node.conditions": PORTS,

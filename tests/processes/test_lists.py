@@ -43,6 +43,12 @@ def decided(town: Town, *argv: object) -> dict[str, Any]:
     return town.run(NODE, "list", "approve", proposed["change"]["id"], *by(town, "王芳"))
 
 
+def applied_by(town: Town, node: str, entry: str) -> set[str]:
+    """The nodes that have applied the last step of an entry, as a node knows by their receipts."""
+    last = town.run(node, "list", "entry", entry)["steps"][-1]
+    return {holder["node"] for holder in last["holders"] if holder["state"] == "applied"}
+
+
 def test_a_subject_is_listed_and_lifted_by_two_officers_at_every_reader(listing: Town) -> None:
     town = listing
     add = ("list", "add", "serious-tax", "--subject", SUBJECT, *DECISION, *DATES, "--measures", "SHR-31-1")
@@ -65,9 +71,28 @@ def test_a_subject_is_listed_and_lifted_by_two_officers_at_every_reader(listing:
     (entry,) = approved["entries"]
     assert entry == f"{CHANNEL}#0/1/0"
     town.wait_for_agreement(CHANNEL, READERS)
+    for node in (NODE, *READERS):
+        shown = town.run(node, "list", "show", CHANNEL)
+        (line,) = shown["entries"]
+        assert (line["entry"], line["subject"], line["state"]) == (entry, SUBJECT, "listed")
+        assert (shown["digest"], shown["live"]) == ("match", 1)
     lifted = decided(town, "exit", "serious-tax", "0/1/0", "--decision", "税稽撤〔2026〕9号", "--reason", "已缴清")
     assert lifted["state"] == "published"
     town.wait_for_agreement(CHANNEL, READERS)
+    for node in (NODE, *READERS):
+        assert town.run(node, "list", "show", CHANNEL)["entries"] == []
+        (line,) = town.run(node, "list", "show", CHANNEL, "--all")["entries"]
+        assert line["state"] == "exited"
+        wait_until(lambda: applied_by(town, node, entry) == {NODE, *READERS}, "every receipt is there")  # noqa: B023
+        steps = town.run(node, "list", "entry", entry)["steps"]
+        assert [step["op"]["act"] for step in steps] == ["LIST_ACT_ENTER", "LIST_ACT_EXIT"]
+        for step in steps:
+            assert [(each["act"], each["officer"]) for each in step["signatures"]] == [
+                ("list.propose", "李明"),
+                ("list.approve", "王芳"),
+            ]
+    (one,) = town.run(READERS[0], "list", "show")["lists"]
+    assert (one["own"], one["live"], one["digest"]) == (False, 0, "match")
     exit_ = ("list", "exit", "serious-tax", entry, "--decision", "再", "--reason", "再", *by(town, "李明"))
     assert town.refused(NODE, *exit_)["code"] == "LIST_STATE"
     assert (
