@@ -85,7 +85,7 @@ def enter(serial: int, until: str = UNTIL, measures: Sequence[str] = ("SHR-31-1"
     return Said(op, _words(f"沪税罚〔2026〕{serial}号", subject=code, subject_name=name))
 
 
-def amend(target: Place, until: str = UNTIL, measures: Sequence[str] = ("SHR-31-3",)) -> Said:
+def amend(target: Place, until: str = UNTIL, measures: Sequence[str] = ("SHR-31-2",)) -> Said:
     """Change last day and measures."""
     return _on(target, listing_pb2.LIST_ACT_AMEND, until=until, measures=measures)
 

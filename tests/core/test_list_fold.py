@@ -82,7 +82,7 @@ def test_an_entry_lists_whom_it_names() -> None:
         (enter(1).but(notice_served="2099-01-01"), "VERDICT_LIST_DATES"),
         (enter(1).but(notice_served=None), "VERDICT_LIST"),
         (enter(1).but(decided_on="2026-02-30"), "VERDICT_LIST"),
-        (enter(1).but(measures=["SHR-31-3", "SHR-31-1"]), "VERDICT_LIST"),
+        (enter(1).but(measures=["SHR-31-2", "SHR-31-1"]), "VERDICT_LIST"),
         (enter(1).but(particulars_slot=1), "VERDICT_LIST"),  # itself
         (enter(1).but(particulars_slot=3), "VERDICT_LIST"),  # the warrant
     ],

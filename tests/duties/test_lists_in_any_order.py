@@ -188,7 +188,7 @@ def test_an_exit_above_the_cut_lifts_and_what_burdens_above_it_does_not() -> Non
     writer.manifest()
     _, (place, other) = writer.change(enter(1), enter(2))
     cut = writer.head
-    writer.change(leave(place), amend(other, measures=["SHR-31-3"]))
+    writer.change(leave(place), amend(other, measures=["SHR-31-2"]))
     _, (later,) = writer.change(enter(3))
     reader = Reader(MemoryStore())
     for entry in writer.entries:
