@@ -10,10 +10,12 @@ What is answered is read after (2), in one turn with its leaving: an exit that t
 overtaken by an answer of before (G4).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.admission import is_own
+from node.aside import Aside
 from node.core.answer import Answer, ConsultedList, Doubt, Knowledge, answer_of, check_subject, doubts_of
 from node.core.audience import DEFAULT_STALENESS_LIMIT_S
 from node.core.catalogue import Basis
@@ -73,6 +75,7 @@ class Checking:
         log: Callable[[Question, str], Awaitable[LoggedQuery]],
         log_batch: Callable[[Question, Sequence[str]], Awaitable[LoggedQuery]],
         is_recovering: Callable[[], bool],
+        aside: Aside,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._view = view
@@ -83,6 +86,8 @@ class Checking:
         self._log = log
         self._log_batch = log_batch
         self._is_recovering = is_recovering
+        self._aside = aside
+        self._look: Mapping[str, ConsultedList] | None = None
         self._limits = limits
 
     @property
@@ -104,8 +109,7 @@ class Checking:
         question, matter = self._question(asking)
         if not 1 <= len(subjects) <= self.most_subjects:
             raise XinqiaoError("QUERY_BATCH", count=len(subjects), limit=self.most_subjects)
-        for subject in subjects:
-            check_subject(subject)
+        await self._aside(_check_subjects, subjects)
         logged = await self._log_batch(question, subjects)
         for start in range(0, len(subjects), LOOKS):
             # A look is not older than the answers that it gives: what happens meanwhile is seen by the next one.
@@ -143,7 +147,7 @@ class Checking:
         """Answer in the matter as it was when it was asked, by all else as it is now."""
         now_ms = self._clock.now_ms()
         measures = self._view.measures_in_force(now_ms)
-        lists = self.lists(now_ms)
+        lists = self._looked(now_ms)
         consulted = [each for each in lists.values() if _is_consulted(each, matter)]
         unknown = [channel for channel in matter.lists if channel not in lists]
         consulted += [self._never_received(channel, now_ms) for channel in unknown]
@@ -166,6 +170,16 @@ class Checking:
         return found
 
     # -- how sure lists are ---------------------------------------------------------------------------
+
+    def _looked(self, now_ms: int) -> Mapping[str, ConsultedList]:
+        """One look at all lists for all answers that leave in one turn of the loop; entries are read for each."""
+        if self._look is None:
+            self._look = self.lists(now_ms)
+            asyncio.get_running_loop().call_soon(self._look_again)
+        return self._look
+
+    def _look_again(self) -> None:
+        self._look = None
 
     def lists(self, now_ms: int) -> Mapping[str, ConsultedList]:
         """Every list that this node may read, by channel, with all doubts about it; those never received too."""
@@ -218,6 +232,11 @@ class Checking:
     def _doubts(self, known: Knowledge | None, now_ms: int) -> tuple[Doubt, ...]:
         is_expired = self._view.stage is Stage.EXPIRED
         return doubts_of(known, now_ms, self._limits.max_clock_skew_ms, is_expired=is_expired)
+
+
+def _check_subjects(subjects: Sequence[str]) -> None:
+    for subject in subjects:
+        check_subject(subject)
 
 
 def _is_consulted(consulted: ConsultedList, matter: Matter) -> bool:

@@ -169,6 +169,8 @@ def _are_earlier_folded(store: StoreReader, held: HeldChannel) -> bool:
 
 def _resumed(store: StoreReader, held: HeldChannel) -> channel_pb2.CutReference | None:
     """The cut that an epoch goes on from; None where the list began with it."""
+    if not held.log.epoch:
+        return None
     first = next(store.entries(*held.key, 0, 1, with_bodies=False), None)
     manifest = parse(channel_pb2.EntryHeader, first.envelope.payload).manifest if first is not None else None
     if manifest is None or not manifest.HasField("resumes") or not manifest.resumes.size:

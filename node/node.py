@@ -197,6 +197,7 @@ class Node:
             log=self.querying.log,
             log_batch=self.querying.log_batch,
             is_recovering=self._is_recovering,
+            aside=world.aside,
             limits=self._limits,
         )
 
