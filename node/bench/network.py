@@ -11,7 +11,7 @@ from node.bench.programs import Document, Programs, StageError, demand, edit_set
 from node.bench.rows import example_uscc
 from node.home import Home
 from node.rpc.admin_client import AdminClient
-from node.rpc.decision_client import DecisionClient
+from node.rpc.list_client import ListClient
 from node.texts import words
 
 # Provinces, whose ids every registry of divisions has; the first is the owner of what is measured.
@@ -57,9 +57,9 @@ class Network:
         """The admin service of a node, as the commands call it."""
         return AdminClient(self.home(node), Home(self.home(node)).socket())
 
-    def decisions(self, node: str) -> DecisionClient:
-        """The admin service of a node together with what officers decide there."""
-        return DecisionClient(self.home(node), Home(self.home(node)).socket())
+    def lists(self, node: str) -> ListClient:
+        """The admin service of a node together with what officers decide there, and its lists."""
+        return ListClient(self.home(node), Home(self.home(node)).socket())
 
     def process(self, node: str) -> int:
         """The process that serves a node."""

@@ -10,23 +10,18 @@ the commit, the fold and the commit of the receipt; the way back; the owner's ch
 to POLL_S of not knowing it yet. What an officer's command takes to start and to sign is not in it.
 """
 
-import csv
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import count
 from time import perf_counter, sleep
 from typing import Protocol
 
 from node.bench.figures import busy_s, peak_mib
-from node.bench.load import ITEM, Load, is_covered
+from node.bench.load import Load
 from node.bench.network import Network, wait_until
 from node.bench.programs import StageError
-from node.bench.rows import Plan, columns, example_uscc, generate
-from node.pb import admin_service_pb2 as pb
-from node.pb import record_pb2
 from node.rpc.admin_client import AdminClient
 from node.texts import words
 
@@ -90,47 +85,6 @@ class Round:
     peak_mib: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass
-class Withdrawals:
-    """Records of a small channel of their own, withdrawn one after another by status entries."""
-
-    network: Network
-    owner: AdminClient
-    channel: str = ""
-    _left: list[record_pb2.RecordRef] = field(default_factory=list)
-    _plans: Iterator[int] = field(default_factory=lambda: count(1))
-
-    def prepare(self, number: int) -> None:
-        """Publish as many records as are to be withdrawn."""
-        node, name = self.network.owner, "bench-withdrawals"
-        if not self.channel:
-            self.channel = f"{node}/{name}"
-            self.network.run(
-                *(node, "channel", "create", name, "--item", ITEM, "--audience", "everyone", "--disclosure", "C")
-            )
-        file = self.network.programs.work / f"withdrawals-{next(self._plans)}.csv"
-        item = self.owner.catalogue().item(ITEM)
-        with file.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.DictWriter(out, columns(item), restval="")
-            writer.writeheader()
-            plan = Plan(ITEM, number, 1, file.stem.replace("withdrawals-", "319"), example_uscc("11", node, 1))
-            writer.writerows(each.row for each in generate(plan))
-        self.network.run(node, "publish", self.channel, str(file))
-        wait_until(lambda: is_covered(self.owner.channel(self.channel), self.network.readers), "all receipts", 120.0)
-        held = self.owner.records(pb.ListRecordsRequest(channel=self.channel))
-        self._left = [each.ref for each in held]
-
-    def order(self) -> Order:
-        """Withdraw the next record."""
-        request = pb.ActOnRecordRequest(
-            ref=self._left.pop(),
-            kind=record_pb2.STATUS_KIND_WITHDRAW,
-            decision="示撤〔2026〕1号",
-            reason="原决定已撤销",
-        )
-        return lambda: self.owner.act(request).head.size - 1
-
-
 class Stopwatch:
     """Measures removals over connections that are held."""
 
@@ -164,6 +118,13 @@ class Stopwatch:
         return samples
 
 
+def measured_idle(network: Network, removals: Removals, owner: AdminClient, number: int) -> list[Sample]:
+    """Measure so many removals without a load."""
+    removals.prepare(number)
+    sleep(QUIET_S)
+    return Stopwatch(network, removals, owner).measure_while(lambda done: done < number)
+
+
 def measured_rounds(
     network: Network, removals: Removals, owner: AdminClient, sizes: Sizes, tell: Callable[[str], None]
 ) -> Iterator[Round]:
@@ -177,9 +138,8 @@ def measured_rounds(
             tell(words("round {number}: preparing", number=number))
             load.prepare()
             removals.prepare(sizes.removals + sizes.most_loaded)
-            sleep(QUIET_S)
             tell(words("round {number}: without load", number=number))
-            idle = watch.measure_while(lambda done: done < sizes.removals)
+            idle = measured_idle(network, removals, owner, sizes.removals)
             tell(words("round {number}: under load", number=number))
             yield _under_load(network, watch, load, idle, sizes)
 

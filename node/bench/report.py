@@ -25,8 +25,12 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of it; floors and aims are those of p50 and p99 under load, in seconds."""
+    """All of it; floors and aims are those of p50 and p99 under load, in seconds.
 
+    few is without a load while little was there to be removed, None where that was not measured.
+    """
+
+    few: Phase | None
     idle: Phase
     loaded: Phase
     load_s: Spread
@@ -37,11 +41,12 @@ class Report:
     is_aim_reached: bool
 
 
-def report(rounds: Sequence[Round]) -> Report:
+def report(rounds: Sequence[Round], few: Sequence[Sample] = ()) -> Report:
     """The figures of at least one round."""
     idle, loaded = _phase([each.idle for each in rounds]), _phase([each.loaded for each in rounds])
     p50_s, p99_s = loaded.p50_s.median, loaded.p99_s.median
     return Report(
+        few=_phase([few]) if few else None,
         idle=idle,
         loaded=loaded,
         load_s=spread([each.load_s for each in rounds]),

@@ -15,16 +15,19 @@ import click
 
 from node.cli.terminal import Command, Group, options, result, say, table
 from node.core.errors import XinqiaoError
-from node.texts import term, words
+from node.texts import words
 
 if TYPE_CHECKING:
     from node.bench.network import Network
     from node.bench.programs import Programs
-    from node.bench.removal import Round, Sizes
+    from node.bench.removal import Round, Sample, Sizes
     from node.bench.report import Phase
+
+    Measured = tuple[Sequence[Sample], Sequence[Round]]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMAND_LIMIT_S = 3600.0
+FEW_ENTRIES = 1000
 DIR_HELP = "Work directory, new or empty, which stays; without it, a temporary one."
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -51,9 +54,23 @@ def bench() -> None:
     type=click.IntRange(1, 10_000_000),
     help="Records that each of two nodes publishes in a round while removals are measured.",
 )
+@click.option(
+    "--what",
+    default="exit",
+    show_default=True,
+    type=click.Choice(["exit", "withdrawal"]),
+    help="What is removed: an entry of a serious list, or a record.",
+)
+@click.option(
+    "--entries",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="Entries that stay on the list; where they are more than 1000, exits are measured with 1000 before.",
+)
 @click.option("--dir", "folder", type=FOLDER, help=DIR_HELP)
 @options
-def removal(nodes: int, rounds: int, removals: int, records: int, folder: Path | None) -> None:
+def removal(nodes: int, rounds: int, removals: int, records: int, what: str, entries: int, folder: Path | None) -> None:
     """Measure how soon a removal has reached every node: without load, and under a bulk load.
 
     The clock runs from the moment before the signed order is handed over to its owner to the moment when the owner
@@ -65,8 +82,9 @@ def removal(nodes: int, rounds: int, removals: int, records: int, folder: Path |
 
     sizes, before = Sizes(rounds, removals, records), machine()
     with _network(nodes, folder) as (network, tell):
-        found = _measured(network, sizes, tell)
-    _show(found, {"bench": "removal", "nodes": nodes, **asdict(sizes), "machine": before})
+        few, found = (_exits if what == "exit" else _withdrawals)(network, sizes, entries, tell)
+    document = {"bench": "removal", "what": what, "nodes": nodes, "entries": entries, **asdict(sizes)}
+    _show(few, found, document | {"machine": before})
 
 
 @contextmanager
@@ -123,25 +141,43 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _measured(network: "Network", sizes: "Sizes", tell: Callable[[str], None]) -> "list[Round]":
-    from node.bench.removal import Withdrawals, measured_rounds
+def _exits(network: "Network", sizes: "Sizes", entries: int, tell: Callable[[str], None]) -> "Measured":
+    """Measure exits from a list; first from a short one, where a long one is asked for."""
+    from node.bench.lists import Exits
+    from node.bench.removal import measured_idle, measured_rounds
+
+    few: list[Sample] = []
+    with network.lists(network.owner) as owner:
+        exits = Exits(network, owner, min(entries, FEW_ENTRIES))
+        if entries > FEW_ENTRIES:
+            tell(words("without load, {count} entries", count=FEW_ENTRIES))
+            few = measured_idle(network, exits, owner, sizes.removals)
+            exits.entries = entries
+        return few, list(measured_rounds(network, exits, owner, sizes, tell))
+
+
+def _withdrawals(network: "Network", sizes: "Sizes", _entries: int, tell: Callable[[str], None]) -> "Measured":
+    from node.bench.removal import measured_rounds
+    from node.bench.withdrawals import Withdrawals
 
     with network.admin(network.owner) as owner:
-        return list(measured_rounds(network, Withdrawals(network, owner), owner, sizes, tell))
+        return [], list(measured_rounds(network, Withdrawals(network, owner), owner, sizes, tell))
 
 
-def _show(rounds: "Sequence[Round]", document: dict[str, Any]) -> None:
+def _show(few: "Sequence[Sample]", rounds: "Sequence[Round]", document: dict[str, Any]) -> None:
     from node.bench.report import report
 
-    found = report(rounds)
+    found = report(rounds, few)
     columns = ("removals", "measured", "committed", "first receipt", "all receipts: p50", "p99", "slowest")
-    rows = [_row(term("without load"), found.idle), _row(term("under load"), found.loaded)]
+    rows = [_row(words("without load, {count} entries", count=FEW_ENTRIES), found.few)] if found.few else []
+    rows += [_row(words("without load"), found.idle), _row(words("under load"), found.loaded)]
     table("seconds: median of the rounds (smallest to largest)", columns, rows)
     limits = {"p50": found.floor_p50_s, "p99": found.floor_p99_s, "aim": found.aim_p99_s}
     held = words("hold") if found.is_floor_held else words("do NOT hold")
     say(words("under load: p50 below {p50} s and p99 below {p99} s {held}; p99 aimed at: {aim} s", **limits, held=held))
     say(words("the load was exchanged in {seconds} s", seconds=found.load_s))
-    result(document | asdict(found) | {"measured": [asdict(each) for each in rounds]})
+    measured = {"few": [asdict(each) for each in few], "rounds": [asdict(each) for each in rounds]}
+    result(document | asdict(found) | {"measured": measured})
 
 
 def _row(name: str, phase: "Phase") -> list[object]:

@@ -11,7 +11,7 @@ import pytest
 
 from node.bench.programs import XINQIAO
 
-TINY = ("--nodes", "3", "--rounds", "1", "--removals", "2", "--records", "200")
+TINY = ("--nodes", "3", "--rounds", "1", "--removals", "2", "--records", "200", "--entries", "5")
 
 
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
@@ -42,7 +42,7 @@ def test_every_removal_is_measured_until_all_receipts_are_there(tmp_path: Path) 
     out, prose = measuring.communicate(timeout=300)
     assert measuring.returncode == 0, prose
     document = json.loads(out)
-    (measured,) = document["measured"]
+    (measured,) = document["measured"]["rounds"]
     assert len(measured["idle"]) == 2
     assert measured["loaded"]
     for sample in [*measured["idle"], *measured["loaded"]]:
