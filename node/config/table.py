@@ -332,7 +332,7 @@ class Config:
             low=1,
             high=DEFAULT_LIMITS.max_records_per_entry,
         ),
-    ] = 250
+    ] = 500
 
     key_passphrase_file: Annotated[
         str,
