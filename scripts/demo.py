@@ -1,8 +1,9 @@
 """A whole network on one machine, made and used with the `xinqiao` command as people would.
 
 Three officers found a registry, six nodes join, four channels carry generated records to their audiences, one
-record is proven offline, and one node is suspended. Every claim printed has been checked; the first one that does
-not hold ends the demonstration with exit status 1. Nothing is left running, unless --keep asks for it.
+record is proven offline, a subject is put on a joint list and taken off it everywhere, and one node is suspended. Every
+claim printed has been checked; the first one that does not hold ends the demonstration with exit status 1. Nothing is
+left running, unless --keep asks for it.
 """
 
 import argparse
@@ -27,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scripts.demo_evidence import prove
 from scripts.demo_exchange import exchange, show_holdings
 from scripts.demo_founding import create, found, join, serve
+from scripts.demo_lists import OWNER, READER, age, broadcast, lift
 from scripts.demo_network import PROVING, Demo
 from scripts.demo_suspension import SUSPENDED, suspend
 from scripts.xq_stage import XINQIAO, Screen, StageError
@@ -41,6 +43,9 @@ STEPS = (
     ("exchange", "Four channels with different audiences; files go in, records arrive", exchange),
     ("holdings", "Who holds what: the audience all of it, nobody else anything", show_holdings),
     ("evidence", "One record is proven offline, to somebody who trusts none of the nodes", prove),
+    ("listing", f"Two officers of {OWNER} put a subject on a joint list; every node applies it", broadcast),
+    ("lifting", "They take it off again, and every node signs that it has", lift),
+    ("ageing", f"{READER} is cut off: its copy ages, and nobody is punished by it until it is back", age),
     ("suspension", f"Two officers suspend {SUSPENDED}; what it sent stays, what it sends is refused", suspend),
 )
 
@@ -90,7 +95,12 @@ def main() -> int:
         (work / name).mkdir(parents=True)
     screen.say(f"work directory {work}", "dim")
     demo = Demo(work, arguments.rows, arguments.seed, screen)
-    status = _play(demo)
+    try:
+        status = _play(demo)
+    except BaseException:
+        # A mistake of the demonstration itself leaves nothing running either.
+        _stop(demo, 1)
+        raise
     if status == 0 and arguments.keep:
         _keep(demo)
     else:

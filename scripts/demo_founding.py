@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
+from scripts.demo_lists import write_matters
 from scripts.demo_network import Demo
 from scripts.xq_places import BY_ID, OFFICERS, PLACES, Place
 from scripts.xq_stage import WAIT_LIMIT_S, Document, demand, edit_settings
@@ -21,7 +22,9 @@ def found(demo: Demo) -> None:
     keys = demo.crew.each("keys", OFFICERS, partial(_make_officer_key, demo))
     chosen = [part for key in keys for part in ("--officer-key", key)]
     made = demo.product.run(
-        *("registry", "init", "--home", "registry", "--network", "delta", "--threshold", "2", *chosen), show=True
+        *("registry", "init", "--home", "registry", "--network", "delta", "--threshold", "2", *chosen),
+        *("--matters", write_matters(demo)),
+        show=True,
     )
     demo.root_fingerprint = made["root_fingerprint"]
     demo.screen.say(f"root fingerprint {demo.root_fingerprint}", "bold")

@@ -3,7 +3,7 @@
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -127,11 +127,11 @@ class Product(Programs):
 
     screen: Screen = field(kw_only=True)
 
-    def run(self, *arguments: str, show: bool = False, more: str = "") -> Document:
+    def run(self, *arguments: str, statuses: Collection[int] = (0,), show: bool = False, more: str = "") -> Document:
         """Run one command to its end and return its JSON document; raises StageError where it fails."""
         if show:
             self.screen.command(arguments, more)
-        return super().run(*arguments)
+        return super().run(*arguments, statuses=statuses)
 
     def refusal(self, *arguments: str) -> Document:
         """Run one command that must be refused and return the error it gives."""

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, sleep
@@ -67,10 +68,13 @@ class Programs:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopping: bool = False
 
-    def run(self, *arguments: str) -> Document:
-        """Run one command to its end and return its JSON document; raises StageError where it fails."""
+    def run(self, *arguments: str, statuses: Collection[int] = (0,)) -> Document:
+        """Run one command to its end and return its JSON document; raises StageError where it fails.
+
+        statuses are the exit statuses of a command that answers by them.
+        """
         status, out, err = self._finish(arguments)
-        if status != 0:
+        if status not in statuses:
             raise StageError(f"`xinqiao {shlex.join(arguments)}` ended with exit status {status}", f"{out}\n{err}")
         return _parsed(arguments, out, err)
 
@@ -130,6 +134,17 @@ class Programs:
             demand(perf_counter() < limit, f"{name} did not begin to serve within {SERVE_LIMIT_S:.0f} s")
             sleep(0.05)
         return _parsed(arguments, text.splitlines()[0], "")
+
+    @contextmanager
+    def paused(self, names: Collection[str]) -> Iterator[None]:
+        """Stop servers where they stand, and let them go on at the end: to all others they are gone meanwhile."""
+        try:
+            for name in names:
+                _signal(self.servers[name].process, signal.SIGSTOP)
+            yield
+        finally:
+            for name in names:
+                _signal(self.servers[name].process, signal.SIGCONT)
 
     def stop(self) -> list[str]:
         """End every process, asked first, then forced; returns what did not go as it should."""

@@ -21,6 +21,14 @@ PROMISES = (
     "310115 answers 0 record(s)",
     "published by 310000",
     "EVIDENCE_INVALID: the evidence does not hold at step 6 (record)",
+    "refused: LIST_SAME_OFFICER: the officer li has proposed this",
+    "listing: 6/6 applied, by the receipts that each has signed",
+    "330100 answers LISTED: SHR-31-1 may be applied",
+    "exit: 6/6 applied, by the receipts that each has signed",
+    "the report of the exit verifies offline, receipt by receipt",
+    "with one bit of a receipt turned: EVIDENCE_INVALID: the evidence does not hold at step 9 (receipts)",
+    "330100 answers UNCONFIRMED (stale): apply no measure of this list; ask its origin",
+    "everybody is back, and it answers CLEAR again",
     "suspension: 2 of 2 signatures, published",
     "refused by all 5 peers: MEMBER_SUSPENDED",
     "refused: MEMBER_SUSPENDED: 320500 is suspended",
@@ -59,6 +67,8 @@ def test_the_demonstration_keeps_its_promises_and_leaves_nothing_running(tmp_pat
         assert channel["accepted"] + channel["rejected"] == channel["rows"] == ROWS
         assert channel["records"] == channel["accepted"]
     assert len({channel["root"] for channel in summary["channels"].values()}) == 4
+    assert summary["listing"]["applied"] == summary["exit"]["applied"] == 6
+    assert summary["ageing"]["doubts"] == ["stale"]
     assert summary["suspension"]["kept"] == summary["channels"]["320500/licences"]["records"]
     # What a suspended member is refused with names it in the log of whoever refuses.
     log = (tmp_path / "work" / "logs" / "national.log").read_text("utf-8")
