@@ -15,8 +15,10 @@ from node.core import ledger as ledgers
 from node.core.errors import XinqiaoError
 from node.core.forecast import time_of
 from node.core.ledger import Lateness, Ledger, Reader, Row, Timers, first_lacking, rejected_beyond, removals_in
+from node.core.list_fold import is_list
 from node.core.list_type import FOLDER
 from node.core.membership import Member, Standing
+from node.core.state import Place
 from node.pb import channel_pb2, envelope_pb2
 from node.ports import Clock, HeldChannel, HeldEntry, Lane, Store, StoreTransaction, View, Writer
 
@@ -81,6 +83,22 @@ class Ledgers:
         index = place[1] if place is not None else max(_end(held) - 1, 0)
         return self._of(newest, held, index)
 
+    def last_change(self, name: str, place: Place) -> tuple[int, int]:
+        """(epoch, index) of the newest entry that changes what was entered at a place; of records the place itself.
+
+        Raises LIST_UNKNOWN, LIST_ENTRY_UNKNOWN.
+        """
+        channel = self.channel_of(name)
+        if not is_list(channel):
+            return place.epoch, place.index
+        places = [each.operation.place for each in self._store.list_operations(channel, place)]
+        if not places:
+            raise XinqiaoError(
+                "LIST_ENTRY_UNKNOWN", entry=f"{channel}#{_place((place.epoch, place.index, place.position))}"
+            )
+        newest = max(places)
+        return newest.epoch, newest.index
+
     def _of(self, newest: HeldChannel, held: HeldChannel, index: int) -> Ledger:
         found = _Reading(self._view, self._store, self._contacts, newest, held)
         cut_size = held.log.cut.size if held.log.cut is not None else None
@@ -142,9 +160,9 @@ class Ledgers:
         start = min(first_lacking(held.log.epoch, end - 1, row.reader.receipt) for row in late)
         entries = self._store.entries(*held.key, max(start, end - ENTRIES_SEARCHED), end)
         places = [
-            f"{held.log.epoch}/{entry.index}/{position}"
+            _place((each.epoch, each.index, each.position))
             for entry in entries
-            for position in removals_in(header_of(entry), entry.body)
+            for each in removals_in(header_of(entry), entry.body)
         ]
         return _some(places[::-1], NAMED_REMOVALS) or NONE
 
@@ -237,7 +255,7 @@ def _code(failure: bytes) -> str:
     return envelope_pb2.Refusal.FromString(failure).code
 
 
-def _place(place: tuple[int, int]) -> str:
+def _place(place: tuple[int, ...]) -> str:
     return "/".join(map(str, place))
 
 

@@ -18,8 +18,12 @@ from node.texts import joined, term, words
 CHANNEL_HELP = (
     "Channel by its full name, e.g. 310000/lists/serious-tax, or an own one by its name, a list also by its code."
 )
-ENTRY_HELP = "Place of the entry as EPOCH/INDEX or EPOCH/INDEX/POSITION; the newest one unless given."
+ENTRY_HELP = (
+    "EPOCH/INDEX for an entry of the log; EPOCH/INDEX/POSITION, also after its channel and #, for an entry of the list,"
+    " of which the last change is meant. The newest entry of the log unless given."
+)
 NAMED_NODES = 8
+NAMED_REMOVALS = 8
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 KINDS = {
     channel_pb2.ENTRY_KIND_MANIFEST: "manifest",
@@ -59,12 +63,13 @@ def delivery(name: str, entry: tuple[str, ...], watch: bool, output: Path | None
     reason is told as far as it is known here. Any reader of a list sees the same. With -o the receipts are written to a
     file, signed together by this node: `xinqiao verify` takes it.
     """
-    place = parse_entry(name, " ".join(entry))
+    place, listing = parse_entry(name, " ".join(entry))
     if output is not None:
-        _report(pb.ReportDeliveryRequest(list=name, entry=place), output)
+        _report(pb.ReportDeliveryRequest(list=name, entry=place, listing=listing), output)
         return
     with node_ledgers() as node:
-        _show_all(node.delivery(pb.WatchDeliveryRequest(list=name, entry=place, watch=watch)), watch)
+        request = pb.WatchDeliveryRequest(list=name, entry=place, listing=listing, watch=watch)
+        _show_all(node.delivery(request), watch)
 
 
 def _report(request: pb.ReportDeliveryRequest, output: Path) -> None:
@@ -89,17 +94,18 @@ def _show_all(found: Iterator[pb.DeliveryLedger], watch: bool) -> None:
         return
 
 
-def parse_entry(name: str, text: str) -> record_pb2.RecordRef | None:
-    """The place of an entry as people write it, None for none; raises ARGUMENT_INVALID."""
+def parse_entry(name: str, text: str) -> tuple[record_pb2.RecordRef | None, bool]:
+    """The place that a person names, None for none, and whether with its position; raises ARGUMENT_INVALID."""
     if not text.strip():
-        return None
+        return None, False
     match = _PLACE.fullmatch(text.strip())
     if match is None:
         raise XinqiaoError("ARGUMENT_INVALID", argument="ENTRY", detail=f"{text[:80]!r} is no EPOCH/INDEX")
     channel = match[1] or ""
     if channel and not f"/{channel}".endswith(f"/{name}"):
         raise XinqiaoError("ARGUMENT_INVALID", argument="ENTRY", detail=f"{channel[:80]} is another list than LIST")
-    return record_pb2.RecordRef(epoch=int(match[2]), index=int(match[3]), position=int(match[4] or 0))
+    place = record_pb2.RecordRef(epoch=int(match[2]), index=int(match[3]), position=int(match[4] or 0))
+    return place, match[4] is not None
 
 
 # -- what is shown -------------------------------------------------------------------------------------------
@@ -118,8 +124,9 @@ def _lines(ledger: pb.DeliveryLedger) -> Iterator[str]:
     told = {"place": place, "kind": term(kind), "time": when(ledger.issued_at_unix_ms)}
     yield words("{place}  {kind}, written {time} UTC", **told)
     if ledger.removals:
-        count = len(ledger.removals)
-        yield words("  it takes {count} off the list", count=count)
+        named = [f"#{each.epoch}/{each.index}/{each.position}" for each in ledger.removals[:NAMED_REMOVALS]]
+        entries = joined([*named, *(["..."] if len(ledger.removals) > NAMED_REMOVALS else [])])
+        yield words("  it takes {count} off the list: {entries}", count=len(ledger.removals), entries=entries)
     if ledger.void:
         yield words("  it lies above the cut of its log: it has no effect, and nobody owes it")
 

@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 from node.core.delivery import Delivery, delivery_of
 from node.core.listing import EXIT
 from node.core.membership import Standing
-from node.pb import channel_pb2, listing_pb2
+from node.pb import channel_pb2, listing_pb2, record_pb2
 
 SILENT_AFTER_MS = 15 * 60 * 1000
 """How long a reader without an own link here may say nothing before it counts as unreachable."""
@@ -198,13 +198,14 @@ def rejected_beyond(
     return {code: count for code, count in sorted(theirs.items()) if count > own.get((rejected, code), 0)}
 
 
-def removals_in(header: channel_pb2.EntryHeader, body: bytes | None) -> Iterator[int]:
-    """The positions of the operations in an entry that take somebody off a list: they are structural, never erased."""
+def removals_in(header: channel_pb2.EntryHeader, body: bytes | None) -> Iterator[record_pb2.RecordRef]:
+    """What an entry takes off its list, by the places where it was entered: operations are never erased."""
     if header.kind != channel_pb2.ENTRY_KIND_LIST or body is None:
         return
-    for position, slot in enumerate(channel_pb2.EntryBody.FromString(body).slots):
-        if _op_of(slot.record).act == EXIT:
-            yield position
+    for slot in channel_pb2.EntryBody.FromString(body).slots:
+        op = _op_of(slot.record)
+        if op.act == EXIT:
+            yield op.entry
 
 
 def _op_of(record: bytes) -> listing_pb2.ListOp:

@@ -54,7 +54,7 @@ def _operation(each: ShownOperation) -> str:
     act = term(listing_pb2.ListAct.Name(op.act).removeprefix("LIST_ACT_").lower())
     if not op.HasField("entry"):
         return words("{act}, decided on {day}", act=act, day=op.decided_on)
-    place = f"{op.entry.channel} {op.entry.epoch}/{op.entry.index}/{op.entry.position}"
+    place = f"{op.entry.channel}#{op.entry.epoch}/{op.entry.index}/{op.entry.position}"
     if op.act == EXIT:
         return words("off the list: {place}, decided on {day}", place=place, day=op.decided_on)
     return words("{act}: {place}, decided on {day}", act=act, place=place, day=op.decided_on)

@@ -26,7 +26,7 @@ from node.pb import channel_pb2 as xinqiao_dot_v1_dot_channel__pb2
 from node.pb import record_pb2 as xinqiao_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fxinqiao/v1/ledger_service.proto\x12\nxinqiao.v1\x1a\x18xinqiao/v1/channel.proto\x1a\x17xinqiao/v1/record.proto\"Y\n\x14WatchDeliveryRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12$\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\r\n\x05watch\x18\x03 \x01(\x08\"\xb4\x02\n\tLedgerRow\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0c\n\x04late\x18\x04 \x01(\x08\x12\x10\n\x08reported\x18\x05 \x01(\x08\x12\x0e\n\x06\x63ounts\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x12\x15\n\rsince_unix_ms\x18\t \x01(\x03\x12\x1a\n\x12owed_since_unix_ms\x18\n \x01(\x03\x12\x1b\n\x13observed_at_unix_ms\x18\x0b \x01(\x03\x12\x19\n\x11last_seen_unix_ms\x18\x0c \x01(\x03\x12\r\n\x05\x65poch\x18\r \x01(\x04\x12\x0c\n\x04size\x18\x0e \x01(\x04\x12\x14\n\x0c\x61pplied_size\x18\x0f \x01(\x04\x12\x0e\n\x06origin\x18\x10 \x01(\x08\"\xa2\x02\n\x0e\x44\x65liveryLedger\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\x04\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.xinqiao.v1.EntryKind\x12\x19\n\x11issued_at_unix_ms\x18\x05 \x01(\x03\x12\x0c\n\x04void\x18\x06 \x01(\x08\x12\x0f\n\x07\x61pplied\x18\x07 \x01(\r\x12\r\n\x05total\x18\x08 \x01(\r\x12\x0f\n\x07missing\x18\t \x03(\t\x12#\n\x04rows\x18\n \x03(\x0b\x32\x15.xinqiao.v1.LedgerRow\x12\'\n\x08removals\x18\x0b \x03(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\x14\n\x0ctime_unix_ms\x18\x0c \x01(\x03\"C\n\x15WatchDeliveryResponse\x12*\n\x06ledger\x18\x01 \x01(\x0b\x32\x1a.xinqiao.v1.DeliveryLedger\"K\n\x15ReportDeliveryRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12$\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\"(\n\x16ReportDeliveryResponse\x12\x0e\n\x06report\x18\x01 \x01(\x0c\x32\xc0\x01\n\rLedgerService\x12V\n\rWatchDelivery\x12 .xinqiao.v1.WatchDeliveryRequest\x1a!.xinqiao.v1.WatchDeliveryResponse0\x01\x12W\n\x0eReportDelivery\x12!.xinqiao.v1.ReportDeliveryRequest\x1a\".xinqiao.v1.ReportDeliveryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fxinqiao/v1/ledger_service.proto\x12\nxinqiao.v1\x1a\x18xinqiao/v1/channel.proto\x1a\x17xinqiao/v1/record.proto\"j\n\x14WatchDeliveryRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12$\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\r\n\x05watch\x18\x03 \x01(\x08\x12\x0f\n\x07listing\x18\x04 \x01(\x08\"\xb4\x02\n\tLedgerRow\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0c\n\x04late\x18\x04 \x01(\x08\x12\x10\n\x08reported\x18\x05 \x01(\x08\x12\x0e\n\x06\x63ounts\x18\x06 \x01(\x08\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x12\x15\n\rsince_unix_ms\x18\t \x01(\x03\x12\x1a\n\x12owed_since_unix_ms\x18\n \x01(\x03\x12\x1b\n\x13observed_at_unix_ms\x18\x0b \x01(\x03\x12\x19\n\x11last_seen_unix_ms\x18\x0c \x01(\x03\x12\r\n\x05\x65poch\x18\r \x01(\x04\x12\x0c\n\x04size\x18\x0e \x01(\x04\x12\x14\n\x0c\x61pplied_size\x18\x0f \x01(\x04\x12\x0e\n\x06origin\x18\x10 \x01(\x08\"\xa2\x02\n\x0e\x44\x65liveryLedger\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\x04\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.xinqiao.v1.EntryKind\x12\x19\n\x11issued_at_unix_ms\x18\x05 \x01(\x03\x12\x0c\n\x04void\x18\x06 \x01(\x08\x12\x0f\n\x07\x61pplied\x18\x07 \x01(\r\x12\r\n\x05total\x18\x08 \x01(\r\x12\x0f\n\x07missing\x18\t \x03(\t\x12#\n\x04rows\x18\n \x03(\x0b\x32\x15.xinqiao.v1.LedgerRow\x12\'\n\x08removals\x18\x0b \x03(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\x14\n\x0ctime_unix_ms\x18\x0c \x01(\x03\"C\n\x15WatchDeliveryResponse\x12*\n\x06ledger\x18\x01 \x01(\x0b\x32\x1a.xinqiao.v1.DeliveryLedger\"\\\n\x15ReportDeliveryRequest\x12\x0c\n\x04list\x18\x01 \x01(\t\x12$\n\x05\x65ntry\x18\x02 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\x0f\n\x07listing\x18\x03 \x01(\x08\"(\n\x16ReportDeliveryResponse\x12\x0e\n\x06report\x18\x01 \x01(\x0c\x32\xc0\x01\n\rLedgerService\x12V\n\rWatchDelivery\x12 .xinqiao.v1.WatchDeliveryRequest\x1a!.xinqiao.v1.WatchDeliveryResponse0\x01\x12W\n\x0eReportDelivery\x12!.xinqiao.v1.ReportDeliveryRequest\x1a\".xinqiao.v1.ReportDeliveryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,17 +34,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.pb.ledger_service_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WATCHDELIVERYREQUEST']._serialized_start=98
-  _globals['_WATCHDELIVERYREQUEST']._serialized_end=187
-  _globals['_LEDGERROW']._serialized_start=190
-  _globals['_LEDGERROW']._serialized_end=498
-  _globals['_DELIVERYLEDGER']._serialized_start=501
-  _globals['_DELIVERYLEDGER']._serialized_end=791
-  _globals['_WATCHDELIVERYRESPONSE']._serialized_start=793
-  _globals['_WATCHDELIVERYRESPONSE']._serialized_end=860
-  _globals['_REPORTDELIVERYREQUEST']._serialized_start=862
-  _globals['_REPORTDELIVERYREQUEST']._serialized_end=937
-  _globals['_REPORTDELIVERYRESPONSE']._serialized_start=939
-  _globals['_REPORTDELIVERYRESPONSE']._serialized_end=979
-  _globals['_LEDGERSERVICE']._serialized_start=982
-  _globals['_LEDGERSERVICE']._serialized_end=1174
+  _globals['_WATCHDELIVERYREQUEST']._serialized_end=204
+  _globals['_LEDGERROW']._serialized_start=207
+  _globals['_LEDGERROW']._serialized_end=515
+  _globals['_DELIVERYLEDGER']._serialized_start=518
+  _globals['_DELIVERYLEDGER']._serialized_end=808
+  _globals['_WATCHDELIVERYRESPONSE']._serialized_start=810
+  _globals['_WATCHDELIVERYRESPONSE']._serialized_end=877
+  _globals['_REPORTDELIVERYREQUEST']._serialized_start=879
+  _globals['_REPORTDELIVERYREQUEST']._serialized_end=971
+  _globals['_REPORTDELIVERYRESPONSE']._serialized_start=973
+  _globals['_REPORTDELIVERYRESPONSE']._serialized_end=1013
+  _globals['_LEDGERSERVICE']._serialized_start=1016
+  _globals['_LEDGERSERVICE']._serialized_end=1208
 # @@protoc_insertion_point(module_scope)

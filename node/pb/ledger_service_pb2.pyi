@@ -9,14 +9,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class WatchDeliveryRequest(_message.Message):
-    __slots__ = ("list", "entry", "watch")
+    __slots__ = ("list", "entry", "watch", "listing")
     LIST_FIELD_NUMBER: _ClassVar[int]
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     WATCH_FIELD_NUMBER: _ClassVar[int]
+    LISTING_FIELD_NUMBER: _ClassVar[int]
     list: str
     entry: _record_pb2.RecordRef
     watch: bool
-    def __init__(self, list: _Optional[str] = ..., entry: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., watch: _Optional[bool] = ...) -> None: ...
+    listing: bool
+    def __init__(self, list: _Optional[str] = ..., entry: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., watch: _Optional[bool] = ..., listing: _Optional[bool] = ...) -> None: ...
 
 class LedgerRow(_message.Message):
     __slots__ = ("node", "name", "state", "late", "reported", "counts", "reason", "detail", "since_unix_ms", "owed_since_unix_ms", "observed_at_unix_ms", "last_seen_unix_ms", "epoch", "size", "applied_size", "origin")
@@ -89,12 +91,14 @@ class WatchDeliveryResponse(_message.Message):
     def __init__(self, ledger: _Optional[_Union[DeliveryLedger, _Mapping]] = ...) -> None: ...
 
 class ReportDeliveryRequest(_message.Message):
-    __slots__ = ("list", "entry")
+    __slots__ = ("list", "entry", "listing")
     LIST_FIELD_NUMBER: _ClassVar[int]
     ENTRY_FIELD_NUMBER: _ClassVar[int]
+    LISTING_FIELD_NUMBER: _ClassVar[int]
     list: str
     entry: _record_pb2.RecordRef
-    def __init__(self, list: _Optional[str] = ..., entry: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ...) -> None: ...
+    listing: bool
+    def __init__(self, list: _Optional[str] = ..., entry: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., listing: _Optional[bool] = ...) -> None: ...
 
 class ReportDeliveryResponse(_message.Message):
     __slots__ = ("report",)

@@ -13,12 +13,15 @@ import grpc.aio
 from node.core.delivery import Delivery
 from node.core.errors import XinqiaoError
 from node.core.ledger import Lateness, Ledger, Row, Standpoint, removals_in
+from node.core.state import Place
 from node.node import Node
-from node.pb import channel_pb2, ledger_service_pb2_grpc, record_pb2
+from node.pb import channel_pb2, ledger_service_pb2_grpc
 from node.pb import ledger_service_pb2 as pb
 from node.rpc.refusals import refuse
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+Asked = pb.WatchDeliveryRequest | pb.ReportDeliveryRequest
 
 LOOK_S = 0.05
 LOOK_AT_ALL_EVERY = 40
@@ -51,31 +54,36 @@ class LedgerServicer(ledger_service_pb2_grpc.LedgerServiceServicer):
     ) -> pb.ReportDeliveryResponse:
         """Make a signed report of where an entry stands."""
         try:
-            found = self._node.ledgers.of(request.list, _place(request))
+            found = self._node.ledgers.of(request.list, self._place(request.list, request))
             key = (found.channel, found.epoch, found.index)
             return pb.ReportDeliveryResponse(report=await self._node.world.aside(self._build_report, key))
         except XinqiaoError as error:
             await refuse(context, error)
 
     async def _ledgers(self, channel: str, request: pb.WatchDeliveryRequest) -> AsyncIterator[pb.DeliveryLedger]:
-        place = _place(request)
         news = _News(self._node, channel)
-        shown = await self._message(channel, place)
+        shown = await self._message(channel, request)
         yield shown
         while request.watch and not self._is_stopping():
             await asyncio.sleep(LOOK_S)
             if not news.has_come():
                 continue
-            found = await self._message(channel, place)
+            found = await self._message(channel, request)
             if _lasting(found) != _lasting(shown):
                 yield found
                 shown = found
 
-    async def _message(self, channel: str, place: tuple[int, int] | None) -> pb.DeliveryLedger:
-        return await self._node.world.aside(self._read, channel, place)
+    async def _message(self, channel: str, request: Asked) -> pb.DeliveryLedger:
+        return await self._node.world.aside(self._read, channel, request)
 
-    def _read(self, channel: str, place: tuple[int, int] | None) -> pb.DeliveryLedger:
-        found = self._node.ledgers.of(channel, place)
+    def _place(self, channel: str, request: Asked) -> tuple[int, int] | None:
+        entry = request.entry
+        if request.listing:
+            return self._node.ledgers.last_change(channel, Place(entry.epoch, entry.index, entry.position))
+        return (entry.epoch, entry.index) if request.HasField("entry") else None
+
+    def _read(self, channel: str, request: Asked) -> pb.DeliveryLedger:
+        found = self._node.ledgers.of(channel, self._place(channel, request))
         entry = self._node.world.store.entry(channel, found.epoch, found.index)
         assert entry is not None
         header = channel_pb2.EntryHeader.FromString(entry.envelope.payload)
@@ -106,10 +114,6 @@ class _News:
         return (held.log.epoch, held.log.size) if held is not None else (0, 0)
 
 
-def _place(request: pb.WatchDeliveryRequest | pb.ReportDeliveryRequest) -> tuple[int, int] | None:
-    return (request.entry.epoch, request.entry.index) if request.HasField("entry") else None
-
-
 def ledger_message(found: Ledger, header: channel_pb2.EntryHeader, body: bytes | None) -> pb.DeliveryLedger:
     """A ledger as it travels."""
     return pb.DeliveryLedger(
@@ -123,10 +127,7 @@ def ledger_message(found: Ledger, header: channel_pb2.EntryHeader, body: bytes |
         total=len(found.counted),
         missing=[row.node for row in found.missing],
         rows=map(_row, found.rows),
-        removals=[
-            record_pb2.RecordRef(channel=found.channel, epoch=found.epoch, index=found.index, position=position)
-            for position in removals_in(header, body)
-        ],
+        removals=removals_in(header, body),
         time_unix_ms=found.now_ms,
     )
 

@@ -22,7 +22,7 @@ from node.core.ledger import (
     removals_in,
 )
 from node.core.membership import Standing
-from node.pb import channel_pb2, listing_pb2
+from node.pb import channel_pb2, listing_pb2, record_pb2
 
 NOW_MS = 1_790_000_000_000
 HOUR_MS = 3600 * 1000
@@ -185,12 +185,16 @@ def test_a_rule_that_a_reader_alone_rejects_by_is_named_with_its_count() -> None
 
 
 def test_removals_are_found_by_their_operations_and_anything_unreadable_is_none() -> None:
-    acts = [listing_pb2.LIST_ACT_ENTER, listing_pb2.LIST_ACT_EXIT, listing_pb2.LIST_ACT_SUSPEND]
-    slots = [listing_pb2.ListSlot(op=listing_pb2.ListOp(act=act)).SerializeToString() for act in acts]
-    slots += [b"", b"\xff\xff", listing_pb2.ListSlot(op=listing_pb2.ListOp(act=acts[1])).SerializeToString()]
+    exits = [
+        listing_pb2.ListOp(act=listing_pb2.LIST_ACT_EXIT, entry=record_pb2.RecordRef(channel=LIST, index=at))
+        for at in (3, 4)
+    ]
+    others = [listing_pb2.ListOp(act=act) for act in (listing_pb2.LIST_ACT_ENTER, listing_pb2.LIST_ACT_SUSPEND)]
+    ops = [listing_pb2.ListSlot(op=op).SerializeToString() for op in (others[0], exits[0], others[1], exits[1])]
+    slots = [*ops[:3], b"", b"\xff\xff", ops[3]]
     body = channel_pb2.EntryBody(slots=[channel_pb2.Slot(salt=b"s" * 16, record=each) for each in slots])
     header = channel_pb2.EntryHeader(kind=channel_pb2.ENTRY_KIND_LIST)
-    assert list(removals_in(header, body.SerializeToString())) == [1, 5]
+    assert [each.index for each in removals_in(header, body.SerializeToString())] == [3, 4]
     assert list(removals_in(header, None)) == []
     header.kind = channel_pb2.ENTRY_KIND_RECORDS
     assert list(removals_in(header, body.SerializeToString())) == []

@@ -225,23 +225,6 @@ def test_the_origin_hears_of_a_late_reader_after_an_hour_and_its_parent_after_a_
     run(scenario())
 
 
-def test_the_alarm_names_the_removals_that_have_not_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        network = await listed()
-        network.down.add(READER)
-        for _ in range(2, 13):
-            await append(network)
-        await network.settle()
-        network.clock.time_ms += 2 * HOUR_MS
-        monkeypatch.setattr("node.ledger.removals_in", lambda header, _: [0] if header.index != 5 else [])
-        await network[ORIGIN].ledgers.watch()
-        (found,) = (each for each in network[ORIGIN].answering.alarms() if each.code == "LIST_LATE")
-        newest = [12, 11, 10, 9, 8, 7, 6, 4]
-        assert found.parameters["removals"] == ", ".join(f"0/{index}/0" for index in newest) + " (+2)"
-
-    run(scenario())
-
-
 def test_a_reader_that_was_added_later_has_its_time_from_then_on() -> None:
     async def scenario() -> None:
         network = await town(audience=PARENT)

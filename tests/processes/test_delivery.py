@@ -133,17 +133,17 @@ def verified(town: Town, report: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("serious-tax", "0/3", (0, 3)),
-        ("serious-tax", "2/3/1", (2, 3)),
-        ("serious-tax", "310000/lists/serious-tax 0/3/0", (0, 3)),
-        ("310000/lists/serious-tax", "310000/lists/serious-tax/0/3/0", (0, 3)),
+        ("serious-tax", "0/3", (0, 3, False)),
+        ("serious-tax", "2/3/1", (2, 3, True)),
+        ("serious-tax", "310000/lists/serious-tax#0/3/0", (0, 3, True)),
+        ("310000/lists/serious-tax", "310000/lists/serious-tax 0/3/0", (0, 3, True)),
     ],
 )
-def test_an_entry_is_named_as_records_are(name: str, text: str, expected: tuple[int, int]) -> None:
-    found = parse_entry(name, text)
+def test_an_entry_is_named_as_records_are(name: str, text: str, expected: tuple[int, int, bool]) -> None:
+    found, listing = parse_entry(name, text)
     assert found is not None
-    assert (found.epoch, found.index) == expected
-    assert parse_entry(name, "") is None
+    assert (found.epoch, found.index, listing) == expected
+    assert parse_entry(name, "") == (None, False)
 
 
 @pytest.mark.parametrize("text", ["3", "a/b", "310000/lists/serious-food 0/3/0", "0/3/0/0"])
