@@ -8,13 +8,24 @@ learns nothing of it. An alarm goes when nobody is late any more.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from node.admission import header_of, is_own
 from node.core import ledger as ledgers
+from node.core.delivery import Delivery
 from node.core.errors import XinqiaoError
 from node.core.forecast import time_of
-from node.core.ledger import Lateness, Ledger, Reader, Row, Timers, first_lacking, rejected_beyond, removals_in
+from node.core.ledger import (
+    Lateness,
+    Ledger,
+    Reader,
+    Row,
+    Timers,
+    delivered,
+    first_lacking,
+    rejected_beyond,
+    removals_in,
+)
 from node.core.list_fold import is_list
 from node.core.list_type import FOLDER
 from node.core.membership import Member, Standing
@@ -99,11 +110,11 @@ class Ledgers:
         newest = max(places)
         return newest.epoch, newest.index
 
-    def _of(self, newest: HeldChannel, held: HeldChannel, index: int) -> Ledger:
+    def _of(self, newest: HeldChannel, held: HeldChannel, index: int, *, in_brief: bool = False) -> Ledger:
         found = _Reading(self._view, self._store, self._contacts, newest, held)
         cut_size = held.log.cut.size if held.log.cut is not None else None
-        key = (*held.key, index)
-        return ledgers.ledger(key, found.readers(index), self._clock.now_ms(), self._timers, cut_size)
+        key, readers = (*held.key, index), found.readers(index, in_brief=in_brief)
+        return ledgers.ledger(key, readers, self._clock.now_ms(), self._timers, cut_size)
 
     # -- what is late -------------------------------------------------------------------------------
 
@@ -139,7 +150,7 @@ class Ledgers:
         return Lateness.REPORTED if is_below else Lateness.IN_TIME
 
     def _overdue_of(self, held: HeldChannel, lateness: Lateness) -> XinqiaoError | None:
-        found = self._of(held, held, max(_end(held) - 1, 0))
+        found = self._of(held, held, max(_end(held) - 1, 0), in_brief=True)
         late = found.late(lateness)
         if not late:
             return None
@@ -181,12 +192,13 @@ class _Reading:
         self._own = store.outcomes(*held.key)
         self._entries: dict[tuple[int, int], HeldEntry | None] = {}
 
-    def readers(self, index: int) -> list[Reader]:
+    def readers(self, index: int, *, in_brief: bool) -> list[Reader]:
         """The members that the audience in force names, whatever their standing, as to one entry.
 
-        Who was removed is named only where it has ever held the channel.
+        Who was removed is named only where it has ever held the channel. in_brief: of those who have applied the entry
+        nothing more is looked up.
         """
-        return [self._reader(member, index) for member in self._named()]
+        return [self._reader(member, index, in_brief) for member in self._named()]
 
     def _named(self) -> Iterator[Member]:
         members, origin, audience = self._view.members, self._held.origin, self._newest.manifest.audience
@@ -196,12 +208,10 @@ class _Reading:
             if was_here and members.names(node, origin, audience):
                 yield member
 
-    def _reader(self, member: Member, index: int) -> Reader:
-        node = member.id
+    def _reader(self, member: Member, index: int, in_brief: bool) -> Reader:
+        node, epoch = member.id, self._held.log.epoch
         receipt = self._receipts.get(node)
-        link = self._store.link(node)
-        epoch = self._held.log.epoch
-        return Reader(
+        known = Reader(
             node=node,
             name=member.name,
             standing=member.standing,
@@ -209,7 +219,14 @@ class _Reading:
             receipt=receipt,
             digest=self._digest(receipt),
             rejected=rejected_beyond(receipt, self._own, epoch, self._held.applied_size),
-            owed_since_ms=self._owed_since_ms(node, first_lacking(epoch, index, receipt)),
+        )
+        is_done = known.is_origin or delivered(epoch, index, receipt, known.digest) is Delivery.APPLIED
+        if is_done and in_brief:
+            return known
+        link = self._store.link(node)
+        return replace(
+            known,
+            owed_since_ms=0 if is_done else self._owed_since_ms(node, first_lacking(epoch, index, receipt)),
             failure=_code(link.failure) if link.failures else "",
             last_seen_ms=self._last_seen_ms(node, link.last_success_ms),
             behind_since_ms=self._contacts.behind_registry.get(node, (0, 0))[1],
