@@ -36,6 +36,7 @@ from node.core.list_change import (
     with_warrant,
 )
 from node.core.list_warrant import APPROVE, PROPOSE, warrant_in
+from node.core.listing import NARROWING
 from node.core.officers import OfficerBook, VerifiedStatement
 from node.core.state import REJECTED, Place, Unfolded
 from node.held_changes import HeldChange
@@ -56,7 +57,7 @@ from node.ports import (
 ID_BYTES = 8
 HOUR_MS = 3_600_000
 Compose = Callable[[HeldChannel, channel_pb2.EntryHeader], bytes]
-Write = Callable[[str, channel_pb2.EntryKind, Compose], Awaitable[HeldChannel]]
+Write = Callable[[str, channel_pb2.EntryKind, Compose, Lane], Awaitable[HeldChannel]]
 Check = Callable[[HeldChange, Sequence[Operation]], None]
 
 
@@ -283,10 +284,12 @@ class ListChanges:
             for batch in self.batches(change):
                 self._check(change, read_batch(batch))
                 await asyncio.sleep(0)
+        # Whoever is put on a list waits for those who are taken off one, and for their suspensions.
+        lane = Lane.CONTROL if change.act in NARROWING else Lane.BULK
         for number in range(change.batches):
             if number not in done:
                 compose = partial(self._compose, change, number, roots, signatures)
-                await self._write(change.channel, channel_pb2.ENTRY_KIND_LIST, compose)
+                await self._write(change.channel, channel_pb2.ENTRY_KIND_LIST, compose, lane)
                 await asyncio.sleep(0)
 
     def published(self, reader: StoreReader, change: HeldChange) -> Mapping[int, Place]:

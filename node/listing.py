@@ -26,7 +26,7 @@ from node.core.list_type import (
     barred,
     list_defect,
 )
-from node.core.listing import ListState
+from node.core.listing import BURDENING, ENTER, ListState
 from node.core.officers import OfficerBook
 from node.core.state import Place
 from node.core.workdays import china_day
@@ -124,9 +124,13 @@ class Listing:
 
     # -- who is on it ---------------------------------------------------------------------------------
 
-    def judge(self, held: HeldChannel) -> Judge:
-        """What judges entries of a list as of today; raises LIST_AUTHORITY."""
-        self._check_authority(held.manifest.list)
+    def judge(self, held: HeldChannel, act: int = ENTER) -> Judge:
+        """What judges entries of a list as of today; raises LIST_AUTHORITY.
+
+        Whoever may not speak for the authority any more still takes off whom it has put on.
+        """
+        if act in BURDENING:
+            self._check_authority(held.manifest.list)
         return Judge(held.manifest, china_day(self._clock.now_ms()), self._published(), self._limits)
 
     def entry_defects(
@@ -159,7 +163,7 @@ class Listing:
         """Draft the operation that changes an entry; raises LIST_ENTRY_UNKNOWN and why it may not."""
         held = self.own_list(name)
         listing = self.entry(held.log.channel, place).listing
-        judge = self.judge(held)
+        judge = self.judge(held, act)
         day = terms.decided_on or judge.today.isoformat()
         op = changing(held.log.channel, listing, act, terms, day)
         for _, error in judge.change_defects(listing, Operation(op, words)):
@@ -178,7 +182,7 @@ class Listing:
     def _check(self, change: HeldChange, operations: Sequence[Operation]) -> None:
         """Judge a batch once more before it is published; raises the first thing that is wrong."""
         held = self.own_list(change.channel)
-        judge = self.judge(held)
+        judge = self.judge(held, change.act)
         for operation in operations:
             if change.target is None:
                 defects = self.entry_defects(judge, held, operation)

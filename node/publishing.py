@@ -245,12 +245,12 @@ class Publishing:
             is_new = held.manifest != manifest
             return (await self._append_manifest(held.log, manifest) if is_new else held), is_new
 
-    async def write(self, channel: str, kind: channel_pb2.EntryKind, compose: Compose) -> HeldChannel:
+    async def write(self, channel: str, kind: channel_pb2.EntryKind, compose: Compose, lane: Lane) -> HeldChannel:
         """Write the entry whose header and body compose completes, over the channel as it stands."""
         async with self._lock(channel):
             held = await self._open_channel(channel)
             header = self._header(held.log, kind)
-            return await self._append(held.log, header, compose(held, header), lane_of(held.manifest))
+            return await self._append(held.log, header, compose(held, header), lane)
 
     async def _create(self, channel: str, manifest: channel_pb2.Manifest) -> HeldChannel:
         epoch = self._open_epoch()

@@ -101,7 +101,7 @@ class Limits:
     max_list_changes: int = 1_000
     max_list_measures: int = 64
     max_list_operations: int = 200_000
-    max_list_operations_per_entry: int = 500
+    max_list_operations_per_entry: int = 250
     max_list_operations_waiting: int = 500_000
     max_list_term_months: int = 1_200
     max_list_text_chars: int = 2_000

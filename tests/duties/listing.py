@@ -1,5 +1,6 @@
 """Nodes with joint lists, and officers who sign their changes, for tests of what officers decide."""
 
+from node.core.limits import DEFAULT_LIMITS
 from node.core.list_change import ChangeState
 from node.core.list_entry import Terms
 from node.core.list_warrant import APPROVE, PROPOSE
@@ -110,7 +111,8 @@ class Town:
         await self.decide(change)
         written = self.changes.published(self.node.world.store, change)
         size = len(entries) or 1
-        per = [min(500, size - 500 * batch) for batch in sorted(written)]
+        most = DEFAULT_LIMITS.max_list_operations_per_entry
+        per = [min(most, size - most * batch) for batch in sorted(written)]
         return [Place(written[b].epoch, written[b].index, at) for b in sorted(written) for at in range(per[b])]
 
     async def disable(self, name: str, key: SoftwareSigner) -> None:

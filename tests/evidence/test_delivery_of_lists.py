@@ -11,7 +11,7 @@ from node.evidence.delivery_explanation import delivery_document, explain_delive
 from node.evidence.delivery_report import build_report
 from node.evidence.delivery_verify import serialize_report, verify_delivery
 from node.pb import channel_pb2, delivery_pb2, listing_pb2, record_pb2
-from node.ports import HeldChannel
+from node.ports import HeldChannel, Lane
 from scripts.xq_generate import example_uscc
 from tests.evidence.network import MINUTE_MS, NATIONAL, ORIGIN, OTHER, WITNESS, Network
 from tests.lists import make_list_manifest, make_list_type
@@ -44,7 +44,7 @@ def write(made: Network, op: listing_pb2.ListOp) -> None:
         return body
 
     made.clock.at_ms += MINUTE_MS
-    made.run(made.nodes[ORIGIN].publishing.write(LIST, channel_pb2.ENTRY_KIND_LIST, compose))
+    made.run(made.nodes[ORIGIN].publishing.write(LIST, channel_pb2.ENTRY_KIND_LIST, compose, Lane.CONTROL))
 
 
 def carry(made: Network, node: str) -> None:
