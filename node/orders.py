@@ -6,12 +6,14 @@ from node.admission import header_of, is_own
 from node.conditions import Conditions
 from node.core import envelope as envelopes
 from node.core.acts import TRANSITIONS, Condition, RecordState
-from node.core.entry import open_body
+from node.core.entry import HeadAt, open_body
 from node.core.errors import XinqiaoError
+from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.particulars import fault_of, name_a_person
 from node.core.record import Candidate, Defect
 from node.core.state import ACTING, CORRECT, ERASING, REVIEW, Act, Place
+from node.lifting import lifted_above
 from node.pb import channel_pb2, record_pb2
 from node.ports import HeldChannel, Store, View
 
@@ -27,6 +29,7 @@ class Orders:
         self._store = store
         self._conditions = conditions
         self._limits = limits
+        self._looked_above: dict[ChannelEpoch, HeadAt] = {}
 
     # -- what every order needs -------------------------------------------------------------------------
 
@@ -191,6 +194,17 @@ class Orders:
             decision=next(iter(decisions), "") or "-",
             action=record_pb2.StatusKind.Name(kind).removeprefix("STATUS_KIND_").lower(),
         )
+
+    def has_any_above(self, held: HeldChannel, open_epoch: int) -> bool:
+        """Whether a log that no later epoch follows yet orders anything above its cut; looked up once for each cut."""
+        cut, newest = held.log.cut, self._store.channel(held.log.channel)
+        is_last = newest is not None and newest.key == held.key and held.log.epoch < open_epoch
+        if cut is None or not is_last or self._looked_above.get(held.key) == cut:
+            return False
+        self._looked_above[held.key] = cut
+        channel = held.log.channel
+        reference = channel_pb2.CutReference(epoch=held.log.epoch, size=cut.size, root=cut.root)
+        return bool(self.above(channel, reference)) or any(lifted_above(self._store, channel, reference, self._limits))
 
     def above(self, channel: str, cut: channel_pb2.CutReference) -> list[Ordered]:
         """What entries above a cut have ordered of records below it."""

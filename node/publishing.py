@@ -36,6 +36,7 @@ from node.core.state import CORRECT, REVIEW, Place, disclosure_letter
 from node.dates import Dates
 from node.held_decisions import HeldRow
 from node.held_rows import Given, HeldRows, check_latest
+from node.lifting import lifted_above
 from node.losses import REASON, Loss, Losses, tell_losses
 from node.novelty import Novelty, PassedRows, Revision
 from node.orders import Orders, act_op
@@ -82,7 +83,6 @@ class Publishing:
         self._held_rows = HeldRows(writer, clock, entropy, limits)
         self._losses = Losses(view, store, has_answered, limits)
         self._signed: dict[ChannelEpoch, HeadAt] = {}
-        self._looked_above: dict[ChannelEpoch, HeadAt] = {}
 
     # -- start and restore --------------------------------------------------------------------------
 
@@ -300,13 +300,16 @@ class Publishing:
         return await self._erase_again(await self._begin(Log(channel, self._open_epoch()), manifest))
 
     async def _erase_again(self, held: HeldChannel) -> HeldChannel:
-        """Erase in an epoch that has just begun what entries above the cut had erased, as these go to nobody any more.
+        """Erase in an epoch that has just begun what entries above the cut had erased, and lift what they had lifted.
 
         Who never had them is given the erased records without content, and could not tell whether they are withheld.
         """
         if held.log.size == 1 and held.manifest.HasField("resumes"):
             for ops, particulars in self._orders.above(held.log.channel, held.manifest.resumes):
                 held = await self._append_status(held.log, ops, particulars)
+            for lifted in lifted_above(self._store, held.log.channel, held.manifest.resumes, self._limits):
+                header = lifted.again(self._header(held.log, channel_pb2.ENTRY_KIND_LIST))
+                held = await self._append(held.log, header, lifted.body, Lane.CONTROL)
         return held
 
     async def _closed_at(self, held: HeldChannel) -> HeadAt:
@@ -475,19 +478,9 @@ class Publishing:
     async def erase_again_above_cuts(self) -> None:
         """Begin the next epoch of each channel whose last one has erasures above its cut: else nobody hears of them."""
         for held in self._store.channels() if self.blocked is None else ():
-            if is_own(self._view, held.log.channel) and self._has_erased_above(held):
+            if is_own(self._view, held.log.channel) and self._orders.has_any_above(held, self._open_epoch()):
                 async with self._lock(held.log.channel):
                     await self._open_channel(held.log.channel)
-
-    def _has_erased_above(self, held: HeldChannel) -> bool:
-        """Whether a log that no later epoch follows yet has erasures above its cut; looked up once for each cut."""
-        cut, newest = held.log.cut, self._store.channel(held.log.channel)
-        is_last = newest is not None and newest.key == held.key and held.log.epoch < self._open_epoch()
-        if cut is None or not is_last or self._looked_above.get(held.key) == cut:
-            return False
-        self._looked_above[held.key] = cut
-        reference = channel_pb2.CutReference(epoch=held.log.epoch, size=cut.size, root=cut.root)
-        return bool(self._orders.above(held.log.channel, reference))
 
     async def _give_up(self, channel: str, losses: Sequence[Loss]) -> None:
         if not losses:

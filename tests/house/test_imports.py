@@ -20,7 +20,7 @@ DUTIES = (
     *("node.holding", "node.ledger", "node.listing", "node.querying", "node.checking"),
 )
 SHARED = (
-    "node.list_standing",
+    *("node.lifting", "node.list_standing"),
     "node.regained",
     *(
         "node.admission",
@@ -82,7 +82,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     # another: what waits for the officers instead of being published
     "node.held_rows": ("node.novelty", *PORTS),
     # another: what an order of the operator comes to
-    "node.orders": ("node.admission", "node.conditions", *PORTS),
+    "node.orders": ("node.admission", "node.conditions", "node.lifting", *PORTS),
+    "node.lifting": PORTS,
     # a part of listing: what waits for officers to be published
     # who is on a list, or was
     "node.list_history": ("node.admission", *PORTS),
