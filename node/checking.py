@@ -21,7 +21,7 @@ from node.core.audience import DEFAULT_STALENESS_LIMIT_S
 from node.core.catalogue import Basis
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
-from node.core.list_fold import is_list
+from node.core.list_fold import is_list, within_term
 from node.core.list_type import KIND_NAMES, SERIOUS, WATCH, barred
 from node.core.listing import Listing, listing_of
 from node.core.matters import Matter, MattersEdition
@@ -153,18 +153,21 @@ class Checking:
         consulted += [self._never_received(channel, now_ms) for channel in unknown]
         sure = {each.channel for each in lists.values() if each.kind == SERIOUS and not each.doubts}
         for subject in subjects:
-            in_force = self._in_force(subject, now_ms)
+            in_force = self._in_force(subject, lists, now_ms)
             is_on_serious = not sure.isdisjoint(in_force)
             found = answer_of(subject, now_ms, matter, measures, consulted, in_force, is_on_serious=is_on_serious)
             version = measures.version if measures is not None else ""
             yield Checked(found, version, logged)
 
-    def _in_force(self, subject: str, now_ms: int) -> Mapping[str, list[Listing]]:
+    def _in_force(self, subject: str, lists: Mapping[str, ConsultedList], now_ms: int) -> Mapping[str, list[Listing]]:
         """The entries of a subject that are in force, by channel, in whatever doubt their lists are."""
         found: dict[str, list[Listing]] = {}
         for held in self._store.listings_of(subject):
             operations = self._store.list_operations(held.channel, held.listing.place)
             listing = listing_of((each.operation for each in operations if each.is_answered), now_ms)
+            consulted = lists.get(held.channel)
+            if listing is not None and consulted is not None and consulted.list_type is not None:
+                listing = within_term(listing, consulted.list_type.term_months)
             if listing is not None and listing.binds(now_ms):
                 found.setdefault(held.channel, []).append(listing)
         return found

@@ -11,7 +11,7 @@ other operations on the same listing (node.core.listing), and is only counted he
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from node.core.entry import VerifiedBody
@@ -286,6 +286,16 @@ def is_minor(resident_id: str, day: str) -> bool:
     if born is None or on is None:
         return False
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day)) < ADULT_YEARS
+
+
+def within_term(listing: Listing, months: int) -> Listing:
+    """The listing with no later last day than its list's term allows from the decision that entered it.
+
+    The fold judges each operation by itself, as no order may matter: amendment after amendment could go on for ever.
+    """
+    decided = iso_date(listing.decided_on)
+    assert decided is not None
+    return replace(listing, until=min(listing.until, term_end(decided, months).isoformat()))
 
 
 def term_end(decided_on: date, months: int) -> date:

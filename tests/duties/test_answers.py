@@ -56,7 +56,7 @@ class Town:
     def begun(self, kind: int) -> ListWriter:
         """The origin of a list of one kind."""
         writer = ListWriter(self.network.signing[ORIGIN], channel=f"{ORIGIN}/lists/{CODES[kind]}")
-        measures = [] if kind == WATCH else ["SHR-31-1", "SHR-31-3"]
+        measures = [] if kind == WATCH else ["SHR-31-1", "SHR-31-2", "SHR-31-3"]
         list_type = make_list_type(code=CODES[kind], kind=kind, measures=measures)
         writer.manifest(list=list_type, staleness_limit_s=LIMIT_S)
         return writer
@@ -328,6 +328,23 @@ def test_a_suspension_is_answered_and_its_end_too_but_no_end_before_its_time() -
         writer.change(amend(FIRST, until="2026-09-20"))
         await town.bring()
         assert (await town.ask()).verdict is Verdict.CLEAR
+
+    run(scenario())
+
+
+def test_no_amendment_holds_an_entry_longer_than_the_term_of_its_list() -> None:
+    async def scenario() -> None:
+        town = await Town(SERIOUS).open()
+        writer, term_ends = town.writers[SERIOUS], "2026-09-25"
+        writer.change(enter(3, until=term_ends).but(decided_on="2023-09-25", notice_served="2023-09-01"))
+        writer.change(amend(Place(0, 2, 0), until="2028-12-31").but(decided_on="2026-09-20"))
+        await town.bring()
+        last_ms = int(datetime(2026, 9, 25, 15, 59, 59, tzinfo=UTC).timestamp()) * 1000
+        for at_ms, verdict in ((last_ms, Verdict.LISTED), (last_ms + 1000, Verdict.CLEAR)):
+            town.network.clock.time_ms = at_ms - 3000
+            await town.network.settle()
+            town.network.clock.time_ms = at_ms
+            assert (await town.ask(subject_of(3))).verdict is verdict
 
     run(scenario())
 
