@@ -76,11 +76,15 @@ class Regained:
         return channel in self._regained and channel not in self._owed
 
     def _is_confirmed(self, held: HeldChannel) -> bool:
-        head = self._shown.get(held.origin, {}).get(held.key)
+        shown = self._shown.get(held.origin, {})
+        head = shown.get(held.key)
         if held.fresh_at_ms > self._started_ms + self._limits.max_clock_skew_ms:
             return True
+        # Who shows a later epoch shows that what is held is not the end of the list.
+        is_newest = all(epoch <= held.log.epoch for channel, epoch in shown if channel == held.log.channel)
         return (
             head is not None
+            and is_newest
             and 0 < head.size <= held.applied_size
             and root_at(self._store, held.log, head.size) == head.root
         )

@@ -14,6 +14,7 @@ from node.core.record import Outcome
 from node.core.state import Place
 from node.pb import channel_pb2
 from node.simulator.identity import Identity
+from node.simulator.list_work import ListWork
 from node.simulator.lying import Liar
 from node.simulator.observing import Crossing, Violation
 from node.simulator.plan import PlannedEvent
@@ -30,6 +31,8 @@ APART_S = (20.0, 90.0)
 BETWEEN_S = (20.0, 90.0)
 BETWEEN_BATCHES = 4
 """How long a liar stands between an origin and the others, and how much is written meanwhile."""
+CHECKED_AFTER_START_S = (0.1, 0.1, 2.0, 2.0, 10.0, 10.0, 60.0)
+"""How long officers wait, at most, before each of their checks at a node that has just started."""
 READ_BY_ALL = 1.2
 """After so many intervals every node has read the registry once more."""
 
@@ -52,9 +55,13 @@ class Acts:
         self._rotating: set[str] = set()
         self._under_way: list[asyncio.Task[Any]] = []
         self._resting: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
+        self._lists = ListWork(town, self._ask)
         town.network.alter = self._alter
         self._acts: dict[str, Callable[[PlannedEvent], Awaitable[Any]]] = {
             "create_channel": self._create_channel,
+            "create_list": self._create_list,
+            "change_list": self._change_list,
+            "check": self._check,
             "publish": self._publish,
             "erase": self._erase,
             "set_audience": self._set_audience,
@@ -175,6 +182,35 @@ class Acts:
                 return
             await asyncio.sleep(TRY_AGAIN_S)
 
+    async def _create_list(self, event: PlannedEvent) -> None:
+        while True:
+            why = await self._lists.define(event)
+            if not why:
+                self._channels.setdefault(event.node, []).append(_text(event, "channel"))
+                return
+            await asyncio.sleep(TRY_AGAIN_S)
+
+    async def _change_list(self, event: PlannedEvent) -> None:
+        channel, random = _text(event, "channel"), Random(f"change {event.arguments['seed']}")
+        if channel not in self._silent:
+            operations, exits = (int(_number(event, name)) for name in ("operations", "exits"))
+            await self._lists.change(event.node, channel, random, operations, exits)
+
+    async def _check(self, event: PlannedEvent) -> None:
+        await self._lists.check(event.node, _text(event, "channel"), Random(f"check {event.arguments['pick']}"))
+
+    async def _check_soon(self, event: PlannedEvent) -> None:
+        """Let officers check subjects at a node that has just started: what it holds then may be of before."""
+        random = self._town.random(f"checks {event.number}")
+        lists = sorted(self._lists.lists)
+        for most_s in CHECKED_AFTER_START_S if lists else ():
+            await self._rest(random.uniform(0.0, most_s))
+            await self._lists.check(event.node, random.choice(lists), random)
+
+    def _begin_to_check(self, event: PlannedEvent) -> None:
+        if self.writes_at_faults and self._lists.lists:
+            self._under_way.append(asyncio.get_running_loop().create_task(self._check_soon(event)))
+
     async def _publish(self, event: PlannedEvent) -> tuple[Sequence[Outcome] | None, str]:
         counts = [int(_number(event, name)) for name in ("records", "revised", "repeated", "padding")]
         channel = _text(event, "channel")
@@ -186,6 +222,9 @@ class Acts:
         """Publish a batch: the outcomes, or why there are none."""
         if channel in self._silent:
             return None, "its origin hides what it did"
+        if channel in self._lists.lists:
+            await self._lists.change(label, channel, random, counts[0], random.randint(0, counts[0]))
+            return (), ""
         register = self._registers.setdefault(channel, Register(len(self._registers)))
         candidates = register.batch(random, *counts)
         outcomes, why = await self._ask(label, lambda at: at.instance.publishing.publish(channel, candidates))
@@ -300,6 +339,7 @@ class Acts:
         await self._last(event, "down_ms")
         if machine.process is None:
             machine.start("crash")
+            self._begin_to_check(event)
 
     async def _backup(self, event: PlannedEvent) -> None:
         self._town.machines[event.node].disk.backup(_text(event, "name"))
@@ -322,6 +362,7 @@ class Acts:
         if restored and event.arguments.get("sidecar") == "lost":
             machine.disk.lose_sidecar()
         machine.start("restore" if restored else "crash")
+        self._begin_to_check(event)
         if channel:
             self._begin_to_write(event, [0.0, random.random(), random.uniform(0.0, 5.0)], channel)
 

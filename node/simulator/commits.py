@@ -10,11 +10,13 @@ from node.core.channel import HeadAt, head_leaf
 from node.core.entry import WHOLE_ENTRY, VerifiedBody, VerifiedEntry, origin_of
 from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import DEFAULT_LIMITS
+from node.core.query_log import LoggedQuery
 from node.core.receipt import VerifiedReceipt
 from node.core.state import REJECTED, Applied, Erasure, Place
 from node.pb import channel_pb2
 from node.ports import LinkState
 from node.simulator.holdings import RACE_MS, Holder, Holding, is_active
+from node.simulator.list_watch import ListWatch
 from node.simulator.observing import Violation, Write
 from node.simulator.truth import LogKey, Truth, WrittenEntry, WrittenLog
 
@@ -22,9 +24,10 @@ from node.simulator.truth import LogKey, Truth, WrittenEntry, WrittenLog
 class Commits:
     """Follows the transactions of every node; raises Violation at the first write that must not be."""
 
-    def __init__(self, truth: Truth, holders: Mapping[str, Holder]) -> None:
+    def __init__(self, truth: Truth, holders: Mapping[str, Holder], lists: ListWatch) -> None:
         self._truth = truth
         self._holders = holders
+        self._lists = lists
         self._now_ms = 0
         self.appended: list[tuple[Holder, LogKey, int]] = []
         self.rested: list[tuple[str, str]] = []
@@ -73,6 +76,7 @@ class Commits:
         if known is None and is_own:
             assert at.instance is not None
             self._check_fresh_content(at, self._truth.write(entry, at.instance.membership.editions), key)
+            self._lists.written_by_origin(at, key, index)
         elif known is None or known.payload != payload:
             raise Violation("G1", at.label, f"{_at(key, index)} is stored, which its origin has not written")
         elif is_own:
@@ -107,6 +111,7 @@ class Commits:
                 written = self._truth.log(key).entries[:most]
                 if [entry.payload for entry in written] == held.payloads[:most]:
                     self._truth.put_back(key, held.payloads)
+        self._lists.put_back(at)
 
     def _check_fresh_content(self, at: Holder, written: WrittenEntry, key: LogKey) -> None:
         """An origin writes no record again whose very content is in force: it was counted a duplicate.
@@ -163,6 +168,8 @@ class Commits:
             raise Violation("G9", at.label, f"{_at(held.key, index)} counts as complete, and its origin erased nothing")
         if body is not None:
             held.bodies.add(index)
+            if is_true:
+                self._lists.stored(at, held.key, index, body)
         if missing == set():
             held.missing.pop(index, None)
         else:
@@ -332,6 +339,10 @@ class Commits:
     def _set_quarantined(self, at: Holder, _result: object, origin: str, quarantined: bool) -> None:
         if quarantined and origin not in self._truth.dishonest:
             raise Violation("G6", at.label, f"the honest {origin} is taken for one with two histories")
+        (at.quarantined.add if quarantined else at.quarantined.discard)(origin)
+
+    def _add_query(self, at: Holder, _result: object, entry: LoggedQuery) -> None:
+        at.asked.add(entry.query.question.ground)
 
     def _put_equivocation(
         self, at: Holder, _kept: object, channel: str, epoch: int, index: int, _proof: object
@@ -371,6 +382,7 @@ class Commits:
         An origin's own heartbeat makes its own log fresh at once: it is the word that others wait for.
         """
         key, origin = (channel, epoch), origin_of(channel)
+        at.fresh[key] = fresh_ms
         if origin in self._truth.dishonest or origin == at.node:
             return
         held = at.logs.get(key)
@@ -406,6 +418,7 @@ class Commits:
         is_whole = len(message.outcomes) < DEFAULT_LIMITS.max_outcome_codes_per_receipt
         if is_whole and counted != due:
             raise Violation("G3", at.label, f"a receipt for {name} counts {counted} outcomes for {due} records")
+        self._lists.receipted(at, message)
 
 
 def _at(key: LogKey, index: int) -> str:

@@ -17,6 +17,7 @@ from node.ports import HeldChannel, StoreReader
 
 _ALL = (1 << 63) - 1
 _HASHES_AT_A_TIME = 500
+_LISTINGS_AT_A_TIME = 500
 _FIELDS: dict[type, Callable[[Any], Any]] = {}
 
 
@@ -39,6 +40,8 @@ def _sections(store: StoreReader) -> Iterator[Any]:
     channels = sorted({held.log.channel for held in store.channels()})
     for name in channels:
         yield "records", name, store.record_count(name)
+        yield "list", store.list_state(name)
+        yield from (("listing", listing) for listing in _listings(store, name))
         yield from (("receipt", receipt) for receipt in store.receipts(name))
     beats, addresses = store.heartbeats_since(0), store.addresses_since(0)
     yield from (("heartbeat", beat) for beat in beats)
@@ -50,6 +53,13 @@ def _sections(store: StoreReader) -> Iterator[Any]:
     known = {beat.node for beat in beats} | {address.record.node for address in addresses}
     known |= {channel.partition("/")[0] for channel in channels}
     yield from (("link", store.link(node)) for node in sorted(known))
+
+
+def _listings(store: StoreReader, channel: str) -> Iterator[Any]:
+    after = None
+    while page := store.listings(channel, after, _LISTINGS_AT_A_TIME):
+        yield from page
+        after = page[-1].listing.place
 
 
 def _log(store: StoreReader, held: HeldChannel) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from node.node import Node
 from node.pb import channel_pb2
 from node.ports import HeldChannel, Store
 from node.simulator.holdings import Holder, Holding
+from node.simulator.list_watch import ListWatch, is_list
 from node.simulator.observing import Violation
 from node.simulator.records import in_force_of
 from node.simulator.truth import LogKey, Truth, WrittenLog, WrittenSlot
@@ -21,9 +22,10 @@ REASONS_MAX = 50
 class Convergence:
     """Compares every honest node with what was written, at the end of a run."""
 
-    def __init__(self, truth: Truth, holders: Mapping[str, Holder]) -> None:
+    def __init__(self, truth: Truth, holders: Mapping[str, Holder], lists: ListWatch) -> None:
         self._truth = truth
         self._holders = holders
+        self._lists = lists
 
     # -- whether it is quiet ----------------------------------------------------------------------------
 
@@ -37,7 +39,8 @@ class Convergence:
         if found:
             return found
         found = self._first(self._missing_receipts(up, members, stores))
-        return found or self._first(self._unequal_records(up, members, stores))
+        found = found or self._first(self._unequal_records(up, members, stores))
+        return found or self._first(self._unequal_lists(up, members, stores))
 
     def _first(self, reasons: Iterator[str]) -> list[str]:
         return [reason for reason, _ in zip(reasons, range(REASONS_MAX), strict=False)]
@@ -153,15 +156,25 @@ class Convergence:
                 if slot is None or slot.content is None or slot.content[1] != found[place]:
                     yield f"{label} answers {channel} {_at(place)} with other bytes"
 
-    def _due_records(
-        self, up: Mapping[str, Holder], members: Members
-    ) -> Iterator[tuple[tuple[str, str], frozenset[Place]]]:
+    def _sizes(self, up: Mapping[str, Holder], members: Members) -> Mapping[tuple[str, str], dict[LogKey, int]]:
+        """Up to where each node answers from the logs of each channel."""
         sizes: dict[tuple[str, str], dict[LogKey, int]] = {}
         for log, size in self._logs(members):
             for label, holder in up.items():
                 answered = self._answered(holder, log, size, members)
                 if answered is not None and self._hears_on(holder.node, log, members):
                     sizes.setdefault((label, log.key[0]), {})[log.key] = answered
+        return sizes
+
+    def _unequal_lists(self, up: Mapping[str, Holder], members: Members, stores: Mapping[str, Store]) -> Iterator[str]:
+        for (label, channel), read in sorted(self._sizes(up, members).items()):
+            if is_list(channel):
+                yield from self._lists.unequal(self._holders[label], stores[label], channel, read)
+
+    def _due_records(
+        self, up: Mapping[str, Holder], members: Members
+    ) -> Iterator[tuple[tuple[str, str], frozenset[Place]]]:
+        sizes = self._sizes(up, members)
 
         @cache
         def reduced(read: tuple[tuple[LogKey, int], ...], gone: frozenset[Place]) -> frozenset[Place]:

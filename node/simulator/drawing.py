@@ -5,14 +5,21 @@ takes one out or adds one at the end does not move what the others do. Only what
 machine and in every version of Python is used: no logarithms, no hashes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from node.core.audience import parse_audience
 from node.pb import channel_pb2
 from node.simulator.plan import PlannedEvent, Value
-from node.simulator.reading import DISHONEST_SHARE, DRAWN, expand_channels, expand_nodes
+from node.simulator.reading import (
+    DISHONEST_SHARE,
+    DRAWN,
+    expand_channels,
+    expand_lists,
+    expand_nodes,
+    list_channel,
+)
 from node.simulator.scenario import (
     AnyFault,
     ClockStep,
@@ -47,13 +54,14 @@ def draw(scenario: Scenario, seed: int) -> list[PlannedEvent]:
 
 @dataclass(frozen=True, slots=True)
 class _Drawing:
-    """What all rules look at; times in ms from the start of the run."""
+    """What all rules look at: audiences of channels and of joint lists, times in ms from the start of the run."""
 
     scenario: Scenario
     seed: int
     nodes: Sequence[NodeTemplate]
     ids: Sequence[str]
     audiences: dict[str, str]
+    lists: dict[str, str]
     start_ms: int
     end_ms: int
 
@@ -61,15 +69,13 @@ class _Drawing:
     def of(cls, scenario: Scenario, seed: int) -> "_Drawing":
         nodes = expand_nodes(scenario)
         ids = [node.id for node in nodes]
-        audiences = {}
-        for channel in expand_channels(scenario):
-            name = f"{channel.origin}/{channel.name}"
-            audiences[name] = channel.audience
-            if channel.audience == DRAWN:
-                audiences[name] = _drawn_audience(Random(f"{seed} audience {name}"), ids, channel.origin)
+        channels = [(f"{each.origin}/{each.name}", each.audience) for each in expand_channels(scenario)]
+        joint = [(list_channel(each), each.audience) for each in expand_lists(scenario)]
+        audiences = {name: _audience(seed, ids, name, said) for name, said in channels}
+        lists = {name: _audience(seed, ids, name, said) for name, said in joint}
         end = max(1, int(scenario.minutes * MINUTE_MS))
-        start = min(len(audiences) * CREATION_PAUSE_MS + QUIET_START_MS, end // 2)
-        return cls(scenario, seed, nodes, ids, audiences, start, end)
+        start = min((len(audiences) + len(lists)) * CREATION_PAUSE_MS + QUIET_START_MS, end // 2)
+        return cls(scenario, seed, nodes, ids, audiences, lists, start, end)
 
     def random(self, what: str, number: int = 0) -> Random:
         """The generator of one rule."""
@@ -93,6 +99,11 @@ def _event(at_ms: int, kind: str, node: str, **arguments: Value) -> PlannedEvent
 # -- channels and what operators do --------------------------------------------------------------------------
 
 
+def _audience(seed: int, ids: Sequence[str], name: str, said: str) -> str:
+    """The audience of a channel as the scenario says it, or as it is drawn."""
+    return _drawn_audience(Random(f"{seed} audience {name}"), ids, name.partition("/")[0]) if said == DRAWN else said
+
+
 def _drawn_audience(random: Random, ids: Sequence[str], origin: str) -> str:
     """Some of the other nodes, at least one; everyone where there is no other."""
     others = [node for node in ids if node != origin]
@@ -111,13 +122,22 @@ def _creations(drawing: _Drawing) -> Iterator[PlannedEvent]:
             at_ms, "create_channel", channel.origin, channel=name, audience=audience, priority=channel.priority
         )
 
+    for number, joint in enumerate(expand_lists(drawing.scenario), start=len(drawing.audiences)):
+        name, at_ms = list_channel(joint), min(number * CREATION_PAUSE_MS, drawing.start_ms)
+        what: dict[str, Value] = {"list_kind": joint.kind, "staleness_limit_s": joint.staleness_limit_s}
+        yield _event(at_ms, "create_list", joint.origin, channel=name, audience=drawing.lists[name], **what)
+
 
 def _work(drawing: _Drawing) -> Iterator[PlannedEvent]:
     work = drawing.scenario.workload
     if drawing.audiences:
         yield from _each(drawing, "batches", work.batches, _publish)
         yield from _each(drawing, "erasures", work.erasures, _erase)
-        yield from _audience_changes(drawing)
+        yield from _audience_changes(drawing, "audience_changes", work.audience_changes, drawing.audiences)
+    if drawing.lists:
+        yield from _each(drawing, "list_changes", work.list_changes, _change_list)
+        yield from _audience_changes(drawing, "list_audience_changes", work.list_audience_changes, drawing.lists)
+        yield from _each(drawing, "checks", work.checks, _check)
     yield from _each(drawing, "key_rotations", work.key_rotations, _rotate)
     yield from _each(drawing, "suspensions", work.suspensions, _suspend)
 
@@ -152,6 +172,25 @@ def _erase(drawing: _Drawing, random: Random, at_ms: int) -> PlannedEvent:
     return _event(at_ms, "erase", origin, channel=name, pick=random.getrandbits(32))
 
 
+def _list(drawing: _Drawing, random: Random) -> tuple[str, str]:
+    name = random.choice(list(drawing.lists))
+    return name.partition("/")[0], name
+
+
+def _change_list(drawing: _Drawing, random: Random, at_ms: int) -> PlannedEvent:
+    work = drawing.scenario.workload
+    origin, name = _list(drawing, random)
+    operations = random.randint(*work.list_operations)
+    exits = sum(random.random() < work.list_exits for _ in range(operations))
+    seed = random.getrandbits(32)
+    return _event(at_ms, "change_list", origin, channel=name, operations=operations, exits=exits, seed=seed)
+
+
+def _check(drawing: _Drawing, random: Random, at_ms: int) -> PlannedEvent:
+    node, (_, name) = random.choice(drawing.ids), _list(drawing, random)
+    return _event(at_ms, "check", node, channel=name, pick=random.getrandbits(32))
+
+
 def _rotate(drawing: _Drawing, random: Random, at_ms: int) -> PlannedEvent:
     return _event(at_ms, "rotate_key", random.choice(drawing.ids), revoke=random.random() < 0.25)
 
@@ -161,13 +200,16 @@ def _suspend(drawing: _Drawing, random: Random, at_ms: int) -> PlannedEvent:
     return _event(at_ms, "suspend", node, for_ms=drawing.for_ms(at_ms, lasts_s))
 
 
-def _audience_changes(drawing: _Drawing) -> Iterator[PlannedEvent]:
+def _audience_changes(
+    drawing: _Drawing, what: str, an_hour: float, audiences: Mapping[str, str]
+) -> Iterator[PlannedEvent]:
     """Each drops a reader or adds one, in the order of their times; one always stays."""
-    random = drawing.random("audience_changes")
+    random = drawing.random(what)
     readers: dict[str, list[str]] = {}
-    for at_ms in sorted(drawing.times(random, drawing.scenario.workload.audience_changes)):
-        origin, name = _channel(drawing, random)
-        before = readers.get(name) or _readers(drawing, name)
+    for at_ms in sorted(drawing.times(random, an_hour)):
+        name = random.choice(list(audiences))
+        origin = name.partition("/")[0]
+        before = readers.get(name) or _readers(drawing, audiences[name], origin)
         others = [node for node in drawing.ids if node != origin]
         changes = [node for node in others if [node] != before]
         if not changes:
@@ -177,9 +219,9 @@ def _audience_changes(drawing: _Drawing) -> Iterator[PlannedEvent]:
         yield _event(at_ms, "set_audience", origin, channel=name, audience=",".join(readers[name]))
 
 
-def _readers(drawing: _Drawing, channel: str) -> list[str]:
+def _readers(drawing: _Drawing, expression: str, origin: str) -> list[str]:
     """The nodes beside the origin that the first audience of a channel names."""
-    audience, origin = parse_audience(drawing.audiences[channel]), channel.partition("/")[0]
+    audience = parse_audience(expression)
     fits = [node for node in drawing.nodes if any(_matches(term, node) for term in audience.terms)]
     return [node.id for node in fits if node.id != origin]
 

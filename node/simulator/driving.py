@@ -25,7 +25,14 @@ from node.simulator.drawing import draw
 from node.simulator.failure import ARGUMENTS
 from node.simulator.loop import SimulatedLoop, end_tasks, no_collection
 from node.simulator.plan import PlannedEvent, Value
-from node.simulator.reading import expand_channels, expand_nodes, read_scenario, scenario_of
+from node.simulator.reading import (
+    expand_channels,
+    expand_lists,
+    expand_nodes,
+    list_channel,
+    read_scenario,
+    scenario_of,
+)
 from node.simulator.running import BUILT_IN, scenario_for
 from node.simulator.scenario import Scenario
 from node.simulator.simulation import Simulation
@@ -80,6 +87,8 @@ class DrivenNetwork:
         self._wait(self._open())
         for channel in expand_channels(scenario):
             self.create_channel(f"{channel.origin}/{channel.name}", channel.audience, channel.priority)
+        for joint in expand_lists(scenario):
+            self.create_list(list_channel(joint), joint.kind, joint.audience, joint.staleness_limit_s)
 
     def __getitem__(self, node: str) -> Node:
         """A node that is up, as the production code has it; raises KeyError while it is down."""
@@ -121,6 +130,13 @@ class DrivenNetwork:
         """Let the origin of a channel create it; returns when it is there."""
         self.do("create_channel", _origin(channel), channel=channel, audience=audience, priority=priority)
 
+    def create_list(
+        self, channel: str, kind: str = "serious", audience: str = "everyone", staleness_limit_s: int = 600
+    ) -> None:
+        """Let the origin of a joint list define it; returns when it is there. It must speak for an authority."""
+        told: dict[str, Value] = {"list_kind": kind, "audience": audience, "staleness_limit_s": staleness_limit_s}
+        self.do("create_list", _origin(channel), channel=channel, **told)
+
     def publish(self, channel: str, records: int = 1, padding: int = 0) -> Sequence[Outcome]:
         """Let the origin publish a batch; raises the refusal its operator would get."""
         told = {"records": records, "revised": 0, "repeated": 0, "padding": padding}
@@ -133,7 +149,7 @@ class DrivenNetwork:
 
     def carry_out(self) -> None:
         """Do what the scenario says: its workload and its faults, for its minutes; raises Violation."""
-        plan = [event for event in draw(self._scenario, self._seed) if event.kind != "create_channel"]
+        plan = [event for event in draw(self._scenario, self._seed) if not event.kind.startswith("create_")]
         begun_s = self.now_s
         for event in sorted(plan):
             self.run_for(max(begun_s + event.at_ms / 1000 - self.now_s, 0.0))

@@ -14,7 +14,14 @@ from pydantic import Field, ValidationError
 
 from node.core.errors import XinqiaoError
 from node.simulator.plan import PlannedEvent, Value
-from node.simulator.reading import DISHONEST_SHARE, expand_channels, expand_nodes, mistakes, scenario_of
+from node.simulator.reading import (
+    DISHONEST_SHARE,
+    expand_channels,
+    expand_lists,
+    expand_nodes,
+    mistakes,
+    scenario_of,
+)
 from node.simulator.scenario import ClockOptions, DiskOptions, LinkOptions, NodeSettings, NodeTemplate, Part, Scenario
 
 T = TypeVar("T")
@@ -25,6 +32,9 @@ SEEDS_TRIED = 3
 
 ARGUMENTS: Mapping[str, Mapping[str, type]] = {
     "create_channel": {"channel": str, "audience": str, "priority": str},
+    "create_list": {"channel": str, "audience": str, "list_kind": str, "staleness_limit_s": int},
+    "change_list": {"channel": str, "operations": int, "exits": int, "seed": int},
+    "check": {"channel": str, "pick": int},
     "publish": {"channel": str, "records": int, "revised": int, "repeated": int, "padding": int, "seed": int},
     "erase": {"channel": str, "pick": int},
     "set_audience": {"channel": str, "audience": str},
@@ -233,7 +243,7 @@ def _fewer_acts(search: _Search) -> None:
 
 def _without_loose_ends(acts: Sequence[PlannedEvent]) -> list[PlannedEvent]:
     """The acts that make sense: in channels that are created, and restores of backups that were made."""
-    channels = {act.arguments["channel"] for act in acts if act.kind == "create_channel"}
+    channels = {act.arguments["channel"] for act in acts if act.kind in ("create_channel", "create_list")}
     backups = {act.arguments["name"] for act in acts if act.kind == "backup"}
     return [
         act
@@ -265,6 +275,11 @@ def only_with(scenario: Scenario, ids: Sequence[str]) -> Scenario:
         for channel in expand_channels(scenario)
         if channel.origin in ids and (audience := _audience_among(channel.audience, nodes, ids))
     ]
+    lists = [
+        joint.model_copy(update={"audience": audience})
+        for joint in expand_lists(scenario)
+        if joint.origin in ids and (audience := _audience_among(joint.audience, nodes, ids))
+    ]
     allowed = [*ids, "any"]
     links = [
         rule.model_copy(update={"between": between, "and_": and_})
@@ -272,7 +287,8 @@ def only_with(scenario: Scenario, ids: Sequence[str]) -> Scenario:
         if (between := [id for id in rule.between if id in allowed])
         and (and_ := [id for id in rule.and_ if id in allowed])
     ]
-    return scenario.model_copy(update={"nodes": kept, "channels": channels, "links": links, "faults": []})
+    changed = {"nodes": kept, "channels": channels, "lists": lists, "links": links, "faults": []}
+    return scenario.model_copy(update=changed)
 
 
 def _parent_among(node: NodeTemplate, nodes: Mapping[str, NodeTemplate], ids: Sequence[str]) -> str:
@@ -333,6 +349,8 @@ def _minutes_needed(plan: Sequence[PlannedEvent]) -> float:
 
 PLAINER: Sequence[Mapping[str, Value]] = (
     {"records": 1, "revised": 0, "repeated": 0, "padding": 0},
+    {"operations": 1, "exits": 0},
+    {"operations": 1, "exits": 1},
     {"for_ms": 1_000},
     {"down_ms": 1_000},
 )

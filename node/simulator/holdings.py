@@ -106,6 +106,11 @@ class Holder:
         self.erased: dict[str, dict[Place, int]] = {}
         self.untracked: set[str] = set()
         self.cuts: dict[LogKey, tuple[HeadAt, int]] = {}
+        # As of which time each log counts as fresh, and whose logs are quarantined.
+        self.fresh: dict[LogKey, int] = {}
+        self.quarantined: set[str] = set()
+        # The grounds in the query log.
+        self.asked: set[str] = set()
 
     @property
     def node(self) -> str:
@@ -158,6 +163,9 @@ class Holder:
         log = self.log(held.key)
         log.applied = log.most_applied = held.applied_size
         log.left_at = held.left_at
+        self.fresh[held.key] = held.fresh_at_ms
+        if held.log.quarantined:
+            self.quarantined.add(origin_of(held.log.channel))
         previous = None
         for entry in store.entries(*held.key, 0):
             header = envelopes.parse(channel_pb2.EntryHeader, entry.envelope.payload)

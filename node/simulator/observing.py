@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
+from node.core.answer import Answer
 from node.core.record import Candidate, Outcome
 from node.node import Node
 from node.ports import Store
@@ -75,6 +76,10 @@ class Watcher(Protocol):
 
     def erased(self, node: str, channel: str, place: str) -> None:
         """An operator was told that a record is erased; place is epoch/index/position."""
+        ...
+
+    def checked(self, node: str, now_ms: int, ground: str, answer: Answer) -> None:
+        """An officer was answered about a subject; now_ms is what the node's clock shows."""
         ...
 
     def happened(self, kind: str, node: str, arguments: Mapping[str, Any]) -> None:

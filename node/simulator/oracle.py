@@ -20,16 +20,19 @@ the entries of others still runs the production code on its own store, and is he
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from node.core.answer import Answer
 from node.core.record import Candidate, Outcome, OutcomeKind
 from node.core.state import Place
 from node.node import Node
 from node.pb import exchange_service_pb2
 from node.ports import Store
+from node.simulator.answers import Answers
 from node.simulator.commits import Commits
 from node.simulator.convergence import Convergence
 from node.simulator.crossings import Crossings
 from node.simulator.deadlines import Deadlines
 from node.simulator.holdings import Holder
+from node.simulator.list_watch import ListWatch
 from node.simulator.observing import Crossing, Violation, Write
 from node.simulator.scenario import Scenario
 from node.simulator.truth import Truth
@@ -48,10 +51,12 @@ class Oracle:
         self._now_ms = now_ms
         self._truth = Truth()
         self._holders: dict[str, Holder] = {}
-        self._commits = Commits(self._truth, self._holders)
+        self._lists = ListWatch(self._truth)
+        self._answers = Answers(self._truth, self._lists)
+        self._commits = Commits(self._truth, self._holders, self._lists)
         self._crossings = Crossings(self._truth, self._holders)
         self._deadlines = Deadlines(self._truth, self._holders, scenario.expect.control_delay_s)
-        self._convergence = Convergence(self._truth, self._holders)
+        self._convergence = Convergence(self._truth, self._holders, self._lists)
 
     # -- what a Watcher is told ---------------------------------------------------------------------------
 
@@ -127,6 +132,14 @@ class Oracle:
         if left:
             found = f"its revision {left[0].epoch}/{left[0].index}/{left[0].position} is still there"
             raise Violation("G9", node, f"{channel} {place} counts as erased, and {found}")
+
+    def checked(self, node: str, now_ms: int, ground: str, answer: Answer) -> None:
+        """An officer was answered: the question is in the query log, and the answer is right, or in doubt."""
+        if self._is_honest(node):
+            holder = self._holder(node)
+            if ground not in holder.asked:
+                raise Violation("QUERIES", node, f"a question is answered and not logged: {ground}")
+            self._answers.told(holder, now_ms, answer)
 
     def happened(self, kind: str, node: str, arguments: Mapping[str, Any]) -> None:
         """An act of the plan: from then on some node is taken at no word, or has lost its sidecar."""

@@ -20,6 +20,7 @@ from node.simulator.scenario import (
     AnyFault,
     Channel,
     Equivocate,
+    JointList,
     Lie,
     LinkOptions,
     NodeTemplate,
@@ -32,6 +33,7 @@ MAX_FILE_CHARS = 1024 * 1024
 DISHONEST_SHARE = 3
 """At most one node of so many equivocates or lies."""
 
+FOLDER = "lists/"
 EACH, ANY, DRAWN = "each", "any", "drawn"
 _RESERVED = frozenset({EACH, ANY, DRAWN, "everyone", "registry"})
 _NUMBER = re.compile(r"\{n(?::0(\d))?\}")
@@ -122,6 +124,7 @@ def mistakes(scenario: Scenario) -> list[str]:
     return [
         *_parent_mistakes(scenario),
         *_channel_mistakes(scenario, ids),
+        *_list_mistakes(scenario, ids),
         *_link_mistakes(scenario, ids),
         *(
             mistake
@@ -166,10 +169,24 @@ def _channel_mistakes(scenario: Scenario, ids: Sequence[str]) -> Iterator[str]:
             yield from _unknown(f"{place}.origin", [channel.origin], ids)
         if not is_channel_name(f"{ids[0]}/{channel.name}"):
             yield f"{place}.name: {channel.name!r} is no name: a-z, 0-9, '-' and '/', beginning with a letter"
+        if channel.name.startswith(FOLDER):
+            yield f"{place}.name: {channel.name!r} is that of a joint list; those stand under lists"
         if channel.audience != DRAWN:
             yield from _audience_mistakes(f"{place}.audience", channel.audience, ids)
     names = [f"{channel.origin}/{channel.name}" for channel in expand_channels(scenario)]
     yield from (f"channels: {name} stands twice" for name in _twice(names))
+
+
+def _list_mistakes(scenario: Scenario, ids: Sequence[str]) -> Iterator[str]:
+    for number, joint in enumerate(scenario.lists):
+        place = f"lists[{number}]"
+        if joint.origin != EACH:
+            yield from _unknown(f"{place}.origin", [joint.origin], ids)
+        if not is_channel_name(f"{ids[0]}/{FOLDER}{joint.code}"):
+            yield f"{place}.code: {joint.code!r} is no code: a-z, 0-9 and '-', beginning with a letter"
+        if joint.audience != DRAWN:
+            yield from _audience_mistakes(f"{place}.audience", joint.audience, ids)
+    yield from (f"lists: {name} stands twice" for name in _twice(map(list_channel, expand_lists(scenario))))
 
 
 def _audience_mistakes(place: str, expression: str, ids: Sequence[str]) -> Iterator[str]:
@@ -255,6 +272,21 @@ def expand_channels(scenario: Scenario) -> list[Channel]:
         for channel in scenario.channels
         for origin in (ids if channel.origin == EACH else [channel.origin])
     ]
+
+
+def expand_lists(scenario: Scenario) -> list[JointList]:
+    """Every joint list by itself, with one node as its origin."""
+    ids = [node.id for node in expand_nodes(scenario)]
+    return [
+        joint.model_copy(update={"origin": origin})
+        for joint in scenario.lists
+        for origin in (ids if joint.origin == EACH else [joint.origin])
+    ]
+
+
+def list_channel(joint: JointList) -> str:
+    """The channel of a joint list that has one node as its origin."""
+    return f"{joint.origin}/{FOLDER}{joint.code}"
 
 
 def options_between(scenario: Scenario, sender: str, receiver: str) -> LinkOptions:

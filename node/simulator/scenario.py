@@ -79,6 +79,23 @@ class Channel(Part):
     priority: Literal["bulk", "control"] = Field(default="bulk", description="the lane it travels in")
 
 
+class JointList(Part):
+    """One joint list that is there from the beginning. Its channel is ORIGIN/lists/CODE, in the control lane."""
+
+    origin: NodeId = Field(description='the id of the node that determines it; "each" gives one to every node')
+    code: str = Field(default="dishonest", description="the code of the list")
+    kind: Literal["serious", "red", "watch"] = Field(
+        default="serious", description="what it is; two officers sign every change of a serious list"
+    )
+    audience: str = Field(default="everyone", description='an audience as for channels, or "drawn"')
+    staleness_limit_s: int = Field(
+        default=600,
+        ge=0,
+        lt=1 << 31,
+        description="seconds after which a copy is too old to answer from; 0 is the network's own limit, a day",
+    )
+
+
 class NodeSettings(Part):
     """The settings of every node."""
 
@@ -103,6 +120,15 @@ class Workload(Part):
     repeated: Share = Field(default=0.1, description="share of records that repeat an earlier one unchanged")
     erasures: AnHour = Field(default=4, description="records erased")
     audience_changes: AnHour = Field(default=1, description="manifests that drop or add a reader")
+    list_changes: AnHour = Field(default=30, description="changes of joint lists, where there are any")
+    list_operations: Annotated[Counts, AfterValidator(_at_least_one)] = Field(
+        default=(1, 4), description="operations of one change, least and largest"
+    )
+    list_exits: Share = Field(default=0.3, description="share of the operations that end a listing")
+    list_audience_changes: AnHour = Field(default=1, description="manifests that drop or add a reader of a joint list")
+    checks: AnHour = Field(
+        default=60, description="subjects that an officer somewhere checks, where there are joint lists"
+    )
     key_rotations: AnHour = Field(default=0, description="signing keys rotated")
     suspensions: AnHour = Field(
         default=0, description="members suspended with a cut, and reinstated some minutes later"
@@ -332,6 +358,7 @@ class Scenario(Part):
     channels: list[Channel] = Field(
         default=[Channel(origin="each")], description="the channels there are from the beginning"
     )
+    lists: list[JointList] = Field(default=[], description="the joint lists there are from the beginning")
     settings: NodeSettings = Field(default=NodeSettings(), description="settings of every node")
     minutes: float = Field(default=20.0, gt=0, le=MAX_MINUTES, description="virtual minutes of workload and faults")
     settle_minutes: float = Field(
@@ -350,6 +377,7 @@ PARTS: dict[str, type[Part]] = {
     "": Scenario,
     "nodes": NodeTemplate,
     "channels": Channel,
+    "lists": JointList,
     "settings": NodeSettings,
     "workload": Workload,
     "network": LinkOptions,

@@ -268,6 +268,7 @@ class Guard:
         self.crossing = _guarded(watcher.crossing, stop)
         self.published = _guarded(watcher.published, stop)
         self.erased = _guarded(watcher.erased, stop)
+        self.checked = _guarded(watcher.checked, stop)
         self.happened = _guarded(watcher.happened, stop)
 
     def committed(self, node: str, writes: Sequence[Write]) -> None:

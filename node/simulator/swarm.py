@@ -20,6 +20,7 @@ from node.simulator.scenario import (
     DiskOptions,
     Equivocate,
     Expectations,
+    JointList,
     Lie,
     LinkOptions,
     LinkRule,
@@ -96,6 +97,7 @@ class _Swarm:
             "name": f"swarm {self.seed}: {len(self.ids)} nodes, {', '.join(faults) or 'no faults'}",
             "nodes": self._nodes(),
             "channels": self._channels(),
+            "lists": self._lists(settings),
             "settings": settings,
             "minutes": self.minutes,
             "settle_minutes": 45.0,
@@ -140,6 +142,20 @@ class _Swarm:
         lists = Channel(origin=origin, name="lists", priority="control")
         return [*found, lists, self._channel(random, other, "lists", 1.0)]
 
+    def _lists(self, settings: NodeSettings) -> list[JointList]:
+        """Joint lists of some origins in half of the runs; their copies age within a few heartbeats, or not at all."""
+        random = self.part("lists")
+        if random.random() < 0.5:
+            return []
+        origins = random.sample(self.ids, random.choice((1, 1, 2)))
+        return [self._list(random, origin, settings) for origin in origins]
+
+    def _list(self, random: Random, origin: str, settings: NodeSettings) -> JointList:
+        kind: Literal["serious", "red", "watch"] = random.choice(("serious", "serious", "red", "watch"))
+        beats = random.choice((2.5, 5.0, 20.0, 0.0))
+        limit_s = int(beats * settings.heartbeat_s)
+        return JointList(origin=origin, kind=kind, audience=self._audience(random, origin), staleness_limit_s=limit_s)
+
     def _audience(self, random: Random, origin: str) -> str:
         kind = random.random()
         if kind < 0.4:
@@ -165,6 +181,7 @@ class _Swarm:
         erasures = random.randint(0, self.events // 8)
         changes = random.choice((0, 0, 1, 3, self.events // 12))
         an_hour = 60.0 / self.minutes
+        lists = self.part("work on lists")
         return Workload(
             batches=round((self.events - erasures - changes) * an_hour, 3),
             records=(2, 6) if self.is_loaded else (1, random.choice((3, 8, 20))),
@@ -173,6 +190,11 @@ class _Swarm:
             repeated=random.choice((0.0, 0.1, 0.3)),
             erasures=round(erasures * an_hour, 3),
             audience_changes=round(changes * an_hour, 3),
+            list_changes=round(lists.choice((4, 8, 16)) * an_hour, 3),
+            list_operations=(1, lists.choice((1, 3, 6))),
+            list_exits=lists.choice((0.2, 0.4)),
+            list_audience_changes=round(lists.choice((0, 0, 1, 3)) * an_hour, 3),
+            checks=round(lists.choice((15, 40)) * an_hour, 3),
         )
 
     # -- what is always there ----------------------------------------------------------------------------------

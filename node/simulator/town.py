@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
+from node.core.entry import origin_of
 from node.node import Node
 from node.ports import Store
 from node.simulator.authority import Authority
@@ -14,12 +15,13 @@ from node.simulator.machine import Machine, Surroundings
 from node.simulator.measures import published
 from node.simulator.network import SimulatedNetwork
 from node.simulator.observing import Watcher
+from node.simulator.officers import Officers
 from node.simulator.process import Process
-from node.simulator.reading import expand_nodes
+from node.simulator.reading import expand_lists, expand_nodes, list_channel
 from node.simulator.registry_office import RegistryOffice
 from node.simulator.scenario import LinkOptions, LinkRule, NodeTemplate, Scenario
 from node.simulator.trace import Trace
-from node.simulator.workload import edition
+from node.simulator.workload import authority_code, edition
 from node.simulator.world import SimulatedClock
 
 __all__ = ["START_MS", "Town"]
@@ -37,6 +39,7 @@ class Town:
     def __init__(self, scenario: Scenario, seed: int, directory: Path, trace: Trace, watcher: Watcher) -> None:
         self._scenario = scenario
         self._seed = seed
+        self.officers = Officers(f"{seed}")
         self.trace = trace
         self.watcher = watcher
         self.refresh_s = scenario.settings.registry_refresh_s
@@ -48,6 +51,7 @@ class Town:
         self.network = SimulatedNetwork(
             self.random("network"), self._link_options, watch=watcher.crossing, note=trace.note
         )
+        self.lists = [list_channel(joint) for joint in expand_lists(scenario)]
         identities = [self._identity(spec) for spec in expand_nodes(scenario)]
         self.authority = Authority("simulated", edition(), self.random("authority"), START_MS, also=published())
         for identity in identities:
@@ -78,7 +82,8 @@ class Town:
     # -- machines -----------------------------------------------------------------------------------
 
     def _identity(self, spec: NodeTemplate) -> Identity:
-        return make_identity(spec.id, f"{self._seed}", level=spec.level, parent=spec.parent)
+        authorities = (authority_code(spec.id),) if spec.id in map(origin_of, self.lists) else ()
+        return make_identity(spec.id, f"{self._seed}", level=spec.level, parent=spec.parent, authorities=authorities)
 
     def _clock(self, node: str) -> SimulatedClock:
         options, random = self._scenario.clocks, self.random(f"clock {node}")

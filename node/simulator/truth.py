@@ -15,6 +15,7 @@ from node.core.membership import Member, Standing
 from node.core.record import parse_record
 from node.core.state import Erasure, Place, erasures_in
 from node.pb import channel_pb2
+from node.simulator.list_truth import TrueOperation, operations_written
 
 LogKey = tuple[str, int]
 
@@ -34,6 +35,7 @@ class WrittenEntry:
     """One entry as its origin wrote it; root is that of the log after it, rejected what its origin's fold refused.
 
     said_at is the slot that erases a place: its operations are the first slots of a status entry, in their order.
+    operations are those on joint lists.
     """
 
     header: channel_pb2.EntryHeader
@@ -42,6 +44,7 @@ class WrittenEntry:
     slots: Sequence[WrittenSlot]
     erases: Mapping[Place, bytes]
     said_at: Mapping[Place, int]
+    operations: Sequence[TrueOperation] = ()
     rejected: Mapping[str, int] | None = None
 
     @property
@@ -136,7 +139,9 @@ class Truth:
             erases |= erased
             said_at |= dict.fromkeys(erased, position)
         slots = _slots(entry, editions.get(header.catalogue_version), item)
-        written = WrittenEntry(header, entry.envelope.payload, entry.root, slots, erases, said_at)
+        contents = [slot.content[1] if slot.content is not None else b"" for slot in slots]
+        operations = operations_written(header, contents)
+        written = WrittenEntry(header, entry.envelope.payload, entry.root, slots, erases, said_at, operations)
         self._note(log, written)
         self._ever.setdefault(log.key, {})[written.payload] = written
         for slot in slots:

@@ -13,14 +13,20 @@ from pathlib import Path
 from typing import Any, cast
 
 from node.core.limits import Limits
+from node.held import HeldWriter
 from node.ports import HeldChannel, StoreReader, StoreTransaction
 from node.simulator.disk_faults import Life
 from node.simulator.observing import Write
 from node.storage.sql_writing import SqlTransaction
 from node.storage.sqlite import SqliteStore, borrowed
 
+
+def _methods(port: type) -> frozenset[str]:
+    return frozenset(name for name in dir(port) if not name.startswith("_"))
+
+
 _LOG_PAGES = 256
-_WRITING = frozenset(vars(StoreTransaction)) - frozenset(vars(StoreReader))
+_WRITING = _methods(StoreTransaction) - _methods(StoreReader)
 _CHANNEL_READS: Mapping[str, Callable[[Any], Any] | None] = {
     "log": None,
     "entry": None,
@@ -57,11 +63,10 @@ _ROW_WRITES: Mapping[str, tuple[str, Callable[..., tuple[Any, ...]]]] = {
     "put_link": ("link", lambda state: (state.node,)),
 }
 _NAMING_CHANNEL = frozenset(
-    (
-        *("put_body", "put_acts", "put_erasures", "erase_bodies", "set_left", "set_cut", "set_covered", "set_fresh"),
-        *("put_operations", "put_comparison", "rebuild_list"),
-    )
+    ("put_body", "put_acts", "put_erasures", "erase_bodies", "set_left", "set_cut", "set_covered", "set_fresh")
 )
+_APART = _methods(HeldWriter)
+"""What is written here is read each time it is asked for."""
 
 
 class WatchedStore(SqliteStore):
@@ -95,7 +100,7 @@ class WatchedStore(SqliteStore):
             self.watch(recording.writes)
 
     def _forget(self, write: Write) -> None:
-        if write.result is False:  # the one held is newer, and stays
+        if write.result is False or write.method in _APART:  # the one held is newer, and stays; or nobody keeps it
             return
         topic, row = _TOPIC_WRITES.get(write.method), _ROW_WRITES.get(write.method)
         if row is not None:

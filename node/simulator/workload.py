@@ -66,13 +66,28 @@ def item() -> Item:
 @cache
 def subject_code(serial: int) -> str:
     """A code of a subject that checks and cannot be issued: no such division exists."""
+    return _code("91", serial)
+
+
+@cache
+def authority_code(node: str) -> str:
+    """The code of the public body that a node speaks for, made likewise."""
+    return _code("11", int.from_bytes(sha256(node.encode()).digest()[:3]))
+
+
+def _code(kind: str, serial: int) -> str:
     body, base = "", len(USCC_ALPHABET)
     for _ in range(6):
         serial, digit = divmod(serial, base)
         body = USCC_ALPHABET[digit] + body
     organisation = f"MX{body}"
-    first_17 = f"91{_NO_DIVISION}{organisation}{org_code_check_character(organisation)}"
+    first_17 = f"{kind}{_NO_DIVISION}{organisation}{org_code_check_character(organisation)}"
     return first_17 + uscc_check_character(first_17)
+
+
+def subject_name(serial: int) -> str:
+    """What a subject of a joint list is called."""
+    return f"示例{serial:06}有限公司"
 
 
 class Register:

@@ -256,6 +256,21 @@ def test_g4_a_receipt_of_ours_for_more_than_is_held_puts_a_list_in_doubt_until_t
     run(scenario())
 
 
+def test_g4_an_origin_that_shows_a_later_epoch_of_a_list_confirms_no_earlier_one() -> None:
+    async def scenario() -> None:
+        town = await Town(SERIOUS).open()
+        kept = memory_of(town.node).copy()
+        node = town.network.start(READER, kept)
+        (held,) = kept.channels()
+        later = ((held.log.channel, held.log.epoch + 1), HeadAt(1, bytes(32)))
+        node.delivery._regained.shown(ORIGIN, [(held.key, _head(held)), later])
+        assert (await town.ask()).lists[0].consulted.doubts == (Doubt.RESTORED,)
+        node.delivery._regained.shown(ORIGIN, [(held.key, _head(held))])
+        assert (await town.ask()).verdict is Verdict.LISTED
+
+    run(scenario())
+
+
 def test_receipts_that_this_node_did_not_sign_and_those_for_what_it_holds_put_nothing_in_doubt() -> None:
     async def scenario() -> None:
         town = await Town(SERIOUS).open()

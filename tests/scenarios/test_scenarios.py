@@ -11,6 +11,7 @@ FILES = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.yaml")
 SEED = 1
 # Whole days, whole evenings, or more of what the others show: with a second seed, and only in scripts/test --long.
 LONG = (
+    "g3-the-same-members-everywhere",
     "g10-no-authority-for-72-hours",
     "pain-01-trust-state-stuck",
     "pain-04-removal-does-not-travel",

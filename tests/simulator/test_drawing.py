@@ -22,8 +22,11 @@ nodes:
 channels:
   - {origin: each, audience: drawn}
   - {origin: 330000, name: lists, audience: level=city, priority: control}
+lists:
+  - {origin: 330000}
+  - {origin: c01, kind: red, audience: drawn, staleness_limit_s: 0}
 minutes: 60
-workload: {batches: 40, erasures: 10, audience_changes: 20, key_rotations: 5, suspensions: 5}
+workload: {list_audience_changes: 5, batches: 40, erasures: 10, audience_changes: 20, key_rotations: 5, suspensions: 5}
 faults:
   - {kind: crash, each_hour: 6}
   - {kind: restore, each_hour: 3, sidecar: lost}
@@ -97,10 +100,11 @@ def test_every_kind_of_act_is_drawn() -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_channels_come_first_and_have_readers(seed: int) -> None:
     plan = draw(SCENARIO, seed)
-    created = [act for act in plan if act.kind == "create_channel"]
-    assert len(created) == 8
-    assert created == plan[:8]
-    for act in created[:7]:
+    created = [act for act in plan if act.kind in ("create_channel", "create_list")]
+    assert [act.kind for act in created] == 8 * ["create_channel"] + 2 * ["create_list"]
+    assert created == plan[:10]
+    assert [act.arguments["staleness_limit_s"] for act in created[8:]] == [600, 0]
+    for act in (*created[:7], created[9]):
         readers = str(act.arguments["audience"]).split(",")
         assert readers
         assert act.node not in readers
@@ -109,23 +113,27 @@ def test_channels_come_first_and_have_readers(seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_operators_work_in_channels_of_their_own_node(seed: int) -> None:
     for act in draw(SCENARIO, seed):
-        if act.kind in ("create_channel", "publish", "erase", "set_audience"):
+        if "channel" in act.arguments and act.kind != "check":
             assert str(act.arguments["channel"]).partition("/")[0] == act.node
         if act.kind == "publish":
             counts = [act.arguments[name] for name in ("records", "revised", "repeated")]
             assert counts[0] >= counts[1] + counts[2]  # type: ignore[operator]
+        if act.kind == "change_list":
+            assert 1 <= act.arguments["operations"] <= 4  # type: ignore[operator]
+            assert 0 <= act.arguments["exits"] <= act.arguments["operations"]  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_change_of_audience_drops_one_reader_or_adds_one(seed: int) -> None:
     readers: dict[object, set[str]] = {}
     cities = {f"c{number:02}" for number in range(1, 7)}
+    everyone = cities  # of the list that 330000 determines
     for act in draw(SCENARIO, seed):
-        if act.kind in ("create_channel", "set_audience"):
+        if act.kind in ("create_channel", "create_list", "set_audience") and act.arguments["audience"] != "everyone":
             channel, audience = act.arguments["channel"], str(act.arguments["audience"])
             now = cities if audience == "level=city" else set(audience.split(","))
             if act.kind == "set_audience":
-                assert len(now ^ readers[channel]) == 1
+                assert len(now ^ readers.get(channel, everyone)) == 1
             assert now
             readers[channel] = now
 
@@ -186,8 +194,15 @@ def test_rates_are_met_on_average() -> None:
     assert drawn["publish"] == pytest.approx(400 * 20, rel=0.02)
 
 
+def test_taking_out_the_lists_moves_no_other_work() -> None:
+    plain = SCENARIO.model_copy(update={"lists": []})
+    kinds = ("publish", "erase", "rotate_key")
+    assert [act[1:] for act in acts(draw(plain, 3), *kinds)] == [act[1:] for act in acts(draw(SCENARIO, 3), *kinds)]
+    assert acts(draw(plain, 3), "create_list", "change_list", "check") == []
+
+
 def test_no_channel_means_no_work_in_channels() -> None:
-    scenario = SCENARIO.model_copy(update={"channels": []})
+    scenario = SCENARIO.model_copy(update={"channels": [], "lists": []})
     assert acts(draw(scenario, 1), "publish", "erase", "set_audience") == []
 
 

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from node.core.errors import XinqiaoError
-from node.simulator.reading import expand_channels, expand_nodes, options_between, read_scenario, scenario_of
+from node.simulator.reading import (
+    expand_channels,
+    expand_lists,
+    expand_nodes,
+    list_channel,
+    options_between,
+    read_scenario,
+    scenario_of,
+)
 from node.simulator.scenario import FAULTS, Crash, LinkRule, NodeTemplate, Scenario
 
 NODES = 'name: small\nnodes: [{id: 330000, level: province}, {id: "c{n:02}", count: 3, parent: 330000}]\n'
@@ -39,6 +47,12 @@ def test_each_gives_a_channel_to_every_node() -> None:
     scenario = read_scenario(NODES + "channels: [{origin: each}, {origin: c02, name: lists}]", "a.yaml")
     found = [f"{channel.origin}/{channel.name}" for channel in expand_channels(scenario)]
     assert found == [*(f"{node}/registrations" for node in ("330000", "c01", "c02", "c03")), "c02/lists"]
+
+
+def test_each_gives_a_joint_list_to_every_node() -> None:
+    scenario = read_scenario(NODES + "lists: [{origin: each}, {origin: c02, code: red, kind: red}]", "a.yaml")
+    found = [list_channel(joint) for joint in expand_lists(scenario)]
+    assert found == [*(f"{node}/lists/dishonest" for node in ("330000", "c01", "c02", "c03")), "c02/lists/red"]
 
 
 def test_six_digits_are_an_id_with_quotes_and_without() -> None:
@@ -104,6 +118,12 @@ def test_code_writes_the_other_side_of_a_link_as_and_() -> None:
         ("name: x\nnodes: [{id: aa, parent: bb}, {id: bb, parent: aa}]", "nodes: aa stands above itself"),
         (NODES + "channels: [{origin: c1}]", "channels[0].origin: 'c1' is none of the nodes; did you mean c01?"),
         (NODES + "channels: [{origin: each, name: Lists}]", "channels[0].name: 'Lists' is no name"),
+        (NODES + "channels: [{origin: each, name: lists/a}]", "channels[0].name: 'lists/a' is that of a joint list"),
+        (NODES + "lists: [{origin: c9}]", "lists[0].origin: 'c9' is none of the nodes"),
+        (NODES + "lists: [{origin: c01, code: A b}]", "lists[0].code: 'A b' is no code"),
+        (NODES + "lists: [{origin: each, audience: c09}]", "lists[0].audience: 'c09' is none"),
+        (NODES + "lists: [{origin: each}, {origin: c01}]", "lists: c01/lists/dishonest stands twice"),
+        (NODES + "workload: {list_operations: [0, 3]}", "workload.list_operations: a batch has at least one record"),
         (NODES + "channels: [{origin: each}, {origin: c01}]", "channels: c01/registrations stands twice"),
         (NODES + "channels: [{origin: each, audience: level=town}]", "channels[0].audience: the audience"),
         (NODES + "channels: [{origin: each, audience: c09}]", "channels[0].audience: 'c09' is none"),

@@ -77,6 +77,17 @@ def test_loaded_runs_have_one_origin_with_bulk_and_control_for_everyone() -> Non
         assert any({(origin, "bulk"), (origin, "control")} <= both for origin, _ in both)
 
 
+def test_joint_lists_are_in_half_of_the_runs_of_every_kind_and_age() -> None:
+    lists = [joint for seed in SEEDS for joint in drawn(seed).lists]
+    assert 0.4 < share(lambda scenario: scenario.lists) < 0.6
+    assert {joint.kind for joint in lists} == {"serious", "red", "watch"}
+    beats = {seed: drawn(seed).settings.heartbeat_s for seed in SEEDS}
+    ages = [joint.staleness_limit_s / beats[seed] for seed in SEEDS for joint in drawn(seed).lists]
+    assert min(ages) == 0
+    assert 0.2 < sum(0 < age <= 5 for age in ages) / len(ages) < 0.8
+    assert share(lambda scenario: scenario.lists and scenario.network.bytes_per_s) > 0.05
+
+
 def test_no_more_than_one_node_is_dishonest() -> None:
     for seed in SEEDS:
         rules = [fault for fault in drawn(seed).faults if fault.kind in ("lie", "equivocate")]
