@@ -37,7 +37,7 @@ PATHS = re.compile(r"(?<![\w./-])/(?:var|etc|srv|home|media)/[\w./-]*")
 OF_THE_SHELL = re.compile(r" (?:\||;|&&|[0-9]?[<>])")
 ASKING = (
     *("status", "peers", "channel list", "channel show", "records", "prove", "keys list", "registry requests"),
-    "doctor",
+    *("doctor", "matters list", "check"),
 )
 # Set where this process has mounts of its own, so that a small disk can be mounted on a machine.
 MAY_MOUNT = "XINQIAO_TEST_MAY_MOUNT"

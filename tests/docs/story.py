@@ -5,6 +5,8 @@ zh        docs/OPERATING.zh-CN.md
 en-drill  the ten failures of docs/OPERATING.md, on a network that has just been founded
 zh-drill  likewise, of docs/OPERATING.zh-CN.md
 zh-holds  officers and rows that wait for them, of docs/OPERATING.zh-CN.md, likewise
+en-checks who stands on a joint list, of docs/OPERATING.md, likewise
+zh-checks likewise, of docs/OPERATING.zh-CN.md
 """
 
 import csv
@@ -13,9 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.xq_generate import RESIDENT_ID, Plan, generate, write_file
+from scripts.xq_generate import RESIDENT_ID, Plan, example_uscc, generate, write_file
 from tests.docs.replay import MAY_MOUNT, ROOT, Replay
 from tests.docs.transcript import Step, steps, subtitles
+from tests.lists import DEFINITION
 
 README = ROOT / "README.md"
 README_ZH = ROOT / "README.zh-CN.md"
@@ -23,6 +26,19 @@ OPERATING = ROOT / "docs" / "OPERATING.md"
 OPERATING_ZH = ROOT / "docs" / "OPERATING.zh-CN.md"
 
 AUTHORITY = "11319900MX00000199"
+LISTED, NOT_LISTED = (example_uscc("91", "310000", serial) for serial in (7, 8))
+SERIOUS_LIST = DEFINITION.replace("staleness_limit_s: 3600", "staleness_limit_s: 8")
+MATTERS = f"""\
+version: "2026.1"
+in_force_from: "2026-01-01"
+matters:
+  - code: bidding.tender
+    title_zh: 招标投标资格审查
+    title_en: qualification of bidders
+    units: ["{AUTHORITY}"]
+    measures: [SHR-31-1]
+"""
+BIDDERS = f"subject\n{LISTED}\n{NOT_LISTED}\n91319900MX0000078X\n"
 Place = tuple[Path, str]
 
 
@@ -80,12 +96,17 @@ DRILLS_ZH: tuple[Place, ...] = ((OPERATING_ZH, "十种故障"),)
 
 HOLDS_ZH: tuple[Place, ...] = ((OPERATING_ZH, "经办人员"), (OPERATING_ZH, "待复核的行"))
 
+CHECKS: tuple[Place, ...] = ((OPERATING, "Checking a subject"),)
+CHECKS_ZH: tuple[Place, ...] = ((OPERATING_ZH, "查询一个主体"),)
+
 STORIES = {
     "en": Story("en", (*START, *REST)),
     "zh": Story("zh", (*START_ZH, *REST_ZH)),
     "en-drill": Story("en", (*START, *DRILLS)),
     "zh-drill": Story("zh", (*START_ZH, *DRILLS_ZH)),
     "zh-holds": Story("zh", (*START_ZH, *HOLDS_ZH)),
+    "en-checks": Story("en", (*START, *CHECKS)),
+    "zh-checks": Story("zh", (*START_ZH, *CHECKS_ZH)),
 }
 BEGINNING = Story("en", START)
 
@@ -120,6 +141,9 @@ def prepare(replay: Replay) -> None:
         ("pudong", "friday.csv", Plan("penalty.2018", 40, 10, "310115", AUTHORITY)),
     ):
         write_file(plan, replay.machine(machine) / name)
+    (replay.machine("pudong") / "serious-tax.yaml").write_text(SERIOUS_LIST, "utf-8")
+    (replay.machine("registry") / "matters.yaml").write_text(MATTERS, "utf-8")
+    (replay.machine("shanghai") / "bidders.csv").write_text(BIDDERS, "utf-8")
     _write_penalties(replay.machine("pudong") / "persons.csv", "无证行医", "冒用示例肝炎研究所名义张贴广告")
     _write_penalties(replay.machine("pudong") / "notes.csv", "", "", "无证行医；当事人自述患有肝炎")
 

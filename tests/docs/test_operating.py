@@ -149,6 +149,25 @@ def test_officers_decide_about_held_rows_as_the_chinese_page_says() -> None:
         replay.close()
 
 
+def test_a_subject_is_checked_as_the_page_says() -> None:
+    replay = Replay("en")
+    try:
+        tell(replay, STORIES["en-checks"])
+        assert "\n".join(replay.wrong) == ""
+    finally:
+        replay.close()
+
+
+@pytest.mark.long
+def test_a_subject_is_checked_as_the_chinese_page_says() -> None:
+    replay = Replay("zh")
+    try:
+        tell(replay, STORIES["zh-checks"])
+        assert "\n".join(replay.wrong) == ""
+    finally:
+        replay.close()
+
+
 @pytest.mark.long
 def test_the_whole_chinese_page_prints_what_it_says() -> None:
     replay = Replay("zh")
