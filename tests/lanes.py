@@ -2,7 +2,7 @@
 
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-ALONE = ("tests/docs/", "tests/processes/", "tests/scripts/")
+ALONE = ("tests/bench/", "tests/docs/", "tests/processes/", "tests/scripts/")
 """Tests over real processes: their waits and deadlines count on a core of their own, and they share what they start."""
 
 APART = ("tests/scenarios/", "tests/simulator/test_seeds.py")

@@ -67,11 +67,15 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One removal, in seconds since the order: the owner has committed it, the first receipt and the last are held."""
+    """One removal, in seconds since the order: the owner has committed it, the first receipt and the last are held.
+
+    busy_s is the processor time of all nodes meanwhile, from the draft of the removal on.
+    """
 
     published_s: float
     first_s: float
     last_s: float
+    busy_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class Stopwatch:
 
     def measure(self) -> Sample:
         """Give one order, and wait for the last receipt; raises StageError after REMOVAL_LIMIT_S."""
+        busy = self._busy_s()
         order = self._removals.order()
         began = perf_counter()
         index = order()
@@ -105,9 +110,12 @@ class Stopwatch:
             now = perf_counter() - began
             first = first or (now if covered else 0.0)
             if covered == len(self._network.readers):
-                return Sample(published, first, now)
+                return Sample(published, first, now, self._busy_s() - busy)
             sleep(POLL_S)
         raise StageError(f"after {passed:.0f} s receipts for a removal are still missing")
+
+    def _busy_s(self) -> float:
+        return sum(busy_s(self._network.process(node)) for node in self._network.nodes)
 
     def measure_while(self, goes_on: Callable[[int], bool]) -> list[Sample]:
         """Measure one removal after another, as long as it goes on after so many of them."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import mean, median
 
 from node.bench.figures import Spread, quantile, spread
 from node.bench.removal import Round, Sample
@@ -13,7 +13,10 @@ FLOOR_P50_S, FLOOR_P99_S, AIM_P99_S = 0.5, 2.0, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Removals without a load, or under it; seconds. The times of publishing and of the first receipt are medians."""
+    """Removals without a load, or under it; seconds. The times of publishing and of the first receipt are medians.
+
+    busy_s is the mean processor time of all nodes while one was under way.
+    """
 
     samples: int
     published_s: Spread
@@ -21,6 +24,7 @@ class Phase:
     p50_s: Spread
     p99_s: Spread
     slowest_s: Spread
+    busy_s: Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +71,5 @@ def _phase(rounds: Sequence[Sequence[Sample]]) -> Phase:
         p50_s=spread([quantile(seconds, 0.5) for seconds in lasts]),
         p99_s=spread([quantile(seconds, 0.99) for seconds in lasts]),
         slowest_s=spread([max(seconds) for seconds in lasts]),
+        busy_s=spread([mean(sample.busy_s for sample in samples) for samples in rounds]),
     )

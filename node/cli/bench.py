@@ -15,6 +15,7 @@ import click
 
 from node.cli.terminal import Command, Group, options, result, say, table
 from node.core.errors import XinqiaoError
+from node.home import Home
 from node.texts import words
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 COMMAND_LIMIT_S = 3600.0
 FEW_ENTRIES = 1000
+DIGEST_FLOOR_S, DIGEST_FLOOR_ENTRIES = 5.0, 100_000
 DIR_HELP = "Work directory, new or empty, which stays; without it, a temporary one."
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -85,6 +87,48 @@ def removal(nodes: int, rounds: int, removals: int, records: int, what: str, ent
         few, found = (_exits if what == "exit" else _withdrawals)(network, sizes, entries, tell)
     document = {"bench": "removal", "what": what, "nodes": nodes, "entries": entries, **asdict(sizes)}
     _show(few, found, document | {"machine": before})
+
+
+@bench.command("digest", cls=Command)
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 100), help="Rounds of measuring.")
+@click.option(
+    "--entries", default=100_000, show_default=True, type=click.IntRange(1, 1_000_000), help="Entries of the list."
+)
+@click.option("--dir", "folder", type=FOLDER, help=DIR_HELP)
+@options
+def digest(rounds: int, entries: int, folder: Path | None) -> None:
+    """Measure how long a reader takes to work out anew who is on a list, with its digest.
+
+    Two nodes are founded, and two officers put the entries on the list of one. It is rebuilt from its operations, in
+    a copy of the database of the other one; each time the digest that the origin has signed must come out.
+    """
+    from node.bench.digest import rebuilding
+    from node.bench.figures import machine
+    from node.bench.lists import Exits
+
+    before = machine()
+    with _network(2, folder) as (network, tell), network.lists(network.owner) as owner:
+        exits = Exits(network, owner, entries)
+        tell(words("putting {count} entries on a list", count=entries))
+        exits.prepare(0)
+        tell(words("rebuilding the list"))
+        database = Home(network.home(network.readers[0])).database
+        found = rebuilding(database, network.programs.work / "copy.db", exits.channel, rounds)
+    counts = {"live": found.live, "seconds": found.seconds, "busy": found.busy_s}
+    say(
+        words(
+            "{live} live entries worked out anew with their digest: {seconds} s, {busy} s of processor time", **counts
+        )
+    )
+    is_held = found.seconds.median < DIGEST_FLOOR_S if found.live >= DIGEST_FLOOR_ENTRIES else None
+    if is_held is not None:
+        say(
+            words(
+                "below {limit} s: {held}", limit=DIGEST_FLOOR_S, held=words("hold") if is_held else words("do NOT hold")
+            )
+        )
+    document = {"bench": "digest", "entries": entries, "rounds": rounds, "machine": before}
+    result(document | asdict(found) | {"is_floor_held": is_held})
 
 
 @contextmanager
@@ -168,7 +212,16 @@ def _show(few: "Sequence[Sample]", rounds: "Sequence[Round]", document: dict[str
     from node.bench.report import report
 
     found = report(rounds, few)
-    columns = ("removals", "measured", "committed", "first receipt", "all receipts: p50", "p99", "slowest")
+    columns = (
+        "removals",
+        "measured",
+        "committed",
+        "first receipt",
+        "all receipts: p50",
+        "p99",
+        "slowest",
+        "processor time",
+    )
     rows = [_row(words("without load, {count} entries", count=FEW_ENTRIES), found.few)] if found.few else []
     rows += [_row(words("without load"), found.idle), _row(words("under load"), found.loaded)]
     table("seconds: median of the rounds (smallest to largest)", columns, rows)
@@ -181,7 +234,7 @@ def _show(few: "Sequence[Sample]", rounds: "Sequence[Round]", document: dict[str
 
 
 def _row(name: str, phase: "Phase") -> list[object]:
-    times = (phase.published_s, phase.first_s, phase.p50_s, phase.p99_s, phase.slowest_s)
+    times = (phase.published_s, phase.first_s, phase.p50_s, phase.p99_s, phase.slowest_s, phase.busy_s)
     return [name, phase.samples, *times]
 
 

@@ -1,4 +1,4 @@
-"""`xinqiao bench removal` measures a network of real processes, and leaves none of them behind."""
+"""`xinqiao bench` measures a network of real processes, and leaves none of them behind."""
 
 import json
 import os
@@ -49,6 +49,17 @@ def test_every_removal_is_measured_until_all_receipts_are_there(tmp_path: Path) 
         assert 0 < sample["published_s"] < sample["first_s"] <= sample["last_s"]
     assert document["idle"]["p99_s"]["median"] == pytest.approx(max(s["last_s"] for s in measured["idle"]), abs=1e-4)
     assert "round 1: under load" in prose
+    assert processes_in(tmp_path) == []
+
+
+@pytest.mark.long
+def test_a_list_is_rebuilt_with_the_digest_that_its_origin_signed(tmp_path: Path) -> None:
+    command = [XINQIAO, "bench", "digest", "--dir", tmp_path / "work", "--entries", "20", "--rounds", "2", "--json"]
+    measured = subprocess.run(command, capture_output=True, text=True, check=True)
+    document = json.loads(measured.stdout)
+    assert (document["live"], document["is_floor_held"]) == (20, None)
+    assert 0 < document["seconds"]["min"] <= document["seconds"]["max"]
+    assert len(document["digest"]) == 64
     assert processes_in(tmp_path) == []
 
 

@@ -18,7 +18,7 @@ def test_the_median_of_rounds_stands_between_the_smallest_and_the_largest() -> N
 
 
 def measured(*lasts: float) -> list[Sample]:
-    return [Sample(published_s=last / 4, first_s=last / 2, last_s=last) for last in lasts]
+    return [Sample(published_s=last / 4, first_s=last / 2, last_s=last, busy_s=0.02) for last in lasts]
 
 
 def test_a_report_tells_both_phases_apart() -> None:
@@ -29,6 +29,7 @@ def test_a_report_tells_both_phases_apart() -> None:
     assert found.loaded.p50_s == Spread(0.4, 0.3, 0.5)
     assert found.loaded.slowest_s == Spread(0.8, 0.7, 0.9)
     assert found.loaded.published_s == spread([0.15, 0.15])
+    assert found.idle.busy_s == Spread(0.02, 0.02, 0.02)
     assert found.load_s == Spread(20.0, 10.0, 30.0)
 
 
