@@ -54,7 +54,18 @@ def test_every_removal_is_measured_until_all_receipts_are_there(tmp_path: Path) 
 
 @pytest.mark.long
 def test_a_list_is_rebuilt_with_the_digest_that_its_origin_signed(tmp_path: Path) -> None:
-    command = [XINQIAO, "bench", "digest", "--dir", tmp_path / "work", "--entries", "20", "--rounds", "2", "--json"]
+    command = [
+        str(XINQIAO),
+        "bench",
+        "digest",
+        "--dir",
+        str(tmp_path / "work"),
+        "--entries",
+        "20",
+        "--rounds",
+        "2",
+        "--json",
+    ]
     measured = subprocess.run(command, capture_output=True, text=True, check=True)
     document = json.loads(measured.stdout)
     assert (document["live"], document["is_floor_held"]) == (20, None)
