@@ -157,6 +157,13 @@ class ListChanges:
         """The changes that wait, or all that are remembered; without those that are still written."""
         return [each for each in self._store.changes(*(() if everything else WAITING)) if each.digest]
 
+    def undecided(self) -> Mapping[str, Sequence[HeldChange]]:
+        """The changes that wait for an officer or to be published, by list, the oldest first."""
+        found: dict[str, list[HeldChange]] = {}
+        for change in self._store.changes(ChangeState.PENDING, ChangeState.APPROVED):
+            found.setdefault(change.channel, []).append(change)
+        return found
+
     def change(self, change: str) -> HeldChange:
         """One change; raises LIST_CHANGE_UNKNOWN."""
         return _known(self._store, change)
@@ -235,11 +242,17 @@ class ListChanges:
             raise XinqiaoError("OFFICER_STATEMENT", detail="it gives no reason" if not decides else "it gives a reason")
         if decides:
             _check_unchanged(tx, change)
-        elif change.state is ChangeState.APPROVED and self.published(tx, change):
+        elif change.state is ChangeState.APPROVED and (
+            self._is_being_published(change.id) or self.published(tx, change)
+        ):
             raise XinqiaoError("LIST_CHANGE_SETTLED", change=change.id, standing="published in part")
         until_ms = now_ms + self._limits.max_hold_age_ms if message.act == PROPOSE else change.until_ms
         tx.put_change(replace(change, state=state, until_ms=until_ms, settled_at_ms=_settled_at(state, now_ms)))
         return state.value
+
+    def _is_being_published(self, change: str) -> bool:
+        lock = self._locks.get(change)
+        return lock is not None and lock.locked()
 
     # -- what is approved -------------------------------------------------------------------------------
 
@@ -266,6 +279,8 @@ class ListChanges:
 
     def _settle(self, tx: StoreTransaction, change: HeldChange) -> None:
         """Note where a change stands; others that were about the entry as it was before are superseded."""
+        if _known(tx, change.id).state is not ChangeState.APPROVED:
+            return
         tx.put_change(change)
         if change.state is not ChangeState.PUBLISHED or change.target is None:
             return
@@ -338,8 +353,9 @@ class ListChanges:
         if held.applied_size < held.log.size:
             raise XinqiaoError("LIST_UNFOLDED", list=change.channel)
         _check_unchanged(self._store, change)
-        batch = self._store.change_batch(change.id, number)
-        assert batch is not None
+        batch, state = self._store.change_batch(change.id, number), self.change(change.id).state
+        if batch is None or state is not ChangeState.APPROVED:
+            raise XinqiaoError("LIST_CHANGE_SETTLED", change=change.id, standing=state.value)
         warrant = warrant_of(change.id, number, roots, signatures)
         records, salts = with_warrant(batch, warrant, self._entropy.bytes(SALT_BYTES))
         body, header.records_root = build_body(records, salts)
@@ -388,6 +404,12 @@ class ListChanges:
         for change in dropped:
             tx.drop_change(change.id)
         tx.forget_changes(now_ms - self._limits.max_hold_age_ms)
+
+
+def fault_of(changes: Iterable[HeldChange]) -> XinqiaoError | None:
+    """Why the first one that is decided and cannot be published is not; None where there is none."""
+    faults = (envelope_pb2.Refusal.FromString(each.fault) for each in changes if each.fault)
+    return next(map(from_refusal, faults), None)
 
 
 def _known(reader: StoreReader, change: str) -> HeldChange:

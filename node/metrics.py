@@ -31,6 +31,7 @@ class NodeCollector(Collector):
         yield self._outcomes()
         yield self._quality()
         yield self._held_rows()
+        yield self._list_changes()
         yield from self._links()
         yield from self._registry()
         alarms = len(self._node.answering.alarms())
@@ -87,6 +88,15 @@ class NodeCollector(Collector):
         own = {held.log.channel for held in answering.channels() if answering.is_own(held)}
         for channel in sorted(own | undecided.keys()):
             family.add_metric([channel], len(undecided.get(channel, ())))
+        return family
+
+    def _list_changes(self) -> Metric:
+        """How many changes of each own list wait for an officer, or to be published."""
+        family = GaugeMetricFamily("xinqiao_list_changes", "Changes of lists that wait.", labels=["channel"])
+        answering, waiting = self._node.answering, self._node.listing.changes.undecided()
+        own = {held.log.channel for held in self._node.listing.lists() if answering.is_own(held)}
+        for channel in sorted(own | waiting.keys()):
+            family.add_metric([channel], len(waiting.get(channel, ())))
         return family
 
     def _links(self) -> Iterator[Metric]:

@@ -40,6 +40,8 @@ def status() -> None:
         table("alarms", ("code", "what", "who must act", "last seen (UTC)", "count"), [_alarm(a) for a in found.alarms])
     if found.held_rows:
         say(words("{count} rows wait for two officers; next: xinqiao holds list", count=found.held_rows))
+    if found.list_changes:
+        say(words("{count} changes of lists wait for officers; next: xinqiao list pending", count=found.list_changes))
     if found.waiting_for:
         say(words("next: {next}", next=phrase(found.waiting_for)))
     pending = pending_fingerprint(found.fingerprint)

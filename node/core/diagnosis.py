@@ -41,6 +41,7 @@ class Check(Enum):
     VALIDITY = "validity"
     CALENDAR = "working days"
     HOLDS = "held rows"
+    LIST_CHANGES = "changes of lists"
     ALARM = "alarm"
 
 
@@ -191,6 +192,25 @@ def held_rows(
     named = {"channel": channel, "count": count, "since": time_of(oldest_ms), "until": time_of(until_ms)}
     error = XinqiaoError("HOLDS_WAIT", **named)
     return doubtful(Check.HOLDS, channel, error, count=count, oldest_ms=oldest_ms, until_ms=until_ms)
+
+
+def list_changes(
+    channel: str,
+    count: int,
+    oldest_ms: int,
+    until_ms: int,
+    fault: XinqiaoError | None,
+    now_ms: int,
+    given: Thresholds = DEFAULT_THRESHOLDS,
+) -> Finding | None:
+    """Judge how long changes of a list wait, and what keeps one from being published; None where all is well."""
+    if fault is not None:
+        return doubtful(Check.LIST_CHANGES, channel, fault, count=count)
+    if not count or now_ms - oldest_ms <= given.undecided_warned_ms:
+        return None
+    named = {"list": channel, "count": count, "since": time_of(oldest_ms), "until": time_of(until_ms)}
+    error = XinqiaoError("LIST_CHANGES_WAIT", **named)
+    return doubtful(Check.LIST_CHANGES, channel, error, count=count, oldest_ms=oldest_ms, until_ms=until_ms)
 
 
 def ending(found: Ending, now_ms: int, given: Thresholds = DEFAULT_THRESHOLDS) -> Finding:

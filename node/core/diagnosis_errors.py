@@ -124,6 +124,11 @@ DIAGNOSIS_ERRORS: dict[str, tuple[str, str, str]] = {
         "officers of this node",
         "see `xinqiao holds list` and `xinqiao holds show HOLD`, then release or refuse",
     ),
+    "LIST_CHANGES_WAIT": (
+        "{list}: {count} changes wait for another officer, the oldest since {since}; undecided, it goes at {until}",
+        "officers of this node",
+        "see `xinqiao list pending` and `xinqiao list pending CHANGE`, then approve or refuse",
+    ),
     "TERM_OVER": (
         "{channel}: {node} was to {what} by {day} ({rule}; {article})",
         "{node}",

@@ -60,7 +60,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("network", "node", "name", "fingerprint", "membership", "registry_stage", "registry", "registry_expires_unix_ms", "duties", "alarms", "channels", "records", "software_version", "time_unix_ms", "waiting_for", "working_days_known_until", "calendar", "held_rows")
+    __slots__ = ("network", "node", "name", "fingerprint", "membership", "registry_stage", "registry", "registry_expires_unix_ms", "duties", "alarms", "channels", "records", "software_version", "time_unix_ms", "waiting_for", "working_days_known_until", "calendar", "held_rows", "list_changes")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,7 @@ class GetStatusResponse(_message.Message):
     WORKING_DAYS_KNOWN_UNTIL_FIELD_NUMBER: _ClassVar[int]
     CALENDAR_FIELD_NUMBER: _ClassVar[int]
     HELD_ROWS_FIELD_NUMBER: _ClassVar[int]
+    LIST_CHANGES_FIELD_NUMBER: _ClassVar[int]
     network: str
     node: str
     name: str
@@ -97,7 +98,8 @@ class GetStatusResponse(_message.Message):
     working_days_known_until: str
     calendar: _envelope_pb2.Refusal
     held_rows: int
-    def __init__(self, network: _Optional[str] = ..., node: _Optional[str] = ..., name: _Optional[str] = ..., fingerprint: _Optional[str] = ..., membership: _Optional[str] = ..., registry_stage: _Optional[str] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., registry_expires_unix_ms: _Optional[int] = ..., duties: _Optional[_Iterable[_Union[Duty, _Mapping]]] = ..., alarms: _Optional[_Iterable[_Union[Alarm, _Mapping]]] = ..., channels: _Optional[int] = ..., records: _Optional[int] = ..., software_version: _Optional[str] = ..., time_unix_ms: _Optional[int] = ..., waiting_for: _Optional[str] = ..., working_days_known_until: _Optional[str] = ..., calendar: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., held_rows: _Optional[int] = ...) -> None: ...
+    list_changes: int
+    def __init__(self, network: _Optional[str] = ..., node: _Optional[str] = ..., name: _Optional[str] = ..., fingerprint: _Optional[str] = ..., membership: _Optional[str] = ..., registry_stage: _Optional[str] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., registry_expires_unix_ms: _Optional[int] = ..., duties: _Optional[_Iterable[_Union[Duty, _Mapping]]] = ..., alarms: _Optional[_Iterable[_Union[Alarm, _Mapping]]] = ..., channels: _Optional[int] = ..., records: _Optional[int] = ..., software_version: _Optional[str] = ..., time_unix_ms: _Optional[int] = ..., waiting_for: _Optional[str] = ..., working_days_known_until: _Optional[str] = ..., calendar: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., held_rows: _Optional[int] = ..., list_changes: _Optional[int] = ...) -> None: ...
 
 class ListPeersRequest(_message.Message):
     __slots__ = ()

@@ -93,6 +93,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             working_days_known_until=str(membership.calendar.last_day or ""),
             calendar=self._calendar_fault(),
             held_rows=sum(map(len, self._node.holding.undecided().values())),
+            list_changes=sum(map(len, self._node.listing.changes.undecided().values())),
         )
 
     def _calendar_fault(self) -> envelope_pb2.Refusal | None:

@@ -18,9 +18,11 @@ from node.core.errors import XinqiaoError, from_refusal
 from node.core.forecast import REGISTRY, Ending, What
 from node.core.heartbeat import shared_digest
 from node.core.limits import DEFAULT_LIMITS, Limits
+from node.core.list_change import ChangeState
 from node.core.membership import Standing, VerifiedDescriptor, fingerprint_of, spki_hash
 from node.home import Home
 from node.keys import KeyRing
+from node.list_changes import fault_of
 from node.node import Node
 from node.pb import envelope_pb2, exchange_service_pb2
 from node.ports import HeldAddress, HeldChannel, Lane, Peer
@@ -72,7 +74,7 @@ class Diagnosing:
             yield each.out
             if each.back is not None:
                 yield each.back
-        exchanged = [*await self._storage(), *self._exchange(peer), *(() if peer else self._held_rows())]
+        exchanged = [*await self._storage(), *self._exchange(peer), *(() if peer else self._undecided())]
         for finding in [*exchanged, *self._validity(peer), *self._alarms()]:
             yield finding
 
@@ -297,8 +299,14 @@ class Diagnosing:
                 now_ms=self._now_ms(),
             )
 
-    def _held_rows(self) -> Iterator[Finding]:
-        """Rows that officers have left undecided for long."""
+    def _undecided(self) -> Iterator[Finding]:
+        """Rows and changes of lists that officers have left undecided for long, and decisions that wait."""
+        for channel, waiting in self._node.listing.changes.undecided().items():
+            pending, fault = [each for each in waiting if each.state is ChangeState.PENDING], fault_of(waiting)
+            oldest_ms, until_ms = (pending[0].drafted_at_ms, pending[0].until_ms) if pending else (0, 0)
+            found = diagnosis.list_changes(channel, len(pending), oldest_ms, until_ms, fault, self._now_ms())
+            if found is not None:
+                yield found
         for channel, rows in self._node.holding.undecided().items():
             oldest = rows[0]
             finding = diagnosis.held_rows(channel, len(rows), oldest.held_at_ms, oldest.until_ms, self._now_ms())

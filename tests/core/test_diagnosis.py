@@ -102,6 +102,22 @@ def test_held_rows_are_told_once_the_oldest_has_waited_longer_than_a_day() -> No
     assert "<" not in f"{found.error.text}{found.error.next}"
 
 
+def test_changes_of_a_list_are_told_once_the_oldest_has_waited_for_a_day_or_one_cannot_be_published() -> None:
+    def told(oldest_ms: int, fault: XinqiaoError | None = None, count: int = 2) -> diagnosis.Finding | None:
+        return diagnosis.list_changes("310000/lists/a", count, oldest_ms, NOW_MS + DAY_MS, fault, NOW_MS)
+
+    assert told(NOW_MS - DAY_MS) is None
+    assert told(0, count=0) is None
+    found = told(NOW_MS - DAY_MS - 1)
+    assert found is not None
+    assert (found.severity, code(found)) == (WARNING, "LIST_CHANGES_WAIT")
+    assert found.error is not None
+    assert "<" not in f"{found.error.text}{found.error.next}"
+    stuck = told(NOW_MS, XinqiaoError("OFFICER_DISABLED", name="李明", because="调离"))
+    assert stuck is not None
+    assert (stuck.severity, code(stuck)) == (WARNING, "OFFICER_DISABLED")
+
+
 @pytest.mark.parametrize(
     ("ends_ms", "severity"),
     [(0, OK), (NOW_MS + 60 * DAY_MS + 1, OK), (NOW_MS + 60 * DAY_MS, WARNING), (NOW_MS, FAILING)],

@@ -19,6 +19,8 @@ from node.core.membership import Standing, open_descriptor
 from node.core.registry_targets import measures_path
 from node.core.state import Place
 from node.held_lists import HeldListing
+from node.list_changes import fault_of
+from node.metrics import NodeCollector
 from node.pb import channel_pb2, listing_pb2, registry_pb2
 from scripts.xq_generate import RESIDENT_ID, example_uscc
 from tests.builders import SigningNode, make_measures
@@ -548,5 +550,52 @@ def test_a_clock_that_jumps_a_day_ahead_lets_nothing_go() -> None:
         await town.changes.tick()
         await town.sign(APPROVE, change, WANG)
         assert await town.changes.finish(change.id) == (ChangeState.PUBLISHED, None)
+
+    run(scenario())
+
+
+def test_what_waits_is_counted_and_what_is_decided_and_stuck_says_why() -> None:
+    async def scenario() -> None:
+        town = await Town().open()
+
+        def counted() -> dict[tuple[str, ...], float]:
+            families = {each.name: each for each in NodeCollector(town.node, list, "").collect()}
+            return {tuple(each.labels.values()): each.value for each in families["xinqiao_list_changes"].samples}
+
+        assert counted() == {(CHANNEL,): 0}
+        await town.draft()
+        change = await town.draft()
+        await town.sign(PROPOSE, change, LI)
+        assert counted() == {(CHANNEL,): 1}
+        await town.sign(APPROVE, change, WANG)
+        await town.disable("李明", LI)
+        await town.changes.finish(change.id)
+        (waiting,) = town.changes.undecided()[CHANNEL]
+        assert (waiting.state, counted()) == (ChangeState.APPROVED, {(CHANNEL,): 1})
+        fault = fault_of([waiting])
+        assert fault is not None
+        assert fault.code == "OFFICER_DISABLED"
+
+    run(scenario())
+
+
+def test_what_is_withdrawn_while_it_is_published_is_not_published() -> None:
+    async def scenario() -> None:
+        town = await Town().open()
+        change = await town.draft()
+        await town.sign(PROPOSE, change, LI)
+        await town.sign(APPROVE, change, WANG)
+        publish = town.changes._publish
+
+        async def overtaken(given: object) -> None:
+            assert (await refused(town.sign(WITHDRAW, change, LI, "有误"))).code == "LIST_CHANGE_SETTLED"
+            with town.node.world.store.transaction() as tx:
+                tx.put_change(replace(change, state=ChangeState.WITHDRAWN, settled_at_ms=1))
+            await publish(given)
+
+        town.changes._publish = overtaken
+        await town.changes.finish(change.id)
+        assert town.changes.change(change.id).state is ChangeState.WITHDRAWN
+        assert states(town, ORIGIN) == []
 
     run(scenario())

@@ -11,11 +11,13 @@ from tests.lists import DEFINITION
 from tests.processes import officers
 from tests.processes.commands import wait_until
 from tests.processes.network import HANGZHOU, PUDONG, SHANGHAI, Town
+from tests.processes.test_memory import peak_mib
 
 CHANNEL = "310000/lists/serious-tax"
 NODE, READERS = SHANGHAI.id, (PUDONG.id, HANGZHOU.id)
 SUBJECT = example_uscc("91", "310000", 7)
 DECISION = ("--decision", "税稽罚〔2026〕1号", "--reason", "逃避缴纳税款")
+BOUND_MIB = 80
 DATES = ("--decided-on", "2026-01-15", "--notice-served", "2025-12-20")
 
 
@@ -192,3 +194,23 @@ def test_publication_goes_on_after_a_crash(listing: Town, tmp_path: Path) -> Non
     assert len(town.run(NODE, "list", "pending", change)["change"]["entries"]) == 16
     assert town.channel(NODE, CHANNEL)["head"]["size"] == 17  # type: ignore[index]
     town.wait_for_agreement(CHANNEL, READERS, 60)
+
+
+@pytest.mark.long
+def test_g12_a_file_of_100000_rows_with_1000_wrong_ones_returns_these_and_needs_little_memory(
+    listing: Town, tmp_path: Path
+) -> None:
+    town, file = listing, bulk(tmp_path / "bulk.csv", 100_000, 1_000)
+    before = peak_mib(town.serving[NODE].pid)
+    add = ("list", "add", "serious-tax", "--file", file, "--reason", "逃避缴纳税款", *DATES, *by(town, "李明"))
+    command = town.start(NODE, *add)
+    command.wait(600)
+    (document,) = command.documents()
+    assert (command.status, document["change"], document["wrong"]) == (1, None, 1_000)
+    with Path(document["rejected_file"]).open(encoding="utf-8-sig", newline="") as opened:
+        assert [int(row["xq_row"]) for row in csv.DictReader(opened)] == list(range(2, 1_002))
+    assert town.run(NODE, "list", "pending", "--all")["changes"] == []
+    proposing = town.start(NODE, *add, "--skip-wrong")
+    proposing.wait(600)
+    assert proposing.documents()[0]["change"]["operations"] == 99_000
+    assert peak_mib(town.serving[NODE].pid) - before < BOUND_MIB

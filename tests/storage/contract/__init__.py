@@ -3,6 +3,7 @@
 The fixture `store` is an empty store with the limits SMALL; `writer` signs the entries of one channel.
 """
 
+from tests.storage.contract.changes import ChangeContract
 from tests.storage.contract.erasures import ErasureContract
 from tests.storage.contract.folds import ActsContract, FoldContract
 from tests.storage.contract.lists import ListContract
@@ -17,6 +18,7 @@ __all__ = (
     "SMALL",
     "ActsContract",
     "BodyContract",
+    "ChangeContract",
     "DecisionContract",
     "ErasureContract",
     "FoldContract",
