@@ -12,7 +12,8 @@ from scripts.xq_generate import example_resident_id, example_uscc
 from tests.lists import DEFINITION
 from tests.processes import officers
 from tests.processes.commands import wait_until
-from tests.processes.network import HANGZHOU, SHANGHAI, Town
+from tests.processes.network import HANGZHOU, SHANGHAI, Town, done
+from tests.processes.small_disk import serve_on_a_small_disk
 from tests.processes.test_lists import CHANNEL, DATES, DECISION, decided
 
 NODE, READER = SHANGHAI.id, HANGZHOU.id
@@ -139,3 +140,29 @@ def test_every_question_is_in_the_log_through_a_crash_and_a_changed_row_is_found
     town.serve(READER)
     error = town.refused(READER, "queries", "verify")
     assert (error["code"], error["parameters"]["sequence"]) == ("QUERY_LOG", "2")  # type: ignore[index]
+
+
+def test_on_a_full_disk_no_answer_leaves_and_with_space_again_the_log_is_whole(town: Town, tmp_path: Path) -> None:
+    town.serve(NODE)
+    officers.add(town, NODE, "赵强")
+    draft = tmp_path / "matters.yaml"
+    draft.write_text(MATTERS.replace(UNIT, SHANGHAI.authority), "utf-8")
+    town.decide("matters", draft)
+    wait_until(lambda: town.run(NODE, "matters", "list")["version"] == "2026.1", "Shanghai has the matters")
+    town.stop(NODE)
+    node = serve_on_a_small_disk(town, tmp_path)
+    question = ("check", "--subject", SUBJECT, *ASKED, "--unit", SHANGHAI.authority)
+    assert done(node.start(*question))["query"] == 1
+    node.fill(spare_bytes=0)
+    answered, told = 1, dict[str, Any]()
+    while "error" not in told and answered < 200:
+        command = node.start(*question)
+        command.wait()
+        told = command.documents()[0]
+        answered = told.get("query", answered)
+    assert told["error"]["code"] == "DISK_FULL"
+    assert set(told) == {"error"}
+    assert done(node.start("queries", "verify"))["sequence"] == answered
+    node.free()
+    assert done(node.start(*question))["query"] == answered + 1
+    assert done(node.start("queries", "verify"))["sequence"] == answered + 1
