@@ -7,6 +7,8 @@ A database that was put back from a backup looks sound to itself. So at every st
 
 and again where a peer gives back a receipt of ours for more than is applied here, until it is.
 
+Nothing confirms a closed epoch: what came after it may be kept from a node that was dropped from the list since.
+
 What an origin shows is a claim; it is taken for its own lists alone, and of no worth to anybody else.
 """
 
@@ -76,8 +78,11 @@ class Regained:
         return channel in self._regained and channel not in self._owed
 
     def _is_confirmed(self, held: HeldChannel) -> bool:
-        shown = self._shown.get(held.origin, {})
+        shown, origin = self._shown.get(held.origin, {}), self._view.members.get(held.origin)
         head = shown.get(held.key)
+        # Of a later epoch whoever was dropped in it is shown nothing, and a backup does not know that it was.
+        if origin is None or held.log.epoch < origin.open_epoch:
+            return False
         if held.fresh_at_ms > self._started_ms + self._limits.max_clock_skew_ms:
             return True
         # Who shows a later epoch shows that what is held is not the end of the list.

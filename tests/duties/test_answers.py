@@ -11,10 +11,10 @@ import pytest
 from node.checking import Asking
 from node.core import envelope as envelopes
 from node.core.answer import Answer, Doubt, Verdict
-from node.core.channel import HeadAt
+from node.core.channel import HeadAt, head_leaf
 from node.core.errors import XinqiaoError
 from node.core.list_type import KIND_NAMES, RED, SERIOUS, WATCH
-from node.core.membership import Standing
+from node.core.membership import Cut, Standing
 from node.core.registry_targets import matters_path
 from node.core.state import Place
 from node.node import Node
@@ -267,6 +267,21 @@ def test_g4_an_origin_that_shows_a_later_epoch_of_a_list_confirms_no_earlier_one
         assert (await town.ask()).lists[0].consulted.doubts == (Doubt.RESTORED,)
         node.delivery._regained.shown(ORIGIN, [(held.key, _head(held))])
         assert (await town.ask()).verdict is Verdict.LISTED
+
+    run(scenario())
+
+
+def test_g4_nothing_confirms_an_epoch_that_is_closed_to_a_node_that_may_have_been_dropped_since() -> None:
+    async def scenario() -> None:
+        town = await Town(SERIOUS).open()
+        (held,) = town.node.world.store.channels()
+        cut = Cut(frozenset({head_leaf(*held.key, _head(held))}))
+        await town.network.relist(ORIGIN, standing=Standing.SUSPENDED, reason="整改", cut=cut)
+        await town.network.relist(ORIGIN, standing=Standing.ACTIVE, reason="", open_epoch=1)
+        assert (await town.ask()).verdict is Verdict.LISTED
+        node = town.network.start(READER, town.node.world.store)
+        node.delivery._regained.shown(ORIGIN, [(held.key, _head(held))])
+        assert (await town.ask()).lists[0].consulted.doubts == (Doubt.RESTORED,)
 
     run(scenario())
 
