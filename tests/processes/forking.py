@@ -76,6 +76,8 @@ def _become(order: dict[str, Any]) -> None:
     """Turn this fork into the command; it ends as an interpreter does."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # A shell that starts the tests in the background has SIGINT ignored, and every process below it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     for number, path, mode in (
         (0, os.devnull, os.O_RDONLY),
