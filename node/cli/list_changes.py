@@ -16,6 +16,7 @@ from node.cli.list_signing import (
     decide,
     draft_and_propose,
     fetched,
+    line_document,
     masked,
     may_reveal,
     say_change,
@@ -24,7 +25,7 @@ from node.cli.list_signing import (
 from node.cli.lists import LIST_HELP, lists, node_lists
 from node.cli.publishing import show_notes
 from node.cli.signing import FILE, NEW_FILE
-from node.cli.terminal import Command, options, plain, progress, result, say, table, when
+from node.cli.terminal import Command, options, progress, result, say, table, when
 from node.core.errors import XinqiaoError, from_refusal
 from node.core.list_change import REFUSE, WITHDRAW, Operation
 from node.core.list_entry import ACT_NAMES
@@ -250,18 +251,18 @@ def pending(change: str, everything: bool, file: Path | None, reveal: bool) -> N
             operations = [_document(each, may_reveal(reveal)) for each in found.operations]
             result(
                 {
-                    "change": plain(found.line),
+                    "change": line_document(found.line, may_reveal(reveal)),
                     "digest": found.digest.hex() if found.roots else None,
                     "operations": operations,
                 }
             )
             return
         listed = node.changes(everything=everything)
-    columns = ("change", "list", "act", "entries", "drafted (UTC)", "goes (UTC)", "state", "proposed by")
+    columns = ("change id", "list", "act", "entries", "drafted (UTC)", "goes (UTC)", "state", "proposed by")
     table("changes of lists", columns, [_row(line) for line in listed.changes])
     if any(line.state == "pending" for line in listed.changes):
         say(words("next: xinqiao list approve CHANGE --officer NAME"))
-    result(plain(listed))
+    result({"changes": [line_document(line, may_reveal(reveal)) for line in listed.changes]})
 
 
 def _row(line: pb.ChangeLine) -> list[object]:

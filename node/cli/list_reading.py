@@ -117,7 +117,7 @@ class _Shown:
 
     def say(self, channel: str) -> None:
         """Show them to a person."""
-        columns = ("entry", "subject", "state", "decided on", "until", "measures", "published (UTC)")
+        columns = ("entry", "subject", "state", "decided on", "until", "measures attached", "published (UTC)")
         table("entries", columns, [self._line(line) for line in self._first])
         if self.count > len(self._first):
             said = {"count": self.count - len(self._first), "list": channel}

@@ -97,7 +97,8 @@ def say_change(found: Content, reveal: bool) -> None:
         )
     )
     if line.HasField("entry"):
-        say(words("entry: {entry}", entry=entry_text(line.entry)))
+        subject = (line.subject if reveal else masked(line.subject)) or term("erased")
+        say(words("entry: {entry} of {subject}", entry=entry_text(line.entry), subject=subject))
     if line.source:
         say(words("from the file {file}", file=line.source))
     for operation in found.operations:
@@ -146,6 +147,11 @@ def columns_of(operation: Operation) -> dict[str, str]:
 def masked(code: str) -> str:
     """The code of a subject; where it is a person's number, without the birth date and what follows."""
     return code if is_uscc(code) or not code else code[:6] + "*" * (len(code) - 6)
+
+
+def line_document(line: pb.ChangeLine, reveal: bool) -> dict[str, object]:
+    """A change as JSON."""
+    return plain(line) | {"subject": line.subject if reveal else masked(line.subject)}
 
 
 def may_reveal(reveal: bool) -> bool:
@@ -197,7 +203,8 @@ def decide(node: ListClient, act: str, change: str, signing: Signing, reason: st
     taken = node.submit(signed_by(node, signer, act, change, found.digest, reason))
     line = _waited(node, change, taken)
     _say_taken(line, signing.officer)
-    document = {"change": plain(line), "state": line.state, "act": act, "officer": signing.officer}
+    shown = line_document(line, may_reveal(signing.reveal))
+    document = {"change": shown, "state": line.state, "act": act, "officer": signing.officer}
     result(document | {"entries": _named(line), "fault": plain(line)["fault"]})
 
 
@@ -216,7 +223,7 @@ def _write(node: ListClient, act: str, found: Content, output: Path, reason: str
     say(words("statement written to {file}", file=output))
     say(words("next: the officer runs `xinqiao officer sign {file} --key KEY`", file=output))
     say(words("then: xinqiao officer submit {file}", file=output))
-    result({"change": plain(found.line), "act": act, "file": str(output)})
+    result({"change": line_document(found.line, may_reveal(False)), "act": act, "file": str(output)})
 
 
 def _waited(node: ListClient, change: str, taken: decision_service_pb2.SubmitStatementResponse) -> pb.ChangeLine:

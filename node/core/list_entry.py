@@ -173,7 +173,10 @@ class Judge:
         """Yield everything that keeps an operation from changing an entry, the table of transitions first."""
         op = operation.op
         if not may_follow(listing, op):
-            yield "", XinqiaoError("LIST_STATE", standing=listing.state.value, action=ACT_NAMES.get(op.act, ""))
+            place = listing.place
+            named = {"list": self.list.code, "entry": f"{place.epoch}/{place.index}/{place.position}"}
+            standing = {"standing": listing.state.value, "action": ACT_NAMES.get(op.act, "")}
+            yield "", XinqiaoError("LIST_STATE", **named, **standing)
         yield from self._word_defects(operation.words)
         yield from self._decided_defects(op.decided_on, listing.decided_on)
         if op.act == AMEND:

@@ -186,7 +186,7 @@ LIST_ERRORS: dict[str, tuple[str, str, str, str]] = {
         "FAILED_PRECONDITION",
         "the entry is {standing}: {action} cannot follow",
         "you",
-        "see `xinqiao list entry ENTRY`; a later decision is another entry",
+        "see `xinqiao list entry {list}#{entry}`; a later decision is another entry",
     ),
     "LIST_UNFOLDED": (
         "FAILED_PRECONDITION",

@@ -249,7 +249,7 @@ class ListSignature(_message.Message):
     def __init__(self, act: _Optional[str] = ..., officer: _Optional[str] = ..., reason: _Optional[str] = ..., signed_at_unix_ms: _Optional[int] = ..., disabled: _Optional[bool] = ...) -> None: ...
 
 class ChangeLine(_message.Message):
-    __slots__ = ("id", "channel", "kind", "act", "entry", "state", "operations", "batches", "entries", "digest", "source", "drafted_at_unix_ms", "until_unix_ms", "signatures", "fault", "disclosure")
+    __slots__ = ("id", "channel", "kind", "act", "entry", "state", "operations", "batches", "entries", "digest", "source", "drafted_at_unix_ms", "until_unix_ms", "signatures", "fault", "disclosure", "subject")
     ID_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -266,6 +266,7 @@ class ChangeLine(_message.Message):
     SIGNATURES_FIELD_NUMBER: _ClassVar[int]
     FAULT_FIELD_NUMBER: _ClassVar[int]
     DISCLOSURE_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
     id: str
     channel: str
     kind: _listing_pb2.ListKind
@@ -282,7 +283,8 @@ class ChangeLine(_message.Message):
     signatures: _containers.RepeatedCompositeFieldContainer[ListSignature]
     fault: _envelope_pb2.Refusal
     disclosure: _channel_pb2.DisclosureClass
-    def __init__(self, id: _Optional[str] = ..., channel: _Optional[str] = ..., kind: _Optional[_Union[_listing_pb2.ListKind, str]] = ..., act: _Optional[_Union[_listing_pb2.ListAct, str]] = ..., entry: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., state: _Optional[str] = ..., operations: _Optional[int] = ..., batches: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[_record_pb2.RecordRef, _Mapping]]] = ..., digest: _Optional[bytes] = ..., source: _Optional[str] = ..., drafted_at_unix_ms: _Optional[int] = ..., until_unix_ms: _Optional[int] = ..., signatures: _Optional[_Iterable[_Union[ListSignature, _Mapping]]] = ..., fault: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., disclosure: _Optional[_Union[_channel_pb2.DisclosureClass, str]] = ...) -> None: ...
+    subject: str
+    def __init__(self, id: _Optional[str] = ..., channel: _Optional[str] = ..., kind: _Optional[_Union[_listing_pb2.ListKind, str]] = ..., act: _Optional[_Union[_listing_pb2.ListAct, str]] = ..., entry: _Optional[_Union[_record_pb2.RecordRef, _Mapping]] = ..., state: _Optional[str] = ..., operations: _Optional[int] = ..., batches: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[_record_pb2.RecordRef, _Mapping]]] = ..., digest: _Optional[bytes] = ..., source: _Optional[str] = ..., drafted_at_unix_ms: _Optional[int] = ..., until_unix_ms: _Optional[int] = ..., signatures: _Optional[_Iterable[_Union[ListSignature, _Mapping]]] = ..., fault: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., disclosure: _Optional[_Union[_channel_pb2.DisclosureClass, str]] = ..., subject: _Optional[str] = ...) -> None: ...
 
 class ListChangesRequest(_message.Message):
     __slots__ = ("all",)

@@ -172,6 +172,7 @@ class ListServicer(list_service_pb2_grpc.ListServiceServicer):
         listing, store = self._node.listing, self._node.world.store
         officers, target = self._node.deciding.book().officers, change.target
         manifest = listing.held(change.channel).manifest
+        on = store.listing(change.channel, target) if target is not None else None
         is_written = is_alone and change.state in (ChangeState.APPROVED, ChangeState.PUBLISHED)
         written = listing.changes.published(store, change) if is_written else {}
         return pb.ChangeLine(
@@ -200,6 +201,7 @@ class ListServicer(list_service_pb2_grpc.ListServiceServicer):
             ],
             fault=envelope_pb2.Refusal.FromString(change.fault) if change.fault else None,
             disclosure=manifest.disclosure,
+            subject=(on.subject or "") if on is not None else "",
         )
 
     def _line(self, held: HeldChannel) -> pb.ListLine:

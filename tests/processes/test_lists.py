@@ -79,6 +79,7 @@ def test_a_subject_is_listed_and_lifted_by_two_officers_at_every_reader(listing:
         assert (line["entry"], line["subject"], line["state"]) == (entry, SUBJECT, "listed")
         assert (shown["digest"], shown["live"]) == ("match", 1)
     lifted = decided(town, "exit", "serious-tax", "0/1/0", "--decision", "税稽撤〔2026〕9号", "--reason", "已缴清")
+    assert (lifted["change"]["subject"], lifted["change"]["entry"]["index"]) == (SUBJECT, 1)
     assert lifted["state"] == "published"
     town.wait_for_agreement(CHANNEL, READERS)
     for node in (NODE, *READERS):
