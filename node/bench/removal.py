@@ -11,7 +11,7 @@ to POLL_S of not knowing it yet. What an officer's command takes to start and to
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -69,13 +69,15 @@ class Sizes:
 class Sample:
     """One removal, in seconds since the order: the owner has committed it, the first receipt and the last are held.
 
-    busy_s is the processor time of all nodes meanwhile, from the draft of the removal on.
+    busy_s is the processor time of all nodes meanwhile, from the draft of the removal on; readers_s says when the
+    receipt of each reader was held.
     """
 
     published_s: float
     first_s: float
     last_s: float
     busy_s: float
+    readers_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +105,15 @@ class Stopwatch:
         order = self._removals.order()
         began = perf_counter()
         index = order()
-        published, first = perf_counter() - began, 0.0
+        published, held = perf_counter() - began, dict[str, float]()
         while (passed := perf_counter() - began) < REMOVAL_LIMIT_S:
             lines = self._owner.channel(self._removals.channel).deliveries
-            covered = sum(line.applied_size > index for line in lines if line.node in self._network.readers)
             now = perf_counter() - began
-            first = first or (now if covered else 0.0)
-            if covered == len(self._network.readers):
-                return Sample(published, first, now, self._busy_s() - busy)
+            for line in lines:
+                if line.applied_size > index:
+                    held.setdefault(line.node, now)
+            if len(held) == len(self._network.readers):
+                return Sample(published, min(held.values()), now, self._busy_s() - busy, held)
             sleep(POLL_S)
         raise StageError(f"after {passed:.0f} s receipts for a removal are still missing")
 
