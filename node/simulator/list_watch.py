@@ -148,10 +148,15 @@ class ListWatch:
         state, digest = store.list_state(channel), digest_of(operations)
         status = state.status if state is not None else ""
         # Whoever was first named after a cut is given nothing of before, and can say nothing of the whole.
-        may_be = ("match",) if self._is_whole(sizes) else ("match", "unknown")
-        if sizes and (state is None or state.digest != digest or status not in may_be):
+        may_be = "match" if self._is_whole(sizes) or digest == self._signed(sizes) else "unknown"
+        if sizes and (state is None or state.digest != digest or status != may_be):
             shown = f"{_shown(state.digest)}, {state.status}" if state is not None else "none"
             yield f"{at.label} has the digest of {channel}: {shown}, {_shown(digest)} is due"
+
+    def _signed(self, sizes: Mapping[LogKey, int]) -> bytes:
+        """What the origin has signed last of these logs."""
+        key, size = max(sizes.items())
+        return self._truth.logs[key].entries[size - 1].header.state_digest if size else b""
 
     def _is_all(self, at: Holder, key: LogKey, applied_size: int) -> bool:
         """Whether so much of a log is all that a node has applied, and nothing of an earlier epoch is missing."""

@@ -3,35 +3,10 @@
 A difference is written as in a patch: "- " lines go, "+ " lines come, at the indentation at which they are found.
 """
 
-from dataclasses import dataclass
+from tests.simulator.list_bugs import LIST_BUGS
+from tests.simulator.planted_bug import Change, PlantedBug, Rewording
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of one function; the lines that go stand there exactly once."""
-
-    target: str
-    diff: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rewording:
-    """A change of one statement of the store; each text that goes stands there exactly once."""
-
-    target: str
-    swaps: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlantedBug:
-    """One mistake. guarantees are those that may notice it; needs says which options of a scenario make it show."""
-
-    name: str
-    mistake: str
-    guarantees: tuple[str, ...]
-    needs: str
-    edits: tuple[Change | Rewording, ...]
-
+__all__ = ["BUGS", "Change", "PlantedBug", "Rewording"]
 
 _CONTINUITY = "node.core.channel:_check_continuity"
 _SWAP_HEAD = "node.storage.sql_writing:_SWAP_HEAD"
@@ -532,4 +507,5 @@ _REACHING = (
     ),
 )
 
-BUGS = {bug.name: bug for bug in (*_TAKING, *_HISTORIES, *_DURABLE, *_EFFECTS, *_HOLDING, *_REACHING)}
+_ALL = (*_TAKING, *_HISTORIES, *_DURABLE, *_EFFECTS, *_HOLDING, *_REACHING, *LIST_BUGS)
+BUGS = {bug.name: bug for bug in _ALL}

@@ -1,12 +1,12 @@
 """Planted bugs: each one is a mistake that right code does not make, and leaves no trace when it is taken out."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -32,23 +32,18 @@ from tests.duties.hostile import BASE, base_of, refused, run_of, signed_of, with
 from tests.duties.rows import manifest, row
 from tests.rpc.registry_authority import Authority
 from tests.simulator.bugs import BUGS, Change, PlantedBug, Rewording
+from tests.simulator.list_scenes import LIST_SCENES
 from tests.simulator.planted import caught, planted
+from tests.simulator.scenes import SCENES, shows
 from tests.wire import Network
 
 T = TypeVar("T")
-Scene = Callable[[Path], Coroutine[Any, Any, object]]
-SCENES: dict[str, tuple[Scene, object, object]] = {}
 HERE, THERE, FAR = "310115", "330100", "320500"
 
 
-def shows(bug: str, *, right: object, wrong: object) -> Callable[[Scene], Scene]:
-    """What a scene finds with right code, and with the bug planted."""
-
-    def note(scene: Scene) -> Scene:
-        SCENES[bug] = (scene, right, wrong)
-        return scene
-
-    return note
+def test_every_planted_bug_has_a_scene() -> None:
+    assert set(BUGS) == set(SCENES)
+    assert set(LIST_SCENES) <= set(SCENES)
 
 
 @pytest.mark.parametrize("bug", BUGS)
