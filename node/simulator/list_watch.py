@@ -52,13 +52,6 @@ class ListWatch:
         entries = self._truth.logs[key].entries[:size] if key in self._truth.logs else []
         return [operation for entry in entries for operation in entry.operations]
 
-    def resumed(self, key: LogKey, size: int) -> list[TrueOperation]:
-        """The operations a log of this size stands for: its own, and those of the epochs that it resumes."""
-        found: list[TrueOperation] = []
-        for each, most in self._resumed(key, size):
-            found += self.written(each, most)
-        return found
-
     def _resumed(self, key: LogKey, size: int) -> Iterator[tuple[LogKey, int]]:
         while True:
             yield key, size
@@ -106,11 +99,12 @@ class ListWatch:
     # -- digests ------------------------------------------------------------------------------------------
 
     def written_by_origin(self, at: Holder, key: LogKey, index: int) -> None:
-        """An origin has written an entry: its digest is that of all it has signed so far."""
-        header = self._truth.log(key).entries[index].header
+        """An origin has written an entry: its digest is that of all it has signed so far, as far as it knows."""
+        written = self._truth.log(key).entries[index]
+        header = written.header
         if not is_list(key[0]):
             return
-        due = digest_of(self.resumed(key, index + 1))
+        due = digest_of(sorted({*self.asserted(at, key[0]), *written.operations}))
         if header.state_digest != due:
             found = f"{key[0]} {key[1]}/{index} is signed with the digest {_shown(header.state_digest)}"
             raise Violation("G3", at.label, f"{found}, {_shown(due)} is due")
