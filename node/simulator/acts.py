@@ -33,6 +33,8 @@ BETWEEN_BATCHES = 4
 """How long a liar stands between an origin and the others, and how much is written meanwhile."""
 CHECKED_AFTER_START_S = (0.1, 0.1, 2.0, 2.0, 10.0, 10.0, 60.0)
 """How long officers wait, at most, before each of their checks at a node that has just started."""
+FORGOTTEN_AFTER_S = 5.0
+"""How long after an exit, at most, a node falls back to before it."""
 READ_BY_ALL = 1.2
 """After so many intervals every node has read the registry once more."""
 
@@ -354,6 +356,7 @@ class Acts:
             # What the backup does not have has just left this node.
             self._begin_to_write(event, [0.0], channel)
             await asyncio.sleep(random.uniform(0.0, 2.0))
+        await self._take_somebody_off(event.node, random)
         machine.kill()
         await self._last(event, "down_ms")
         if machine.process is not None:
@@ -365,6 +368,14 @@ class Acts:
         self._begin_to_check(event)
         if channel:
             self._begin_to_write(event, [0.0, random.random(), random.uniform(0.0, 5.0)], channel)
+
+    async def _take_somebody_off(self, node: str, random: Random) -> None:
+        """Let officers elsewhere take somebody off a list that a node is about to forget, and let it hear of that."""
+        lists = [channel for channel in sorted(self._lists.lists) if not channel.startswith(f"{node}/")]
+        if lists and self.writes_at_faults:
+            channel = random.choice(lists)
+            await self._lists.change(channel.partition("/")[0], channel, random, 1, 1)
+            await asyncio.sleep(random.uniform(0.0, FORGOTTEN_AFTER_S))
 
     async def _disk_full(self, event: PlannedEvent) -> None:
         machine = self._town.machines[event.node]

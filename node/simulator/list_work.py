@@ -11,7 +11,7 @@ from node.core.list_change import ChangeState, Operation
 from node.core.list_entry import Terms
 from node.core.list_type import SERIOUS
 from node.core.list_warrant import APPROVE, PROPOSE
-from node.core.listing import ENTER
+from node.core.listing import ENTER, EXIT
 from node.core.workdays import china_day
 from node.held_changes import HeldChange
 from node.held_lists import HeldListing
@@ -36,6 +36,7 @@ KINDS = {
 ALLOWED = {"serious": MEASURES[1:], "red": MEASURES[:1], "watch": ()}
 TERM_MONTHS = 36
 _LIVE_CHECKED, _HELD_CHECKED = 0.6, 0.9
+_ENDED_CHECKED, _JUST_ENDED = 0.4, 3
 PAGE = 500
 
 
@@ -48,6 +49,8 @@ class ListWork:
         self._officers: Officers = town.officers
         self.lists: set[str] = set()
         self._checks = 0
+        # By list: the subjects that were taken off it, the last one at the end.
+        self._ended: dict[str, list[str]] = {}
 
     async def define(self, event: PlannedEvent) -> str:
         """Define a list; why it is not there, empty when it is."""
@@ -72,7 +75,10 @@ class ListWork:
         for each in drawn:
             if each.act != ENTER:
                 number = random.getrandbits(32)
-                await self._decide(label, channel, partial(self._follow, channel, each, number))
+                held = process.instance.world.store.listing(channel, each.entry) if each.entry is not None else None
+                is_done = await self._decide(label, channel, partial(self._follow, channel, each, number))
+                if is_done and each.act == EXIT and held is not None and held.subject:
+                    self._ended.setdefault(channel, []).append(held.subject)
 
     def _drawn(self, node: Node, channel: str, random: Random, operations: int, exits: int) -> Sequence[DrawnOperation]:
         held = node.world.store.channel(channel)
@@ -80,8 +86,11 @@ class ListWork:
         today = china_day(node.world.clock.now_ms())
         return draw_operations(listings(node, channel), random, operations, exits, held.manifest.list.measures, today)
 
-    async def _decide(self, label: str, channel: str, draft: Callable[[Node], Awaitable[HeldChange | None]]) -> None:
-        """Let one officer draft and propose a change, and another one approve it where the list asks for that."""
+    async def _decide(self, label: str, channel: str, draft: Callable[[Node], Awaitable[HeldChange | None]]) -> bool:
+        """Let one officer draft and propose a change, and another one approve it where the list asks for that.
+
+        Returns whether it is published.
+        """
 
         async def decide(at: Process) -> ChangeState | None:
             node = at.instance
@@ -100,6 +109,7 @@ class ListWork:
 
         state, why = await self._ask(label, decide)
         self._town.trace.note("list changed", label, channel=channel, state=state or "-", refused=why or "-")
+        return state is ChangeState.PUBLISHED
 
     async def _enter(
         self, channel: str, drawn: Sequence[DrawnOperation], numbers: Sequence[int], node: Node
@@ -154,7 +164,10 @@ class ListWork:
         self._town.trace.note("checked", label, channel=channel, verdict=verdict or "-", refused=why or "-")
 
     def _somebody(self, node: Node, channel: str, random: Random) -> str:
-        """Most of the time somebody who stands on the list here, now and then somebody who did, or anybody."""
+        """Somebody who was taken off the list just now, stands on it here, did so once, or anybody."""
+        ended = self._ended.get(channel, [])[-_JUST_ENDED:]
+        if ended and random.random() < _ENDED_CHECKED:
+            return random.choice(ended)
         held = [each for each in listings(node, channel) if each.subject]
         live = [each for each in held if each.listing.is_live]
         draw = random.random()
