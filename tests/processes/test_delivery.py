@@ -1,6 +1,7 @@
 """The ledger on the command line: once, live while a node is cut off and comes back, and as evidence."""
 
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,14 @@ def last(watching: Command) -> dict[str, Any]:
     return dict(watching.documents()[len(found) - 1]) if found else {}
 
 
+def _sees_all(town: Town, node: str) -> bool:
+    return bool(delivery(town, node, CHANNEL)["applied"] == 3)
+
+
 def test_every_reader_sees_who_has_applied_what(exchanging: Town) -> None:
     for node in ALL:
+        # A receipt of another reader comes to a reader by its next comparison.
+        wait_until(partial(_sees_all, exchanging, node), f"{node} sees all receipts")
         found = delivery(exchanging, node, CHANNEL)
         assert (found["channel"], found["epoch"], found["index"]) == (CHANNEL, 0, 1)
         assert (found["applied"], found["total"], found["missing"]) == (3, 3, [])
