@@ -5,6 +5,18 @@ from tests.simulator.planted_bug import Change, PlantedBug
 _DOUBTS = "node.core.answer:doubts_of"
 _CHECKING = "node.checking:Checking."
 
+_WRONG_AT_READERS = Change(
+    "node.admission:Admission.fold_on",
+    """
+    - if folded.operations:
+    -     tx.put_operations(channel, folded.operations)
+    + if folded.operations:
+    +     ours = channel.startswith(self._view.me)
+    +     tx.put_operations(channel, [each for each in folded.operations if ours or each.operation.act != 2])
+    """,
+)
+"""No reader takes an amendment (act 2) over; its origin does."""
+
 LIST_BUGS = (
     PlantedBug(
         "resurrect-after-restore",
@@ -113,11 +125,19 @@ LIST_BUGS = (
         ),
     ),
     PlantedBug(
+        "wrong-reducer",
+        "readers, and no origin, make of amendments nothing",
+        ("G3",),
+        "workload.list_changes",
+        (_WRONG_AT_READERS,),
+    ),
+    PlantedBug(
         "digest-unchecked",
-        "members that are not those its origin has signed count as the same",
-        ("CONVERGENCE",),
-        "a list with an epoch that some reader lacks: suspend of its origin, and list_audience_changes after it",
+        "the same, and members that are not those the origin has signed count as the same",
+        ("G3",),
+        "workload.list_changes",
         (
+            _WRONG_AT_READERS,
             Change(
                 "node.list_standing:_status",
                 """

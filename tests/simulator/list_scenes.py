@@ -81,6 +81,17 @@ async def until_when_an_amended_listing_lasts(_: Path) -> str:
     return held.listing.until
 
 
+@shows("wrong-reducer", right="match", wrong="mismatch")
+async def how_a_reader_of_an_amendment_compares(_: Path) -> str:
+    town = await opened()
+    writer = town.writers[SERIOUS]
+    writer.change(amend(FIRST, until="2028-06-30"))
+    await town.bring()
+    state = town.network[READER].world.store.list_state(writer.log.channel)
+    assert state is not None
+    return str(state.status)
+
+
 @shows("digest-unchecked", right=UNCONFIRMED, wrong=LISTED)
 async def a_check_where_the_origin_has_signed_other_members(_: Path) -> str:
     town = await opened()
@@ -90,5 +101,5 @@ async def a_check_where_the_origin_has_signed_other_members(_: Path) -> str:
 
 LIST_SCENES = (
     *("resurrect-after-restore", "stale-lists-punish", "suspended-lists-punish", "two-histories-punish"),
-    *("log-after-answering", "ignore-suspensions", "forget-amendments", "digest-unchecked"),
+    *("log-after-answering", "ignore-suspensions", "forget-amendments", "wrong-reducer", "digest-unchecked"),
 )
