@@ -88,7 +88,7 @@ class DrivenNetwork:
         for channel in expand_channels(scenario):
             self.create_channel(f"{channel.origin}/{channel.name}", channel.audience, channel.priority)
         for joint in expand_lists(scenario):
-            self._create_list(list_channel(joint), joint.kind, joint.audience, joint.staleness_limit_s)
+            self.create_list(list_channel(joint), joint.kind, joint.audience, joint.staleness_limit_s)
 
     def __getitem__(self, node: str) -> Node:
         """A node that is up, as the production code has it; raises KeyError while it is down."""
@@ -130,7 +130,7 @@ class DrivenNetwork:
         """Let the origin of a channel create it; returns when it is there."""
         self.do("create_channel", _origin(channel), channel=channel, audience=audience, priority=priority)
 
-    def _create_list(
+    def create_list(
         self, channel: str, kind: str = "serious", audience: str = "everyone", staleness_limit_s: int = 600
     ) -> None:
         """Let the origin of a joint list define it; returns when it is there. It must speak for an authority."""
