@@ -168,7 +168,10 @@ class Convergence:
 
     def _unequal_lists(self, up: Mapping[str, Holder], members: Members, stores: Mapping[str, Store]) -> Iterator[str]:
         for (label, channel), read in sorted(self._sizes(up, members).items()):
-            if is_list(channel):
+            held = [log for key, log in self._holders[label].logs.items() if key[0] == channel and log.size]
+            # Who lost the order to leave with its database keeps of a list what nobody completes any more.
+            is_whole = all(log.key in read or log.left_at is not None for log in held)
+            if is_list(channel) and is_whole:
                 yield from self._lists.unequal(self._holders[label], stores[label], channel, read)
 
     def _due_records(
