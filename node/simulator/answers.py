@@ -40,13 +40,13 @@ class Answers:
         """A list that answers is fresh, and its origin has one history and may speak."""
         channel, origin = told.consulted.channel, origin_of(told.consulted.channel)
         said = f"{channel} answers {told.verdict}"
-        if origin in at.quarantined:
-            raise Violation("G6", at.label, f"{said} though {origin} has signed two histories")
         if not is_active(at.member(origin)):
             raise Violation("G5", at.label, f"{said} though {origin} may not speak")
         held = at.newest(channel)
         if held is None or held.left_at is not None:
             raise Violation("G5", at.label, f"{said} and nothing of it is held")
+        if held.key in at.quarantined:
+            raise Violation("G6", at.label, f"{said} though {origin} has signed two histories")
         if origin != at.node:
             self._check_fresh(at, now_ms, held, said)
 

@@ -339,7 +339,8 @@ class Commits:
     def _set_quarantined(self, at: Holder, _result: object, origin: str, quarantined: bool) -> None:
         if quarantined and origin not in self._truth.dishonest:
             raise Violation("G6", at.label, f"the honest {origin} is taken for one with two histories")
-        (at.quarantined.add if quarantined else at.quarantined.discard)(origin)
+        concerned = {key for key in at.logs if origin_of(key[0]) == origin}
+        at.quarantined = at.quarantined | concerned if quarantined else at.quarantined - concerned
 
     def _add_query(self, at: Holder, _result: object, entry: LoggedQuery) -> None:
         at.asked.add(entry.query.question.ground)

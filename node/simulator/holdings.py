@@ -106,9 +106,9 @@ class Holder:
         self.erased: dict[str, dict[Place, int]] = {}
         self.untracked: set[str] = set()
         self.cuts: dict[LogKey, tuple[HeadAt, int]] = {}
-        # As of which time each log counts as fresh, and whose logs are quarantined.
+        # As of which time each log counts as fresh, and which logs are quarantined: none that begins after a cut.
         self.fresh: dict[LogKey, int] = {}
-        self.quarantined: set[str] = set()
+        self.quarantined: set[LogKey] = set()
         # The grounds in the query log.
         self.asked: set[str] = set()
 
@@ -165,7 +165,7 @@ class Holder:
         log.left_at = held.left_at
         self.fresh[held.key] = held.fresh_at_ms
         if held.log.quarantined:
-            self.quarantined.add(origin_of(held.log.channel))
+            self.quarantined.add(held.key)
         previous = None
         for entry in store.entries(*held.key, 0):
             header = envelopes.parse(channel_pb2.EntryHeader, entry.envelope.payload)
