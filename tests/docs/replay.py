@@ -96,7 +96,8 @@ class Replay:
         """The names of the metrics that a node shows at a port of the page."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[machine, port]}/metrics") as answer:
             text = answer.read().decode()
-        return set(re.findall(r"^(xinqiao_\w+)", text, re.MULTILINE))
+        # A gauge that has nothing to count yet shows its type alone.
+        return set(re.findall(r"^(?:# TYPE (?=\w+ gauge))?(xinqiao_\w+)", text, re.MULTILINE))
 
     # -- typing --------------------------------------------------------------------------------------------
 
