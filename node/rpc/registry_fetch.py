@@ -3,6 +3,7 @@
 Everything here runs in a worker thread, as python-tuf blocks.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 
 import grpc
@@ -37,9 +38,9 @@ class RegistryFetcher(FetcherInterface):
     def _fetch(self, url: str) -> Iterator[bytes]:
         return self.chunks(url.removeprefix(BASE_URL))
 
+    @abstractmethod
     def chunks(self, name: str) -> Iterator[bytes]:
         """The pieces of a file; raises DownloadError, DownloadHTTPError with 404 when there is none."""
-        raise NotImplementedError
 
 
 class HeldFiles(RegistryFetcher):

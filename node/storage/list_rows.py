@@ -3,6 +3,7 @@
 A listing's element is what it adds to its list's accumulator, as it was added: with it the listing is taken away again.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -27,28 +28,28 @@ class ListingRow:
     element: bytes | None
 
 
-class ListsReading:
+class ListsReading(ABC):
     """The ListsReader over the rows."""
 
+    @abstractmethod
     def list_state(self, channel: str) -> HeldListState | None:
         """See ListsReader."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _listing_rows_between(self, channel: str, first: Place, last: Place) -> Sequence[ListingRow]:
         """The rows from one place to another."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _listing_rows(self, channel: str, after: Place, limit: int) -> Sequence[ListingRow]:
         """The rows behind a place, by place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _listing_rows_of(self, subject: str) -> Sequence[tuple[str, ListingRow]]:
         """The rows about a subject with their channels, by (channel, place)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _operations_on(self, channel: str, first: Place, last: Place) -> Sequence[HeldOperation]:
         """The operations on the listings from one place to another, by (target, place)."""
-        raise NotImplementedError
 
     def _listing_row(self, channel: str, place: Place) -> ListingRow | None:
         return next(iter(self._listing_rows_between(channel, place, place)), None)
@@ -92,35 +93,35 @@ class ListsReading:
 class ListsWriting(ListsReading):
     """The ListsWriter over the rows, and what other writes of a store do to them."""
 
+    @abstractmethod
     def _operations_at(self, channel: str, epoch: int, index: int) -> Sequence[HeldOperation]:
         """The operations that one entry holds."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _targets_between(self, channel: str, epoch: int, low: int, high: int) -> Collection[Place]:
         """The listings that operations of the entries low..high-1 are on."""
-        raise NotImplementedError
 
-    def _put_operation_rows(self, channel: str, rows: Sequence[tuple[ListOperation, bool | None]]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _put_operation_rows(self, channel: str, rows: Sequence[tuple[ListOperation, bool | None]]) -> None: ...
 
-    def _drop_operation_rows(self, channel: str, places: Sequence[Place]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _drop_operation_rows(self, channel: str, places: Sequence[Place]) -> None: ...
 
-    def _put_listing_rows(self, channel: str, rows: Sequence[ListingRow]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _put_listing_rows(self, channel: str, rows: Sequence[ListingRow]) -> None: ...
 
-    def _drop_listing_rows(self, channel: str, places: Sequence[Place]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _drop_listing_rows(self, channel: str, places: Sequence[Place]) -> None: ...
 
-    def _put_list_state(self, state: HeldListState) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _put_list_state(self, state: HeldListState) -> None: ...
 
+    @abstractmethod
     def _drop_epoch_rows(self, channel: str, epoch: int) -> tuple[Sequence[bytes], Collection[Place]]:
         """Drop the listings of an epoch, and its operations but for those in the favour of listings of other epochs.
 
         These wait for the fold again. Returns the elements that went, and the listings of other epochs concerned.
         """
-        raise NotImplementedError
 
     # -- operations
 

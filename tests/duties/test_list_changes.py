@@ -24,18 +24,7 @@ from node.metrics import NodeCollector
 from node.pb import channel_pb2, listing_pb2, registry_pb2
 from scripts.xq_generate import RESIDENT_ID, example_uscc
 from tests.builders import SigningNode, make_measures
-from tests.duties.listing import (
-    CHANNEL,
-    LI,
-    ORIGIN,
-    OTHER,
-    READER,
-    SUBJECT,
-    TODAY,
-    WANG,
-    Town,
-    red,
-)
+from tests.duties.listing import CHANNEL, LI, ORIGIN, OTHER, READER, SUBJECT, TODAY, WANG, Town, red
 from tests.lists import make_list_manifest, make_list_type
 
 MINOR = "11010520150307002" + resident_id_check_character("11010520150307002")
