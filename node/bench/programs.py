@@ -163,6 +163,17 @@ class Programs:
         ended = [(server.name, server.process.returncode) for server in self.servers.values()]
         return faults + [f"{name} ended with exit status {status}" for name, status in ended if status != 0]
 
+    def end(self, name: str) -> None:
+        """End one server, which may be served again later; raises StageError where it does not go as it should."""
+        server = self.servers[name]
+        _signal(server.process, signal.SIGTERM)
+        demand(_ends(server.process, perf_counter() + STOP_LIMIT_S), f"{name} did not stop", self.tails())
+        with self._lock:
+            del self.servers[name]
+            self._running.discard(server.process)
+        status = server.process.returncode
+        demand(status == 0, f"{name} ended with exit status {status}", server.log.read_text("utf-8", "replace"))
+
     def let_go(self) -> Path:
         """Leave the servers running and start nothing more; returns a script that stops them."""
         self._stopping = True

@@ -83,7 +83,7 @@ def removal(nodes: int, rounds: int, removals: int, records: int, what: str, ent
     from node.bench.removal import Sizes
 
     sizes, before = Sizes(rounds, removals, records), machine()
-    with _network(nodes, folder) as (network, tell):
+    with measured_network(nodes, folder) as (network, tell):
         few, found = (_exits if what == "exit" else _withdrawals)(network, sizes, entries, tell)
     document = {"bench": "removal", "what": what, "nodes": nodes, "entries": entries, **asdict(sizes)}
     _show(few, found, document | {"machine": before})
@@ -107,7 +107,7 @@ def digest(rounds: int, entries: int, folder: Path | None) -> None:
     from node.bench.lists import Exits
 
     before = machine()
-    with _network(2, folder) as (network, tell), network.lists(network.owner) as owner:
+    with measured_network(2, folder) as (network, tell), network.lists(network.owner) as owner:
         exits = Exits(network, owner, entries)
         tell(words("putting {count} entries on a list", count=entries))
         exits.prepare(0)
@@ -132,8 +132,8 @@ def digest(rounds: int, entries: int, folder: Path | None) -> None:
 
 
 @contextmanager
-def _network(nodes: int, folder: Path | None) -> "Iterator[tuple[Network, Callable[[str], None]]]":
-    """A network that serves, and that is stopped whatever happens; raises BENCH_FAILED."""
+def measured_network(nodes: int, folder: Path | None) -> "Iterator[tuple[Network, Callable[[str], None]]]":
+    """A network that serves, with what says how it goes; it is stopped whatever happens. Raises BENCH_FAILED."""
     from node.bench import network
     from node.bench.programs import Programs, StageError, demand
 

@@ -1,0 +1,142 @@
+"""How fast a node takes over what another one has published: from the first push to the last verified receipt.
+
+Everything is published before: by `xinqiao publish`, but for one entry in the middle of it, which holds a record that
+must not be applied; see planting. The reader, which belongs to the audience, does not run until then. The clock runs
+
+    from   the moment when the reader has the first entry of the channel in its hands, before it commits it; this one
+           travels alone, and nothing else of the channel before it
+    to     the moment when the owner's admin socket answers that a receipt, signed by the reader and verified by the
+           owner, says that all of it is applied; and up to POLL_S of not knowing it yet
+
+Owner and reader are processes that have just been started. Each round has another reader, with an empty database.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import perf_counter, sleep
+
+from node.bench.figures import busy_s, peak_mib
+from node.bench.network import Network
+from node.bench.programs import demand
+from node.bench.supply import Known, Supply, first_received_ms
+from node.home import Home
+from node.pb import admin_service_pb2 as pb
+from node.pb import channel_pb2
+from node.rpc.admin_client import AdminClient
+
+POLL_S = 0.02
+MIB = 2**20
+QUIET_S = 3.0
+LEAST_LIMIT_S, FEWEST_PER_S = 60.0, 200
+"""A round that takes longer than this, and moves fewer records in a second, is given up."""
+DOCUMENT = "CF_WSH"
+"""The column of the number by which a record is told from others of its subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one process has used: seconds of processor time while the clock ran, and MB at most since its start."""
+
+    busy_s: float
+    peak_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One exchange; found is how many records were looked up as soon as the clock had stopped, each in lookup_s.
+
+    signed_s is when the reader signed the last receipt: until then all was applied, from then on it was on its way.
+    """
+
+    seconds: float
+    signed_s: float
+    owner: Side
+    reader: Side
+    found: int
+    lookup_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The owner of what was published, and readers that have none of it yet."""
+
+    network: Network
+    supply: Supply
+
+    def measure(self, reader: str) -> Round:
+        """Let a reader have everything; raises StageError where it then holds anything else.
+
+        Both processes have just been started, so that their largest size is that of this round.
+        """
+        programs, owner = self.network.programs, self.network.owner
+        programs.end(owner)
+        self._serve(owner)
+        sleep(QUIET_S)
+        before = busy_s(self.network.process(owner))
+        self._serve(reader)
+        with self.network.admin(owner) as asked, self.network.admin(reader) as held:
+            measured = self._clocked(reader, before, asked, held)
+        programs.end(reader)
+        return measured
+
+    def _serve(self, node: str) -> None:
+        self.network.programs.serve(node, "serve", "--home", str(self.network.home(node)))
+
+    def _clocked(self, reader: str, owner_before: float, owner: AdminClient, held: AdminClient) -> Round:
+        channel, processes = self.supply.channel, [self.network.process(node) for node in (self.network.owner, reader)]
+        before, began = (owner_before, busy_s(processes[1])), perf_counter()
+        size = owner.channel(channel).channel.head.size
+        while (line := _line(owner, channel, reader)).applied_size < size:
+            demand(perf_counter() - began < self._limit_s, "the exchange takes too long", str(line))
+            sleep(POLL_S)
+        ended_ms = owner.status().time_unix_ms
+        busy = [busy_s(process) - earlier for process, earlier in zip(processes, before, strict=True)]
+        lookup_s = self._look_up(held)
+        self._check(_outcomes(line.outcomes), held)
+        owned, read = (
+            Side(round(each, 2), round(peak_mib(of) * MIB / 1e6, 1)) for each, of in zip(busy, processes, strict=True)
+        )
+        began_ms = first_received_ms(Home(self.network.home(reader)), channel)
+        seconds, signed_s = ((end - began_ms) / 1000 for end in (ended_ms, line.observed_at_unix_ms))
+        return Round(seconds, signed_s, owned, read, len(self.supply.wanted), round(lookup_s, 6))
+
+    @property
+    def _limit_s(self) -> float:
+        return LEAST_LIMIT_S + self.supply.volume.records / FEWEST_PER_S
+
+    def _look_up(self, held: AdminClient) -> float:
+        """Look every wanted record up at the reader; how long one took."""
+        began, wanted = perf_counter(), self.supply.wanted
+        missing = [known for known in wanted if known.document not in self._documents(held, known)]
+        demand(not missing, f"{len(missing)} of {len(wanted)} records are not found", str(missing[:3]))
+        return (perf_counter() - began) / max(len(wanted), 1)
+
+    def _documents(self, held: AdminClient, known: Known) -> set[str]:
+        """The documents of all records that the reader answers for a subject."""
+        request = pb.ListRecordsRequest(subject=known.subject, channel=self.supply.channel)
+        values = (value for record in held.records(request) for value in record.values)
+        return {value.text for value in values if value.column == DOCUMENT}
+
+    def _check(self, receipt: dict[str, int], held: AdminClient) -> None:
+        """All must be applied but the planted record: so says the receipt, and so does the reader."""
+        planted, channel = self.supply.planted, self.supply.channel
+        expected = {"applied": self.supply.volume.records - 1, f"rejected {planted.code}": 1}
+        demand(receipt == expected, "the receipt tells other outcomes", {"told": receipt, "expected": expected})
+        reader = _outcomes(held.channel(channel).channel.outcomes)
+        demand(reader == expected, "the reader tells other outcomes", {"told": reader, "expected": expected})
+        is_answered = planted.known.document in self._documents(held, planted.known)
+        demand(not is_answered, "the planted record is answered", planted.known.document)
+
+
+def _line(owner: AdminClient, channel: str, reader: str) -> pb.DeliveryLine:
+    found = owner.channel(channel).deliveries
+    return next((line for line in found if line.node == reader), pb.DeliveryLine())
+
+
+def _outcomes(counts: Iterable[channel_pb2.OutcomeCount]) -> dict[str, int]:
+    """Outcomes under their names, with the code where there is one."""
+    name = channel_pb2.RecordOutcome.Name
+    return {
+        f"{name(each.outcome).removeprefix('RECORD_OUTCOME_').lower()} {each.code}".strip(): each.count
+        for each in counts
+    }

@@ -1,0 +1,98 @@
+"""`xinqiao bench exchange`: how fast a node takes over what another one has published."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from node.cli.bench import DIR_HELP, FOLDER, measured_network
+from node.cli.terminal import Command, options, result, say, table
+from node.texts import words
+
+if TYPE_CHECKING:
+    from node.bench.exchange import Round
+    from node.bench.exchange_report import Report
+    from node.bench.figures import Spread
+
+RATE_COLUMNS = ("way", "records/s", "MB/s", "seconds")
+USAGE_COLUMNS = ("process", "processor time, s", "largest resident size, MB")
+
+
+@click.command("exchange", cls=Command)
+@click.option(
+    "--records",
+    default=300_000,
+    show_default=True,
+    type=click.IntRange(1, 10_000_000),
+    help="Records that are published and then exchanged.",
+)
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 19), help="Rounds of measuring.")
+@click.option("--seed", default=1, show_default=True, type=int, help="Chooses the records, and what is planted where.")
+@click.option("--dir", "folder", type=FOLDER, help=DIR_HELP)
+@options
+def exchange(records: int, rounds: int, seed: int, folder: Path | None) -> None:
+    """Measure how fast a node takes over what another one has published before.
+
+    Real processes over mutual TLS; every record is verified, judged by every rule, applied and on the disk when the
+    clock stops. It runs from the first push to the last verified receipt. One record among them breaks a rule, and
+    must come back rejected. Each round has another reader, which has nothing yet.
+    """
+    from node.bench import supply
+    from node.bench.exchange import Exchange
+    from node.bench.exchange_report import report
+    from node.bench.figures import machine
+
+    before = machine()
+    with measured_network(1 + rounds, folder) as (network, tell):
+        for reader in network.readers:
+            network.programs.end(reader)
+        tell(words("publishing {count} records", count=records))
+        published = supply.publish(network, records, seed)
+        measuring, measured = Exchange(network, published), list["Round"]()
+        for number, reader in enumerate(network.readers, 1):
+            tell(words("round {number}: exchange", number=number))
+            measured.append(measuring.measure(reader))
+    found = report(published.volume, measured, "sqlite", {})
+    document = {"bench": "exchange", "database": "sqlite", "seed": seed, "rounds": rounds, "machine": before}
+    _show(found, document | {"planted": asdict(published.planted)}, measured)
+
+
+def _show(found: "Report", document: dict[str, Any], measured: "Sequence[Round]") -> None:
+    volume, planted = found.volume, document["planted"]
+    counts = {"records": volume.records, "mean": found.record_bytes_mean, "entries": volume.entries}
+    say(
+        words(
+            "{records} records of {mean} bytes in the mean, in {entries} entries of {bytes} bytes together",
+            **counts,
+            bytes=volume.entry_bytes,
+        ),
+        words(
+            "record {place} was planted, came back rejected with {code}, and is not answered; all others are applied",
+            place=planted["place"],
+            code=planted["code"],
+        ),
+    )
+    ways = {f"xinqiao, {document['database']}": found.exchange} | found.against
+    rows = [[way, *map(_figure, (each.records_per_s, each.mb_per_s, each.seconds))] for way, each in ways.items()]
+    table("median of the rounds (smallest to largest)", RATE_COLUMNS, rows)
+    sides = ((words("owner"), found.owner), (words("reader"), found.reader))
+    usage = [[name, _figure(side.busy_s), _figure(side.peak_mb)] for name, side in sides]
+    table("median of the rounds (smallest to largest)", USAGE_COLUMNS, usage)
+    say(words("the reader signed the last receipt after {seconds} s", seconds=found.signed_s))
+    say(words("a record is found by its subject in {seconds} s", seconds=found.lookup_s))
+    say(words("largest resident size at most {limit} MB: {held}", limit=found.peak_floor_mb, held=_held(found)))
+    result(document | asdict(found) | {"measured": [asdict(each) for each in measured]})
+
+
+def _held(found: "Report") -> str:
+    return words("hold") if found.is_peak_floor_held else words("do NOT hold")
+
+
+def _figure(found: "Spread") -> str:
+    digits = 0 if found.median >= 1000 else 1
+    return f"{found.median:,.{digits}f} ({found.min:,.{digits}f}-{found.max:,.{digits}f})"
+
+
+COMMANDS = (exchange,)
