@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from time import perf_counter, sleep
 
-from node.bench.figures import busy_s, peak_mib
+from node.bench.figures import busy_s, peak_mb
 from node.bench.network import Network
 from node.bench.programs import demand
 from node.bench.supply import Known, Supply, first_received_ms
@@ -25,7 +25,6 @@ from node.pb import channel_pb2
 from node.rpc.admin_client import AdminClient
 
 POLL_S = 0.02
-MIB = 2**20
 QUIET_S = 3.0
 LEAST_LIMIT_S, FEWEST_PER_S = 60.0, 200
 """A round that takes longer than this, and moves fewer records in a second, is given up."""
@@ -93,9 +92,7 @@ class Exchange:
         busy = [busy_s(process) - earlier for process, earlier in zip(processes, before, strict=True)]
         lookup_s = self._look_up(held)
         self._check(_outcomes(line.outcomes), held)
-        owned, read = (
-            Side(round(each, 2), round(peak_mib(of) * MIB / 1e6, 1)) for each, of in zip(busy, processes, strict=True)
-        )
+        owned, read = (Side(round(each, 2), peak_mb(of)) for each, of in zip(busy, processes, strict=True))
         began_ms = first_received_ms(Home(self.network.home(reader)), channel)
         seconds, signed_s = ((end - began_ms) / 1000 for end in (ended_ms, line.observed_at_unix_ms))
         return Round(seconds, signed_s, owned, read, len(self.supply.wanted), round(lookup_s, 6))

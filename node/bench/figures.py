@@ -75,3 +75,8 @@ def peak_mib(process: int) -> float:
     status = Path(f"/proc/{process}/status")
     lines = status.read_text("utf-8").splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)
+
+
+def peak_mb(process: int) -> float:
+    """The same in MB of 10^6 bytes."""
+    return round(peak_mib(process) * 2**20 / 1e6, 1)

@@ -21,8 +21,6 @@ from node.rpc.admin_client import AdminClient
 from node.storage.sqlite import SqliteStore
 
 NAME = "bench-exchange"
-PLANTED_RECORDS = 250
-"""Records of the entry that holds the one planted: as many as entries of published files have."""
 WANTED = 100
 PLANTED_CODES = frozenset({"FIELD_USCC_CHECK_DIGIT", "FIELD_DATE", "FIELD_ENUM", "FIELD_MISSING"})
 """What a planted record may have wrong with it: whatever else, no reader may hold it."""
@@ -99,17 +97,18 @@ def publish(network: Network, records: int, seed: int) -> Supply:
         request = pb.CreateChannelRequest(name=NAME, item=ITEM, disclosure=channel_pb2.DISCLOSURE_CLASS_C)
         request.audience.terms.add(everyone=True)
         client.create_channel(request)
-    channel, draw = f"{node}/{NAME}", _draw(records, chance)
+    home = Home(network.home(node))
+    channel, draw = f"{node}/{NAME}", _draw(records, home.load().max_records_per_entry, chance)
     plan = Plan(ITEM, records, seed, f"{node[:2]}0100", example_uscc("11", node, 1))
     rows = _Rows(item, draw, chance, network.programs.work / f"{NAME}-1.csv", network.programs.work / f"{NAME}-2.csv")
     rows.write(plan)
     seconds = _published(network, channel, rows.before, draw.start)
     network.programs.end(node)
-    plant(Home(network.home(node)), channel, rows.entry, versions)
+    plant(home, channel, rows.entry, versions)
     network.programs.serve(node, "serve", "--home", str(network.home(node)))
     seconds += _published(network, channel, rows.after, records - draw.end)
     assert rows.planted is not None
-    return Supply(channel, measured(Home(network.home(node)), channel), rows.planted, tuple(rows.wanted), seconds)
+    return Supply(channel, measured(home, channel), rows.planted, tuple(rows.wanted), seconds)
 
 
 def _versions(client: AdminClient) -> Versions:
@@ -117,8 +116,8 @@ def _versions(client: AdminClient) -> Versions:
     return Versions(client.edition().version_in_force, rules.version, status.time_unix_ms)
 
 
-def _draw(records: int, chance: random.Random) -> _Draw:
-    size = min(PLANTED_RECORDS, records)
+def _draw(records: int, entry_records: int, chance: random.Random) -> _Draw:
+    size = min(entry_records, records)
     start = chance.randrange(records - size + 1)
     place = start + chance.randrange(size)
     others = [index for index in chance.sample(range(records), min(WANTED, records)) if index != place]

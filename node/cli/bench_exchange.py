@@ -1,4 +1,4 @@
-"""`xinqiao bench exchange`: how fast a node takes over what another one has published."""
+"""`xinqiao bench publish` and `exchange`: how fast records get into the log of a node, and from there into another."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from node.bench.figures import Spread
 
 RATE_COLUMNS = ("way", "records/s", "MB/s", "seconds")
+PUBLISH_COLUMNS = ("what is done with the rows", "records/s")
 USAGE_COLUMNS = ("process", "processor time, s", "largest resident size, MB")
 
 
@@ -95,4 +96,52 @@ def _figure(found: "Spread") -> str:
     return f"{found.median:,.{digits}f} ({found.min:,.{digits}f}-{found.max:,.{digits}f})"
 
 
-COMMANDS = (exchange,)
+@click.command("publish", cls=Command)
+@click.option(
+    "--records",
+    default=100_000,
+    show_default=True,
+    type=click.IntRange(1, 10_000_000),
+    help="Rows of the file that is published.",
+)
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 100), help="Rounds of measuring.")
+@click.option("--seed", default=1, show_default=True, type=int, help="Chooses the records.")
+@click.option("--dir", "folder", type=FOLDER, help=DIR_HELP)
+@options
+def publish(records: int, rounds: int, seed: int, folder: Path | None) -> None:
+    """Measure how many records of a CSV file a node publishes in a second.
+
+    The clock runs while `xinqiao publish` does, its start included; then every record is judged, signed and on the
+    disk. Beside it stand two stages of it, done alone, and publishing the same file once more.
+    """
+    from node.bench.figures import machine
+    from node.bench.publication import Publication, report
+
+    before, measured = machine(), []
+    with measured_network(1, folder) as (network, tell):
+        tell(words("writing {count} rows", count=records))
+        publication = Publication.prepare(network, records, seed)
+        for number in range(1, rounds + 1):
+            tell(words("round {number}: publishing", number=number))
+            measured.append(publication.measure(number))
+        found = report(records, publication.file.stat().st_size, measured)
+    rows = (
+        (words("published"), found.records_per_s),
+        (words("published again: all rows are duplicates"), found.again_per_s),
+        (words("only read"), found.reading_per_s),
+        (words("only read and judged"), found.judging_per_s),
+    )
+    table("median of the rounds (smallest to largest)", PUBLISH_COLUMNS, [[name, _figure(each)] for name, each in rows])
+    usage = [
+        [words("node"), _figure(found.node_busy_s), _figure(found.peak_mb)],
+        [words("command"), _figure(found.command_busy_s), ""],
+    ]
+    table("median of the rounds (smallest to largest)", USAGE_COLUMNS, usage)
+    held = words("hold") if found.is_floor_held else words("do NOT hold")
+    limits = {"floor": found.floor_per_s, "aim": found.aim_per_s}
+    say(words("published, at least {floor} records/s: {held}; aimed at: {aim}", **limits, held=held))
+    document = {"bench": "publish", "seed": seed, "rounds": rounds, "machine": before}
+    result(document | asdict(found) | {"measured": [asdict(each) for each in measured]})
+
+
+COMMANDS = (publish, exchange)

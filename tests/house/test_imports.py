@@ -133,7 +133,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         *("node.storage", "node.ingest", "node.evidence", "node.rpc", "node.console"),
     ),
     # drives whole networks from outside, by the commands and by what answers them
-    "node.bench": (*NODE, *OUTFIT, "node.rpc", "node.storage", "node.texts"),
+    "node.bench": (*NODE, *OUTFIT, "node.rpc", "node.storage", "node.ingest", "node.texts"),
     "node.cli": (
         *NODE,
         *OUTFIT,
