@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 from node.core.ceremony import CEREMONY_ERRORS
+from node.core.database_errors import DATABASE_ERRORS
 from node.core.defects import CATALOGUE_DEFECTS, DOUBTS, FILE_DEFECTS, RECORD_DEFECTS, VERDICTS
 from node.core.diagnosis_errors import DIAGNOSIS_ERRORS
 from node.core.list_errors import LIST_ERRORS
@@ -437,6 +438,7 @@ CODES: dict[str, ErrorSpec] = {
 # What ingest and validation find stands in defects.py; looked up here like any other code.
 CODES |= {code: ErrorSpec(_R, "OK", *row) for code, row in VERDICTS.items()}
 CODES |= {code: ErrorSpec(_L, "FAILED_PRECONDITION", *row) for code, row in DIAGNOSIS_ERRORS.items()}
+CODES |= {code: ErrorSpec(_L, *row) for code, row in DATABASE_ERRORS.items()}
 CODES |= {code: ErrorSpec(_R, "OK", text, "the source unit", step) for code, (text, step) in RECORD_DEFECTS.items()}
 CODES |= {code: ErrorSpec(_R, "OK", text, "the source unit", step) for code, (text, step) in DOUBTS.items()}
 CODES |= {code: ErrorSpec(_O, "INVALID_ARGUMENT", text, "you", step) for code, (text, step) in FILE_DEFECTS.items()}

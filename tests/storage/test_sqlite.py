@@ -1,9 +1,7 @@
 """What only the SQLite store can show: its file, its schema, full disks, sudden deaths, and what erasing leaves."""
 
 import os
-import random
 import resource
-import signal
 import sqlite3
 import subprocess
 import time
@@ -19,15 +17,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
-from node.core import merkle
-from node.core.entry import VerifiedEntry
 from node.core.errors import XinqiaoError
-from node.core.state import Place
 from node.storage import migrations, sql_reading, sql_writing
 from node.storage.sqlite import SqliteStore
 from tests.builders import NOW_MS, ChannelWriter, SigningNode, erasure_of, key_of, make_receipt, put_in_force
-
-CHANNEL = "310000/penalties"
+from tests.storage.dying import CHANNEL, keep_and_apply
 
 
 @pytest.fixture
@@ -39,13 +33,6 @@ def path(tmp_path: Path) -> Path:
 def store(path: Path) -> Iterator[SqliteStore]:
     with SqliteStore.open(path, create=True) as opened:
         yield opened
-
-
-def keep_and_apply(store: SqliteStore, *entries: VerifiedEntry, subject: str = "") -> None:
-    with store.transaction() as tx:
-        for entry in entries:
-            tx.append(entry, NOW_MS, True)
-            tx.apply(put_in_force(entry, subject=subject))
 
 
 @contextmanager
@@ -304,21 +291,6 @@ class TestFailures:
         assert "hashes" in caught.value.parameters["detail"]
         assert store.log(CHANNEL, 0).size == 1
 
-    def test_killed_at_any_moment_what_was_committed_is_there_and_nothing_else(
-        self, path: Path, shanghai: SigningNode
-    ) -> None:
-        writer = ChannelWriter(shanghai, CHANNEL)
-        for at in range(400):
-            writer.records([b"%d/%d" % (at, position) for position in range(3)])
-        chance, held = random.Random(20260101), 0
-        SqliteStore.open(path, create=True).close()
-        for _ in range(25):
-            acknowledged = write_until_killed(
-                path, writer.entries, commits=chance.randrange(12), then_s=chance.uniform(0, 0.01)
-            )
-            held = check_prefix(path, writer.entries, at_least=held + acknowledged)
-        assert held > 25
-
 
 def set_page_limit(store: SqliteStore, pages: int) -> None:
     with store._writing.connect() as connection:
@@ -338,47 +310,6 @@ def small_disk(place: Path) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", str(place)], check=True)
-
-
-def write_until_killed(path: Path, entries: Sequence[VerifiedEntry], commits: int, then_s: float) -> int:
-    """Go on writing entries in a process of its own and kill it a moment after it reported some commits.
-
-    Returns how many it reported.
-    """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            store = SqliteStore.open(path, create=False)
-            for entry in entries[store.log(CHANNEL, 0).size :]:
-                keep_and_apply(store, entry)
-                os.write(writing, b".")
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        reported = len(pipe.read(commits))
-        time.sleep(then_s)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        return reported + len(pipe.read())
-
-
-def check_prefix(path: Path, entries: Sequence[VerifiedEntry], at_least: int) -> int:
-    """Check that exactly a prefix of the entries is held, whole, and return its size."""
-    with SqliteStore.open(path, create=False) as store:
-        log = store.log(CHANNEL, 0)
-        held = store.channel(CHANNEL)
-        assert at_least <= log.size <= at_least + 1  # one commit may have been on its way to its report
-        assert log.root == merkle.read_root(log.size, store.hashes(CHANNEL, 0))
-        assert log.root == (entries[log.size - 1].root if log.size else merkle.EMPTY_ROOT)
-        assert (held.applied_size, held.records) == (log.size, 3 * log.size) if held else log.size == 0
-        assert [entry.envelope for entry in store.entries(CHANNEL, 0, 0)] == [e.envelope for e in entries[: log.size]]
-        places = [record.place for record in store.records()]
-        assert places == [Place(0, at, position) for at in range(log.size) for position in range(3)]
-        with store._reading.connect() as connection:
-            assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
-        return log.size
 
 
 def test_only_its_owner_can_read_the_database(tmp_path: Path) -> None:

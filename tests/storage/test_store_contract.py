@@ -8,10 +8,12 @@ import pytest
 from node.ports import Store
 from node.storage.memory import MemoryStore
 from node.storage.sqlite import SqliteStore
+from tests import postgres
 from tests.storage import contract
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "sqlite": lambda home: SqliteStore.open(home / "node.db", create=True, limits=contract.SMALL),
+    "postgres": lambda _home: postgres.new_store(contract.SMALL),
     "memory": lambda _home: MemoryStore(limits=contract.SMALL),
 }
 
