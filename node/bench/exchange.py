@@ -12,8 +12,9 @@ Owner and reader are processes that have just been started. Each round has anoth
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter, sleep
+from typing import Self
 
 from node.bench.figures import busy_s, peak_mb
 from node.bench.network import Network
@@ -54,6 +55,10 @@ class Round:
     found: int
     lookup_s: float
 
+    def since(self, began_s: float) -> Self:
+        """The same with its moments counted from another one."""
+        return replace(self, seconds=round(self.seconds - began_s, 3), signed_s=round(self.signed_s - began_s, 3))
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -65,18 +70,19 @@ class Exchange:
     def measure(self, reader: str) -> Round:
         """Let a reader have everything; raises StageError where it then holds anything else.
 
-        Both processes have just been started, so that their largest size is that of this round.
+        Neither runs before or afterwards, so that the largest size of a process is that of this round.
         """
-        programs, owner = self.network.programs, self.network.owner
-        programs.end(owner)
+        owner = self.network.owner
         self._serve(owner)
         sleep(QUIET_S)
         before = busy_s(self.network.process(owner))
         self._serve(reader)
         with self.network.admin(owner) as asked, self.network.admin(reader) as held:
             measured = self._clocked(reader, before, asked, held)
-        programs.end(reader)
-        return measured
+        for node in (owner, reader):
+            self.network.programs.end(node)
+        began_ms = first_received_ms(Home(self.network.home(reader)), self.supply.channel)
+        return measured.since(began_ms / 1000)
 
     def _serve(self, node: str) -> None:
         self.network.programs.serve(node, "serve", "--home", str(self.network.home(node)))
@@ -93,9 +99,8 @@ class Exchange:
         lookup_s = self._look_up(held)
         self._check(_outcomes(line.outcomes), held)
         owned, read = (Side(round(each, 2), peak_mb(of)) for each, of in zip(busy, processes, strict=True))
-        began_ms = first_received_ms(Home(self.network.home(reader)), channel)
-        seconds, signed_s = ((end - began_ms) / 1000 for end in (ended_ms, line.observed_at_unix_ms))
-        return Round(seconds, signed_s, owned, read, len(self.supply.wanted), round(lookup_s, 6))
+        ends = (ended_ms / 1000, line.observed_at_unix_ms / 1000)
+        return Round(*ends, owned, read, len(self.supply.wanted), round(lookup_s, 6))
 
     @property
     def _limit_s(self) -> float:

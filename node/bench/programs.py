@@ -106,7 +106,7 @@ class Programs:
             if self._stopping:
                 raise StageError("everything is being stopped")
             process = subprocess.Popen(
-                [str(XINQIAO), *arguments, "--json"],
+                _command(arguments),
                 cwd=self.work,
                 env=environment | {"PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
@@ -194,6 +194,11 @@ class Programs:
             lines = server.log.read_text("utf-8", "replace").splitlines()[-LOG_TAIL_LINES:]
             parts.append("\n".join([f"--- {server.log}", *lines]))
         return "\n".join(parts)
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    """The command line of `xinqiao`, or of another program of this package where the arguments begin with -m."""
+    return [sys.executable, *arguments] if arguments[0] == "-m" else [str(XINQIAO), *arguments, "--json"]
 
 
 def _parsed(arguments: Sequence[str], out: str, err: str) -> Document:

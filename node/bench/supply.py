@@ -89,7 +89,7 @@ class _Draw:
 def publish(network: Network, records: int, seed: int) -> Supply:
     """Publish so many records at the owner of a network; seed says which, and what is planted where.
 
-    At the end the owner serves again. Raises StageError where not every row of the files is accepted.
+    At the end the owner does not serve: its database can be read. Raises StageError where not every row is accepted.
     """
     node, chance = network.owner, random.Random(f"supply/{seed}")
     with network.admin(node) as client:
@@ -107,6 +107,7 @@ def publish(network: Network, records: int, seed: int) -> Supply:
     plant(home, channel, rows.entry, versions)
     network.programs.serve(node, "serve", "--home", str(network.home(node)))
     seconds += _published(network, channel, rows.after, records - draw.end)
+    network.programs.end(node)
     assert rows.planted is not None
     return Supply(channel, measured(home, channel), rows.planted, tuple(rows.wanted), seconds)
 

@@ -13,7 +13,7 @@ from node.texts import words
 
 if TYPE_CHECKING:
     from node.bench.exchange import Round
-    from node.bench.exchange_report import Report
+    from node.bench.exchange_report import Ratio, Report
     from node.bench.figures import Spread
 
 RATE_COLUMNS = ("way", "records/s", "MB/s", "seconds")
@@ -31,16 +31,26 @@ USAGE_COLUMNS = ("process", "processor time, s", "largest resident size, MB")
 )
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 19), help="Rounds of measuring.")
 @click.option("--seed", default=1, show_default=True, type=int, help="Chooses the records, and what is planted where.")
+@click.option(
+    "--against",
+    multiple=True,
+    type=click.Choice(["limit"]),
+    help="Also measure another way to bring the same records over, in turns with ours; may be given several times.",
+)
 @click.option("--dir", "folder", type=FOLDER, help=DIR_HELP)
 @options
-def exchange(records: int, rounds: int, seed: int, folder: Path | None) -> None:
+def exchange(records: int, rounds: int, seed: int, against: tuple[str, ...], folder: Path | None) -> None:
     """Measure how fast a node takes over what another one has published before.
 
     Real processes over mutual TLS; every record is verified, judged by every rule, applied and on the disk when the
     clock stops. It runs from the first push to the last verified receipt. One record among them breaks a rule, and
     must come back rejected. Each round has another reader, which has nothing yet.
+
+    \b
+    limit   a bare stream of the same entries between two processes, verified and not stored
     """
     from node.bench import supply
+    from node.bench.alternatives import WAYS
     from node.bench.exchange import Exchange
     from node.bench.exchange_report import report
     from node.bench.figures import machine
@@ -52,10 +62,15 @@ def exchange(records: int, rounds: int, seed: int, folder: Path | None) -> None:
         tell(words("publishing {count} records", count=records))
         published = supply.publish(network, records, seed)
         measuring, measured = Exchange(network, published), list["Round"]()
+        ways = {name: WAYS[name](network, published) for name in dict.fromkeys(against)}
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
         for number, reader in enumerate(network.readers, 1):
             tell(words("round {number}: exchange", number=number))
             measured.append(measuring.measure(reader))
-    found = report(published.volume, measured, "sqlite", {})
+            for name, way in ways.items():
+                tell(words("round {number}: {way}", number=number, way=name))
+                seconds[name].append(way.measure())
+    found = report(published.volume, measured, "sqlite", seconds)
     document = {"bench": "exchange", "database": "sqlite", "seed": seed, "rounds": rounds, "machine": before}
     _show(found, document | {"planted": asdict(published.planted)}, measured)
 
@@ -81,10 +96,20 @@ def _show(found: "Report", document: dict[str, Any], measured: "Sequence[Round]"
     sides = ((words("owner"), found.owner), (words("reader"), found.reader))
     usage = [[name, _figure(side.busy_s), _figure(side.peak_mb)] for name, side in sides]
     table("median of the rounds (smallest to largest)", USAGE_COLUMNS, usage)
+    for each in found.ratios:
+        say(_ratio(each))
     say(words("the reader signed the last receipt after {seconds} s", seconds=found.signed_s))
     say(words("a record is found by its subject in {seconds} s", seconds=found.lookup_s))
     say(words("largest resident size at most {limit} MB: {held}", limit=found.peak_floor_mb, held=_held(found)))
     result(document | asdict(found) | {"measured": [asdict(each) for each in measured]})
+
+
+def _ratio(found: "Ratio") -> str:
+    if found.floor is None:
+        return words("as a share of {way}: {ratio}", way=found.against, ratio=found.ratio)
+    held = words("hold") if found.is_floor_held else words("do NOT hold")
+    told = {"way": found.against, "ratio": found.ratio, "floor": found.floor, "aim": found.aim}
+    return words("as a share of {way}: {ratio}; at least {floor}: {held}; aimed at: {aim}", **told, held=held)
 
 
 def _held(found: "Report") -> str:

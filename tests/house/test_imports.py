@@ -166,7 +166,15 @@ LAYERS: dict[str, tuple[str, ...]] = {
 
 # Libraries that only some parts may know.
 ONLY_IN: dict[str, tuple[str, ...]] = {
-    "grpc": ("node.pb", "node.rpc", "node.simulator", "registry.server", "registry.client", "registry.cli"),
+    "grpc": (
+        "node.pb",
+        "node.rpc",
+        "node.bench.bare_stream",
+        "node.simulator",
+        "registry.server",
+        "registry.client",
+        "registry.cli",
+    ),
     "grpc_health": ("node.rpc", "registry.server"),
     "grpc_reflection": ("node.rpc", "registry.server"),
     "sqlmodel": ("node.storage",),
