@@ -22,11 +22,10 @@ from typing import Any
 
 import structlog
 
-from node import files
+from node import unserved
 from node.config import Config
-from node.core import diagnosis
 from node.core.catalogue import Item
-from node.core.diagnosis import Check, Finding
+from node.core.diagnosis import Finding
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.list_item import ENTRIES
@@ -42,15 +41,15 @@ from node.ingest.reading import read_rows
 from node.keys import KeyRing, Passphrase, build_descriptor, open_subject_key
 from node.metrics import NodeCollector, serve_metrics
 from node.node import Node, Settings, World
-from node.pb import admin_service_pb2, envelope_pb2, registry_pb2, registry_service_pb2
-from node.ports import Lane, RegistryFileRecord, RegistryState
+from node.pb import admin_service_pb2, envelope_pb2, registry_service_pb2
+from node.ports import Lane, RegistryFileRecord, RegistryState, Store
 from node.rpc import registry_client, registry_source
 from node.rpc.admin_server import AdminServicer, AdminTools
 from node.rpc.decision_server import DecisionServicer
 from node.rpc.diagnosing import Diagnosing
 from node.rpc.exchange_client import GrpcPeers
 from node.rpc.exchange_server import build_server
-from node.rpc.foreseeing import Foreseeing, space
+from node.rpc.foreseeing import Foreseeing
 from node.rpc.health import Health
 from node.rpc.ledger_server import LedgerServicer
 from node.rpc.list_server import ListServicer
@@ -59,10 +58,9 @@ from node.rpc.query_server import QueryServicer
 from node.rpc.registry_port import RegistryPort
 from node.rpc.rotation import HomeRotation
 from node.scheduler import Scheduler, Tick
-from node.storage.examining import examine, registry_files
+from node.storage.databases import Database, database_of
 from node.storage.passed_rows import TemporaryPassedRows
 from node.storage.sidecar import FileSidecar
-from node.storage.sqlite import SqliteStore
 from node.storage.writer import ThreadWriter
 
 BATCH_BYTES = 2 * 1024 * 1024
@@ -73,6 +71,9 @@ HOLDS_S = 60.0
 LIST_CHANGES_S = 5.0
 LEDGERS_S = 60.0
 QUALITY_S = 600.0
+# A server that was lost or has changed is met again as at a start, where everything is compared.
+STARTS_OVER = ("DATABASE_CHANGED", "DATABASE_LOST", "DATABASE_UNSURE")
+START_OVER_S = 1.0
 # How long the writer may keep the interpreter while the event loop waits for it: it waits at every turn of a removal.
 THREAD_TURN_S = 0.001
 
@@ -112,6 +113,12 @@ class SystemEntropy:
         return random.SystemRandom().uniform(low, high)
 
 
+def database(home: Home, config: Config) -> Database:
+    """The database of a home, wherever its settings say."""
+    password = config.database_password_path(home.path)
+    return database_of(home.path, config.database, password, SystemClock().monotonic_s)
+
+
 # -- joining ----------------------------------------------------------------------------------------------------
 
 
@@ -149,7 +156,7 @@ class HomeJoiningWorld:
 
     def keep(self, state: RegistryState) -> None:
         """Store the verified files: from now on the home knows its network."""
-        store = SqliteStore.open(self._home.database, create=True)
+        store = database(self._home, self._config).open()
         try:
             records = [RegistryFileRecord(name, content) for name, content in sorted(state.files.items())]
             with store.transaction() as tx:
@@ -176,39 +183,7 @@ def joining_world(home: Home, config: Config, passphrase: Passphrase | None) -> 
 def examine_home(home: Home, config: Config, passphrase: Passphrase | None) -> Iterator[Finding]:
     """What can be tried of a home without its node: keys, disk, database; raises HOME_LOCKED, HOME_MISSING."""
     with home.lock():
-        for check, attempt in ((Check.KEYS, _try_keys), (Check.DISK, _try_disk), (Check.DATABASE, _try_database)):
-            try:
-                yield attempt(home, config, passphrase)
-            except XinqiaoError as error:
-                yield diagnosis.fault(check, "", error)
-
-
-def _try_keys(home: Home, config: Config, passphrase: Passphrase | None) -> Finding:
-    ring = KeyRing.open(home.keys, passphrase)
-    ring.signer.sign(b"xinqiao doctor")
-    listed = _listed(home, config)
-    if listed is not None:
-        ring.check_listed(listed)
-    return diagnosis.fine(Check.KEYS, signing=ring.signer.key_id[:16], tls=ring.tls.key_id[:16])
-
-
-def _listed(home: Home, config: Config) -> registry_pb2.NodeDescriptor | None:
-    """What the registry lists of a node as its database has it, None where that cannot be read."""
-    try:
-        member = registry_source.load(registry_files(home.database)).members.get(config.id)
-    except XinqiaoError:
-        return None  # the database is tried by itself
-    return member.descriptor.message if member is not None else None
-
-
-def _try_disk(home: Home, config: Config, passphrase: Passphrase | None) -> Finding:  # noqa: ARG001
-    took_ms = files.timed_write(home.path, time.monotonic)
-    return diagnosis.disk(home.path, space(home), took_ms, now_ms())
-
-
-def _try_database(home: Home, config: Config, passphrase: Passphrase | None) -> Finding:  # noqa: ARG001
-    examine(home.database)
-    return diagnosis.fine(Check.DATABASE)
+        yield from unserved.examine(home, config, passphrase, database(home, config), SystemClock())
 
 
 # -- serving ----------------------------------------------------------------------------------------------------
@@ -219,24 +194,52 @@ def serve(home: Home, config: Config, passphrase: Passphrase | None, started: Ca
     configure_logging(config)
     sys.setswitchinterval(THREAD_TURN_S)
     with home.lock():
-        ring = KeyRing.open(home.keys, passphrase)
-        store = SqliteStore.open(home.database, create=True)
-        try:
-            app = App(home, config, ring, store, open_subject_key(home.keys, passphrase))
-            asyncio.run(app.run(started))
-        finally:
-            store.close()
+        ring, query_key = KeyRing.open(home.keys, passphrase), open_subject_key(home.keys, passphrase)
+        serving: list[dict[str, str]] = []
+
+        def tell(addresses: dict[str, str]) -> None:
+            if not serving:
+                started(addresses)
+            serving.append(addresses)
+
+        while True:
+            try:
+                why = _serve_once(home, config, ring, query_key, tell)
+            except XinqiaoError as error:
+                if not serving or error.code not in STARTS_OVER:
+                    raise
+                why = error
+                time.sleep(START_OVER_S)
+            if why is None:
+                return
+            log.warning("the node starts over", code=why.code, text=why.text, next=why.next)
+
+
+def _serve_once(
+    home: Home, config: Config, ring: KeyRing, query_key: SubjectKey, started: Callable[[dict[str, str]], None]
+) -> XinqiaoError | None:
+    """Serve until told to stop, None, or until the database is no longer what it was, which is returned."""
+    place = database(home, config)
+    store = place.open()
+    try:
+        return asyncio.run(App(home, config, ring, store, place, query_key).run(started))
+    finally:
+        store.close()
 
 
 class App:
     """One serving node: its adapters, its listeners, its ticks."""
 
-    def __init__(self, home: Home, config: Config, ring: KeyRing, store: SqliteStore, query_key: SubjectKey) -> None:
+    def __init__(
+        self, home: Home, config: Config, ring: KeyRing, store: Store, place: Database, query_key: SubjectKey
+    ) -> None:
         self._home = home
         self._config = config
         self._ring = ring
         self._query_key = query_key
         self._store = store
+        self._database = place
+        self._starts_over: XinqiaoError | None = None
         self._limits = _limits(config)
         self._state = self._verified_state()
         self._clock = SystemClock()
@@ -256,8 +259,8 @@ class App:
         self._ring.check_listed(member.descriptor.message)
         return state
 
-    async def run(self, started: Callable[[dict[str, str]], None]) -> None:
-        """Serve until told to stop, then drain."""
+    async def run(self, started: Callable[[dict[str, str]], None]) -> XinqiaoError | None:
+        """Serve until told to stop, then drain; what the node must start over for, if that was why."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -274,6 +277,7 @@ class App:
             await self._stop.wait()
             log.info("draining", node=self._config.id)
         log.info("stopped", node=self._config.id)
+        return self._starts_over
 
     # -- the node and its world -----------------------------------------------------------------------
 
@@ -431,6 +435,7 @@ class App:
         late_s = min(LEDGERS_S, self._config.list_late_s)
         scheduler.every(late_s, "ledgers", _logged("ledgers", node.ledgers.watch))
         scheduler.every(SIZE_CHECK_S, "size", _logged("size", note_size))
+        self._spawn(self._watch_database(), stack)
         self._spawn(scheduler.run(), stack)
         self._spawn(node.run(), stack)
 
@@ -444,10 +449,20 @@ class App:
 
         stack.push_async_callback(cancel)
 
+    async def _watch_database(self) -> None:
+        while (fault := self._database.fault) is None:
+            await self._clock.sleep(HEALTH_INTERVAL_S)
+        raise fault
+
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        if not task.cancelled() and task.exception() is not None:
-            log.error("a task of the node failed; the node stops", exc_info=task.exception())
-            self._stop.set()
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        if isinstance(error, XinqiaoError) and error.code in STARTS_OVER:
+            self._starts_over = error
+        else:
+            log.error("a task of the node failed; the node stops", exc_info=error)
+        self._stop.set()
 
     # -- what the admin service uses ------------------------------------------------------------------
 
@@ -459,7 +474,7 @@ class App:
         return build
 
     def _foreseeing(self, node: Node) -> Foreseeing:
-        return Foreseeing(node, self._home, self._ring)
+        return Foreseeing(node, self._home, self._ring, self._database)
 
     def _tools(self, node: Node, rotation: HomeRotation) -> AdminTools:
         def build_evidence(channel: str, place: Place) -> bytes:
@@ -473,7 +488,7 @@ class App:
             build_evidence=build_evidence,
             rotation=rotation,
             foresee=self._foreseeing(node).within,
-            diagnose=Diagnosing(node, self._home, self._config, self._ring, self._limits).findings,
+            diagnose=Diagnosing(node, self._home, self._config, self._ring, self._database, self._limits).findings,
             stop=self._stop.set,
             endpoint=lambda peer: self._endpoints(peer)[0],
             software_version=version("xinqiao"),

@@ -60,6 +60,16 @@ class Cluster:
         """The address of its database postgres."""
         return str(self._server.get_uri())
 
+    def guarded_database(self, password: str) -> str:
+        """The address of an empty database whose owner is asked for a password."""
+        name = f"guarded_{next(_numbers)}"
+        admin(self.url, f"CREATE ROLE {{}} LOGIN PASSWORD '{password}'", name)
+        admin(self.url, "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'", name, name)
+        rules = self.data / "pg_hba.conf"
+        rules.write_text(f"local all {name} scram-sha-256\n" + rules.read_text())
+        admin(self.url, "SELECT pg_reload_conf()")
+        return _address(self.url.replace("postgres:@", f"{name}@"), name).url
+
     @property
     def pid(self) -> int:
         """Its first process."""

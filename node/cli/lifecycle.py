@@ -78,6 +78,13 @@ ENDPOINT = EndpointType()
     default=None,
     help="Algorithm of the signing key; ed25519 unless given.",
 )
+@click.option(
+    "--database",
+    default="",
+    metavar="URL",
+    help="postgresql://USER@HOST/DATABASE where its data are to be on a server; a file in --home unless given.",
+)
+@click.option("--database-password-file", default="", metavar="FILE", help="The file with the password for --database.")
 @options
 def init(
     node_id: str,
@@ -91,6 +98,8 @@ def init(
     advertise: Endpoint | None,
     registry_advertise: Endpoint | None,
     suite: str | None,
+    database: str,
+    database_password_file: str,
 ) -> None:
     """Create a node in --home: its keys, its settings, its descriptor.
 
@@ -107,6 +116,8 @@ def init(
         registry_listen=registry_listen,
         advertise=advertise,
         registry_advertise=registry_advertise,
+        database=database,
+        database_password_file=database_password_file,
     )
     found = home()
     descriptor = _created(found, config, suite)

@@ -26,6 +26,7 @@ _HEADINGS = {
     "listen": "Where it listens",
     "heartbeat_interval_s": "Times",
     "links_further": "Sizes",
+    "database": "Where its data are",
     "key_passphrase_file": "Keys and log",
 }
 

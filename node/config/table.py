@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
 
 from node.core.identifiers import division_fault, is_node_id, uscc_fault
 from node.core.limits import DEFAULT_LIMITS
@@ -116,6 +117,16 @@ def _callable_fault(endpoint: Endpoint | None) -> str | None:
     if endpoint is None or (endpoint.port and not endpoint.is_every_address):
         return None
     return f"nobody can call {endpoint}; name an address and a port"
+
+
+def _database_fault(url: str) -> str | None:
+    """What is wrong with an address, without quoting it: a password may stand in it."""
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/")):
+        return "it is not of the form postgresql://USER@HOST/DATABASE"
+    if parts.password or {"password", "sslpassword"} & parse_qs(parts.query).keys():
+        return "it holds a password, which would be shown with the settings; put it into database_password_file"
+    return None
 
 
 def _loopback_fault(endpoint: Endpoint | None) -> str | None:
@@ -334,6 +345,25 @@ class Config:
         ),
     ] = 500
 
+    database: Annotated[
+        str,
+        Setting(
+            "Where this node keeps its data: postgresql://USER@HOST/DATABASE, a database that it has for itself. Empty:"
+            " the file xinqiao.db in the home. To be chosen before `xinqiao join`.",
+            "The server and its administrators, as much as the disk of this machine. Over a network let the address end"
+            " in ?sslmode=verify-full.",
+            fault=_database_fault,
+        ),
+    ] = ""
+    database_password_file: Annotated[
+        str,
+        Setting(
+            "The file that holds the password of `database`, its path as seen from the home. Empty: as PostgreSQL's own"
+            " programs find it, in the file of PGPASSFILE or ~/.pgpass, or none.",
+            "That nobody else can read the file; one that others may read is refused.",
+        ),
+    ] = ""
+
     key_passphrase_file: Annotated[
         str,
         Setting(
@@ -362,6 +392,10 @@ class Config:
     def told_registry(self, port: int) -> str:
         """The address of the registry port that peers are told; empty where there is none."""
         return _told(self.registry_listen, self.registry_advertise, port)
+
+    def database_password_path(self, home: Path) -> Path | None:
+        """The file of database_password_file, None where none is set."""
+        return home / self.database_password_file if self.database_password_file else None
 
     def passphrase_path(self, home: Path) -> Path | None:
         """The file of key_passphrase_file, None where none is set."""

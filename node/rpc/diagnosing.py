@@ -27,7 +27,7 @@ from node.node import Node
 from node.pb import envelope_pb2, exchange_service_pb2
 from node.ports import HeldAddress, HeldChannel, Lane, Peer
 from node.rpc import registry_client
-from node.rpc.foreseeing import Foreseeing, limit_s, sizes, space
+from node.rpc.foreseeing import Foreseeing, Place, limit_s, sizes, space
 from node.rpc.registry_chain import chain_of
 from node.rpc.tls import shown_certificate
 
@@ -52,14 +52,23 @@ class _Called:
 class Diagnosing:
     """Examines one serving node."""
 
-    def __init__(self, node: Node, home: Home, config: Config, ring: KeyRing, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        node: Node,
+        home: Home,
+        config: Config,
+        ring: KeyRing,
+        database: Place,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
         self._node = node
         self._home = home
         self._config = config
         self._ring = ring
         self._limits = limits
         self._me = node.membership.me
-        self._foreseeing = Foreseeing(node, home, ring)
+        self._place = database
+        self._foreseeing = Foreseeing(node, home, ring, database)
 
     async def findings(self, peer: str) -> AsyncIterator[Finding]:
         """Everything found, with peer only of that one; raises MEMBER_UNKNOWN, MEMBER_SUSPENDED, MEMBER_REMOVED."""
@@ -252,7 +261,8 @@ class Diagnosing:
         home = self._home.path
         try:
             took_ms = files.timed_write(home, self._node.world.clock.monotonic_s)
-            return diagnosis.disk(home, space(self._home, sizes(self._node.world.store)), took_ms, self._now_ms())
+            measured = space(self._home, self._place, sizes(self._node.world.store))
+            return diagnosis.disk(home, measured, took_ms, self._now_ms())
         except XinqiaoError as error:
             return diagnosis.fault(Check.DISK, "", error)
 
@@ -266,7 +276,7 @@ class Diagnosing:
                 slowest_ms = max(slowest_ms, int((clock.monotonic_s() - began_s) * 1000))
         except XinqiaoError as error:
             return diagnosis.fault(Check.DATABASE, "", error)
-        return diagnosis.database(self._home.path, slowest_ms)
+        return diagnosis.database(self._place.name, slowest_ms)
 
     # -- the exchange -------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ One place for `xinqiao forecast` and for `xinqiao doctor`: both tell the same da
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from typing import Protocol
 
 from node.core import forecast
 from node.core.editions import Dated
@@ -29,12 +29,31 @@ BEHIND_AFTER_MS = 3_600_000
 """A peer reads the registry every few minutes; one that is behind for an hour cannot."""
 
 
+class Place(Protocol):
+    """Where the database of a home is."""
+
+    @property
+    def name(self) -> str:
+        """What people are told of where it is."""
+        ...
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it lies on the disk of the home."""
+        ...
+
+    def size_bytes(self) -> int:
+        """What it takes; raises FILE_ACCESS, DATABASE_*."""
+        ...
+
+
 class Foreseeing:
     """Knows the dates of one serving node."""
 
-    def __init__(self, node: Node, home: Home, ring: KeyRing) -> None:
+    def __init__(self, node: Node, home: Home, ring: KeyRing, database: Place) -> None:
         self._node = node
         self._home = home
+        self._database = database
         self._ring = ring
 
     def within(self, days: int) -> list[Ending]:
@@ -92,14 +111,16 @@ class Foreseeing:
     # -- the disk -----------------------------------------------------------------------------------------
 
     def _disk(self) -> Iterator[Ending]:
-        measured = space(self._home, sizes(self._node.world.store))
+        if not self._database.is_here:
+            return  # nobody here knows how much room a server has
+        measured = space(self._home, self._database, sizes(self._node.world.store))
         found = forecast.disk_fills(self._node.membership.me, self._home.path, measured, self._now_ms())
         if found is not None:
             yield found
 
     def keep_size(self, tx: StoreTransaction) -> None:
         """Note how large the database is now, once a day."""
-        taken = space(self._home).database_bytes
+        taken = self._database.size_bytes()
         tx.set_setting(SIZES_SETTING, json.dumps(forecast.sampled(sizes(tx), self._now_ms(), taken)))
 
     # -- what others keep alive ---------------------------------------------------------------------------
@@ -158,10 +179,10 @@ def sizes(store: StoreReader) -> Sizes:
     return tuple((at_ms, size) for at_ms, size in json.loads(store.setting(SIZES_SETTING) or "[]"))
 
 
-def space(home: Home, history: Sizes = ()) -> Space:
-    """The space under a home, and what its database takes; raises FILE_ACCESS."""
+def space(home: Home, database: Place, history: Sizes = ()) -> Space:
+    """The space under a home, and what its database takes there or elsewhere; raises FILE_ACCESS, DATABASE_*."""
     try:
-        taken = sum(path.stat().st_size for path in home.path.glob(f"{Path(home.database).name}*"))
-        return Space(shutil.disk_usage(home.path).free, taken, history)
+        free = shutil.disk_usage(home.path).free
     except OSError as error:
         raise XinqiaoError("FILE_ACCESS", file=home.path, detail=error.strerror or error) from error
+    return Space(free, database.size_bytes(), history if database.is_here else ())

@@ -34,7 +34,7 @@ from node.storage.sql_writing import SqlTransaction
 
 LOCK = 0x58696E7169616F  # "Xinqiao"; of the database, not of the cluster
 READERS = 8
-LOCK_PATIENCE_S = 10.0
+LOCK_PATIENCE_S = 5.0
 """How long the lock of a process that was killed may outlive it: until the server has noticed."""
 _HOLDER = (
     "SELECT a.application_name, COALESCE(host(a.client_addr), 'this machine') FROM pg_locks l"

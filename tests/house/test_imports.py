@@ -128,7 +128,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.rpc": (*NODE, *OUTFIT),
     "node.console": (*NODE, *OUTFIT),
     # the only place that joins edges to duties, and those that start it
+    # what `xinqiao doctor` tries of a home without its node
+    "node.unserved": (*NODE, *OUTFIT, "node.storage", "node.rpc"),
     "node.app": (
+        "node.unserved",
         *(*NODE, *OUTFIT, "node.joining", "node.metrics", "node.scheduler"),
         *("node.storage", "node.ingest", "node.evidence", "node.rpc", "node.console"),
     ),
@@ -180,6 +183,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "sqlmodel": ("node.storage",),
     "sqlalchemy": ("node.storage",),
     "alembic": ("node.storage",),
+    "psycopg": ("node.storage",),
     "apscheduler": ("node.scheduler",),
 }
 

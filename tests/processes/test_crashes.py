@@ -41,25 +41,31 @@ def busy(town: Town) -> Town:
 class Publication:
     """One run of a publication, watched answer by answer: what was acknowledged before it broke off."""
 
-    def __init__(self, town: Town, file: Path) -> None:
+    def __init__(self, town: Town, file: Path, channel: str = CHANNEL) -> None:
         self.acknowledged = 0
+        self._channel = channel
         self.completed = False
         self.refusal: XinqiaoError | None = None
-        self._thread = threading.Thread(target=self._run, args=(town.admin(SHANGHAI.id), file))
+        self._thread = threading.Thread(target=self._run, args=(town.admin(channel.partition("/")[0]), file))
         self._thread.start()
 
     def _run(self, client: AdminClient, file: Path) -> None:
         try:
             with client as node:
-                for answer in node.publish(PublishRequest(channel=CHANNEL), file):
+                for answer in node.publish(PublishRequest(channel=self._channel), file):
                     self.acknowledged = answer.counts.accepted
                 self.completed = True
         except XinqiaoError as error:
             self.refusal = error
 
-    def wait(self) -> None:
+    def ended(self) -> None:
+        """Wait for its end, however it came."""
         self._thread.join(60)
         assert not self._thread.is_alive()
+
+    def wait(self) -> None:
+        """Wait for its end, which only that of its node may have brought about."""
+        self.ended()
         assert self.completed or (self.refusal is not None and self.refusal.code == "ADMIN_UNREACHABLE"), self.refusal
 
 
@@ -118,8 +124,8 @@ def readers_killed(town: Town, tmp_path: Path, seed: int, moments: int) -> None:
     check_whole(town, (moments + 1) * ROWS_A_ROUND)
 
 
-def records_at(town: Town, node: str) -> int:
-    held = town.channel(node, CHANNEL)
+def records_at(town: Town, node: str, channel: str = CHANNEL) -> int:
+    held = town.channel(node, channel)
     return int(held["records"]) if held is not None else 0
 
 

@@ -158,18 +158,12 @@ class TestPasswords:
     def guarded(cls) -> Iterator[Cluster]:
         """A server that asks for passwords."""
         made = Cluster()
-        postgres.admin(made.url, "CREATE ROLE {} LOGIN PASSWORD 'correct horse'", "clerk")
-        postgres.admin(made.url, "CREATE DATABASE {} OWNER {}", "clerks", "clerk")
-        rules = made.data / "pg_hba.conf"
-        rules.write_text("local all clerk scram-sha-256\n" + rules.read_text())
-        postgres.admin(made.url, "SELECT pg_reload_conf()")
         yield made
         made.remove()
 
     @pytest.fixture
     def address(self, guarded: Cluster, tmp_path: Path) -> Address:
-        url = guarded.url.replace("postgres:@", "clerk@").replace("/postgres?", "/clerks?")
-        return Address(url, tmp_path / "password")
+        return Address(guarded.guarded_database("correct horse"), tmp_path / "password")
 
     def written(self, address: Address, password: str) -> None:
         assert address.password_file is not None
