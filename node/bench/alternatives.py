@@ -1,13 +1,18 @@
 """Other ways to bring the same records over, measured in turns with ours."""
 
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, Self
 
 from node.bench import bare_stream
+from node.bench.clusters import check_installed
 from node.bench.network import Network
 from node.bench.programs import demand
 from node.bench.supply import Supply
+from node.bench.tables import LogicalReplication, SignedFile, Tables
 from node.home import Home
 
 RECEIVER = "bare-stream"
@@ -48,5 +53,32 @@ class Limit:
         return float(found["seconds"])
 
 
-WAYS = {"limit": Limit.prepare}
-"""How each is prepared: for a network whose owner has published a supply, and does not serve."""
+def check_possible(names: Iterable[str]) -> None:
+    """Raise BENCH_POSTGRESQL, before anything is done, where one of these needs servers that cannot be started."""
+    if set(names) - {"limit"}:
+        check_installed()
+
+
+@dataclass
+class Ways:
+    """Prepares alternatives for a network whose owner has published a supply, and does not serve.
+
+    What they need is there until the stack ends.
+    """
+
+    network: Network
+    supply: Supply
+    stack: ExitStack
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The servers that some of them share."""
+        return Tables.prepare(self.network, self.supply, self.stack)
+
+    def prepare(self, name: str) -> Alternative:
+        """Prepare one of them by its name; raises BENCH_POSTGRESQL where its servers cannot be started."""
+        if name == "limit":
+            return Limit.prepare(self.network, self.supply)
+        if name == "signed-file":
+            return SignedFile.prepare(self.tables, self.network)
+        return LogicalReplication.prepare(self.tables, copies=name == "initial-sync")

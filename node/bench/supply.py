@@ -70,6 +70,7 @@ class Supply:
     """A channel that is published, and what to look for in it."""
 
     channel: str
+    item: Item
     volume: Volume
     planted: Planted
     wanted: tuple[Known, ...]
@@ -109,7 +110,7 @@ def publish(network: Network, records: int, seed: int) -> Supply:
     seconds += _published(network, channel, rows.after, records - draw.end)
     network.programs.end(node)
     assert rows.planted is not None
-    return Supply(channel, measured(home, channel), rows.planted, tuple(rows.wanted), seconds)
+    return Supply(channel, item, measured(home, channel), rows.planted, tuple(rows.wanted), seconds)
 
 
 def _versions(client: AdminClient) -> Versions:

@@ -1,6 +1,7 @@
 """`xinqiao bench publish` and `exchange`: how fast records get into the log of a node, and from there into another."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 RATE_COLUMNS = ("way", "records/s", "MB/s", "seconds")
 PUBLISH_COLUMNS = ("what is done with the rows", "records/s")
+ALTERNATIVES = ("limit", "signed-file", "logical-replication", "initial-sync")
 USAGE_COLUMNS = ("process", "processor time, s", "largest resident size, MB")
 
 
@@ -34,7 +36,7 @@ USAGE_COLUMNS = ("process", "processor time, s", "largest resident size, MB")
 @click.option(
     "--against",
     multiple=True,
-    type=click.Choice(["limit"]),
+    type=click.Choice(ALTERNATIVES),
     help="Also measure another way to bring the same records over, in turns with ours; may be given several times.",
 )
 @click.option("--dir", "folder", type=FOLDER, help=DIR_HELP)
@@ -47,22 +49,28 @@ def exchange(records: int, rounds: int, seed: int, against: tuple[str, ...], fol
     must come back rejected. Each round has another reader, which has nothing yet.
 
     \b
-    limit   a bare stream of the same entries between two processes, verified and not stored
+    limit                a bare stream of the same entries between two processes, verified and not stored
+    signed-file          export from PostgreSQL, zstd, signature, copy, verification, COPY into PostgreSQL
+    logical-replication  a subscription between two PostgreSQL servers, 16 columns of the same records
+    initial-sync         the first copy of the table by such a subscription
     """
     from node.bench import supply
-    from node.bench.alternatives import WAYS
+    from node.bench.alternatives import Ways, check_possible
     from node.bench.exchange import Exchange
     from node.bench.exchange_report import report
     from node.bench.figures import machine
 
     before = machine()
-    with measured_network(1 + rounds, folder) as (network, tell):
+    check_possible(against)
+    with ExitStack() as stack:
+        network, tell = stack.enter_context(measured_network(1 + rounds, folder))
         for reader in network.readers:
             network.programs.end(reader)
         tell(words("publishing {count} records", count=records))
         published = supply.publish(network, records, seed)
         measuring, measured = Exchange(network, published), list["Round"]()
-        ways = {name: WAYS[name](network, published) for name in dict.fromkeys(against)}
+        preparing = Ways(network, published, stack)
+        ways = {name: preparing.prepare(name) for name in dict.fromkeys(against)}
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for number, reader in enumerate(network.readers, 1):
             tell(words("round {number}: exchange", number=number))

@@ -193,6 +193,13 @@ CODES: dict[str, ErrorSpec] = {
         "you",
         "read what its processes logged, in {folder}",
     ),
+    "BENCH_POSTGRESQL": ErrorSpec(
+        _L,
+        "FAILED_PRECONDITION",
+        "this comparison starts PostgreSQL servers of its own, and {package} is not installed",
+        "you",
+        "`{python} -m pip install {package}`, then run the command again",
+    ),
     "SIMULATION_FAILED": ErrorSpec(
         _L,
         "INTERNAL",
