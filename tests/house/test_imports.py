@@ -183,7 +183,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "sqlmodel": ("node.storage",),
     "sqlalchemy": ("node.storage",),
     "alembic": ("node.storage",),
-    "psycopg": ("node.storage",),
+    # those of the benchmark talk to servers that no node uses
+    "psycopg": ("node.storage", "node.bench.clusters", "node.bench.tables"),
     "apscheduler": ("node.scheduler",),
 }
 
