@@ -1,15 +1,11 @@
 """Databases of earlier versions: what their migration carries forward, and that a node on them answers all of it."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine
+from sqlalchemy import Connection
 
 from node import admission
 from node.admission import header_of
@@ -22,11 +18,12 @@ from node.orders import erase_op
 from node.pb import record_pb2
 from node.ports import Store
 from node.storage import migrations
-from node.storage.sqlite import SqliteStore
 from tests.builders import ChannelWriter
 from tests.duties.list_reader import Reader
 from tests.duties.rows import manifest, row
 from tests.list_writer import LIST, ListWriter, enter, leave, listing_node, subject_of
+from tests.storage.dying import SqlStore
+from tests.storage.old_databases import InFile, Kept, OnServer
 from tests.wire import Network
 
 ORIGIN, READER, LATE = "310000", "330100", "320500"
@@ -35,15 +32,15 @@ BASE, CUT, LEFT = (f"{ORIGIN}/{name}" for name in ("base", "cut", "left"))
 # What revision 0001 kept of the same entries: no row for a record that another one of its entry replaced, and of an
 # erased one over an older one a row without its content.
 AS_IT_WAS = """
-DELETE FROM records WHERE channel_id = {base} AND entry_index = 2 AND position = 1;
-UPDATE records SET in_force = NULL WHERE channel_id = {base} AND entry_index = 1 AND position = 0;
+DELETE FROM records WHERE channel_id = {ids[310000/base]} AND entry_index = 2 AND position = 1;
+UPDATE records SET in_force = NULL WHERE channel_id = {ids[310000/base]} AND entry_index = 1 AND position = 0;
 INSERT INTO records SELECT channel_id, epoch, 2, 0, NULL, natural_key, NULL, '' FROM records
-    WHERE channel_id = {base} AND entry_index = 1 AND position = 0;
-UPDATE logs SET records = records - 1 WHERE channel_id = {base};
+    WHERE channel_id = {ids[310000/base]} AND entry_index = 1 AND position = 0;
+UPDATE logs SET records = records - 1 WHERE channel_id = {ids[310000/base]};
 """
 
 
-async def exchanged(upgraded: str, store: SqliteStore) -> Network:
+async def exchanged(upgraded: str, store: SqlStore) -> Network:
     """An origin and a reader, one of them on this store, and a newcomer.
 
     There are revisions, records erased one by one, a cut, a quarantine and a log that the reader had to leave.
@@ -82,23 +79,11 @@ async def erase_one(node: Node, place: Place) -> None:
     await publishing._append_status(node.answering.channel(BASE).log, [op], particulars)
 
 
-def make_old(path: Path, revision: str, as_it_was: str, **values: int) -> None:
-    """Copy a database into one that the migrations up to a revision have made, with the rows that it kept."""
-    made, config = path.with_name("old.db"), Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    with create_engine(f"sqlite:///{made}").begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    with closing(sqlite3.connect(made)) as raw, raw:
-        raw.execute("ATTACH ? AS now", [str(path)])
-        tables = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT IN ('alembic_version')"
-        for (table,) in raw.execute(tables + " AND name NOT LIKE 'sqlite_%'").fetchall():
-            columns = ", ".join(row[1] for row in raw.execute(f"PRAGMA main.table_info({table})"))
-            raw.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
-        (base,) = raw.execute("SELECT id FROM main.channels WHERE name = ?", [BASE]).fetchone()
-    with closing(sqlite3.connect(made)) as raw:
-        raw.executescript(as_it_was.format(base=base, **values))
-    made.replace(path)
+@pytest.fixture(params=[InFile, OnServer])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    """A database of either kind."""
+    made: Kept = request.param(tmp_path)
+    return made
 
 
 def kept_of(store: Store) -> list[object]:
@@ -122,19 +107,17 @@ def told(store: Store, channel: str) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("upgraded", [ORIGIN, READER])
 def test_a_database_of_revision_0001_is_folded_anew_and_answers_what_a_newcomer_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upgraded: str
+    database: Kept, monkeypatch: pytest.MonkeyPatch, upgraded: str
 ) -> None:
     monkeypatch.setattr(admission, "FOLD_STEP_RECORDS", 1)
 
     async def scenario() -> None:
-        path = tmp_path / "node.db"
-        with SqliteStore.open(path, create=True) as store:
+        with database.open(create=True) as store:
             network = await exchanged(upgraded, store)
             kept, before, cut = kept_of(store), store.channels(), told(store, CUT)
-        make_old(path, "0001", AS_IT_WAS)
-        with closing(sqlite3.connect(path)) as raw:
-            assert raw.execute("SELECT COUNT(*) FROM records WHERE content_hash IS NULL").fetchone() == (1,)
-        with SqliteStore.open(path, create=False) as store:
+        database.make_old("0001", AS_IT_WAS)
+        assert database.value("SELECT COUNT(*) FROM records WHERE content_hash IS NULL") == 1
+        with database.open() as store:
             started = network.start(upgraded, store)
             await started.publishing.beat()
             for held in store.channels() if upgraded == READER else ():
@@ -162,15 +145,14 @@ def test_a_database_of_revision_0001_is_folded_anew_and_answers_what_a_newcomer_
 
 # What revision 0002 kept of an entry with an act on a record: nothing but that it was of no kind it knew.
 BEFORE_ACTS = """
-UPDATE outcomes SET count = count - 1 WHERE outcome = {applied} AND channel_id = {base};
-INSERT INTO outcomes SELECT id, 0, {rejected}, 'VERDICT_STATUS', 1 FROM channels WHERE id = {base};
+UPDATE outcomes SET count = count - 1 WHERE outcome = {applied} AND channel_id = {ids[310000/base]};
+INSERT INTO outcomes SELECT id, 0, {rejected}, 'VERDICT_STATUS', 1 FROM channels WHERE id = {ids[310000/base]};
 """
 
 
-def test_a_database_of_revision_0002_finds_the_acts_in_the_entries_that_it_holds(tmp_path: Path) -> None:
+def test_a_database_of_revision_0002_finds_the_acts_in_the_entries_that_it_holds(database: Kept) -> None:
     async def scenario() -> None:
-        path = tmp_path / "node.db"
-        with SqliteStore.open(path, create=True) as store:
+        with database.open(create=True) as store:
             network = Network(ORIGIN, READER)
             network.start(READER, store)
             for channel in (BASE, CUT):
@@ -180,8 +162,8 @@ def test_a_database_of_revision_0002_finds_the_acts_in_the_entries_that_it_holds
             await network.settle()
             before, acts = told(store, BASE), list(store.acts(BASE, Place(0, 1, 0)))
             assert len(acts) == 1
-        make_old(path, "0002", BEFORE_ACTS, applied=APPLIED, rejected=REJECTED)
-        with SqliteStore.open(path, create=False) as store:
+        database.make_old("0002", BEFORE_ACTS, applied=APPLIED, rejected=REJECTED)
+        with database.open() as store:
             assert [held.applied_size for held in store.channels()] == [0, 2]
             started = network.start(READER, store)
             await started.catch_up()
@@ -194,28 +176,81 @@ def test_a_database_of_revision_0002_finds_the_acts_in_the_entries_that_it_holds
 
 # What revision 0005 kept of the entries of a list: that they were of no kind it knew.
 BEFORE_LISTS = """
-DELETE FROM outcomes WHERE channel_id <> {base};
-INSERT INTO outcomes SELECT id, 0, {rejected}, 'VERDICT_KIND', 9 FROM channels WHERE id <> {base};
+DELETE FROM outcomes WHERE channel_id <> {ids[310000/base]};
+INSERT INTO outcomes SELECT id, 0, {rejected}, 'VERDICT_KIND', 9 FROM channels WHERE id <> {ids[310000/base]};
 """
 
 
-def test_a_database_of_revision_0005_finds_the_lists_in_the_entries_that_it_holds(tmp_path: Path) -> None:
-    path, serious, base = tmp_path / "node.db", ListWriter(), ChannelWriter(listing_node(), BASE)
+def test_a_database_of_revision_0005_finds_the_lists_in_the_entries_that_it_holds(database: Kept) -> None:
+    serious, base = ListWriter(), ChannelWriter(listing_node(), BASE)
     base.manifest()
     serious.manifest()
     _, (place, other) = serious.change(enter(1), enter(2))
     serious.change(leave(place))
-    with SqliteStore.open(path, create=True) as store:
+    with database.open(create=True) as store:
         reader = Reader(store)
         for entry in (*base.entries, *serious.entries):
             reader.take(entry)
         held, state = list(store.listings(LIST, None, 9)), reader.state
         assert (len(held), reader.status) == (2, DigestStatus.MATCH)
-    make_old(path, "0005", BEFORE_LISTS, rejected=REJECTED)
-    with SqliteStore.open(path, create=False) as store:
+    database.make_old("0005", BEFORE_LISTS, rejected=REJECTED)
+    with database.open() as store:
         assert [(each.log.channel, each.applied_size) for each in store.channels()] == [(BASE, 1), (LIST, 0)]
         assert list(store.listings(LIST, None, 9)) == []
         reader = Reader(store)
         reader.fold_rest()
         assert (list(store.listings(LIST, None, 9)), reader.state) == (held, state)
         assert [each.listing.place for each in store.listings_of(subject_of(2))] == [other]
+
+
+@pytest.mark.parametrize("revision", migrations.REVISIONS[:-1])
+def test_a_database_of_any_revision_keeps_its_entries_and_answers_as_before(database: Kept, revision: str) -> None:
+    base, serious = ChannelWriter(listing_node(), BASE), ListWriter()
+    for writer in (base, serious):
+        writer.manifest()
+    base.records([b"one", b"two"])
+    _, (place, _) = serious.change(enter(1), enter(2))
+    serious.change(leave(place))
+    with database.open(create=True) as store:
+        reader = Reader(store)
+        for entry in (*base.entries, *serious.entries):
+            reader.take(entry)
+        incarnation, listings = store.incarnation(), list(store.listings(LIST, None, 9))
+        entries = [list(store.entries(channel, 0, 0)) for channel in (BASE, LIST)]
+        with store.transaction() as tx:
+            tx.set_setting("name", "value")
+    database.make_old(revision, BEFORE_LISTS if revision < "0006" else "", rejected=REJECTED)
+    assert database.value("SELECT version_num FROM alembic_version") == revision
+    with database.open() as store:
+        assert database.value("SELECT version_num FROM alembic_version") == migrations.REVISIONS[-1]
+        assert [list(store.entries(channel, 0, 0)) for channel in (BASE, LIST)] == entries
+        assert (store.incarnation(), store.setting("name")) == (incarnation, "value")
+        Reader(store).fold_rest()
+        assert list(store.listings(LIST, None, 9)) == listings
+        assert all(held.applied_size == held.log.size for held in store.channels())
+        base_more = base.records([b"three"])
+        Reader(store).take(base_more)
+        assert store.log(BASE, 0).size == len(base.entries)
+
+
+def test_an_upgrade_that_is_interrupted_leaves_the_revision_it_began_with(
+    database: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serious, upgrade = ListWriter(), migrations.upgrade
+    serious.manifest()
+    with database.open(create=True) as store:
+        Reader(store).take(serious.entries[0])
+    database.make_old("0005", BEFORE_LISTS.replace("{ids[310000/base]}", "0"), rejected=REJECTED)
+
+    def interrupted(connection: Connection) -> None:
+        upgrade(connection)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+        context.setattr(migrations, "upgrade", interrupted)
+        database.open()
+    assert database.value("SELECT version_num FROM alembic_version") == "0005"
+    assert database.value("SELECT code FROM outcomes") == "VERDICT_KIND"
+    with database.open() as store:
+        Reader(store).fold_rest()
+        assert [held.applied_size for held in store.channels()] == [1]
