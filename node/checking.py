@@ -4,41 +4,42 @@
 (2) the question goes into the query log; where that fails there is no answer
 (3) which lists are looked at: those whose measures can apply in the matter or that it names, and every watch list; also
     those that exist and never came here
-(4) how sure each of them is, and what it says: see core.answer
+(4) how sure each of them is, and what it says: see node.list_doubts and core.answer
 
 What is answered is read after (2), in one turn with its leaving: an exit that this node has acknowledged is never
 overtaken by an answer of before (G4).
+
+A sweep takes these steps for one chunk of its subjects after the other. While a chunk is answered the next one is read
+and logged, and none after it: whoever reads slowly is asked slowly, and no more is kept of a million than of thousands.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
-from node.admission import is_own
 from node.aside import Aside
-from node.core.answer import Answer, ConsultedList, Doubt, Knowledge, answer_of, check_subject, doubts_of
-from node.core.audience import DEFAULT_STALENESS_LIMIT_S
+from node.core.answer import Answer, ConsultedList, answer_of, check_subject
 from node.core.catalogue import Basis
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
-from node.core.list_fold import is_list, within_term
-from node.core.list_type import KIND_NAMES, SERIOUS, WATCH, barred
+from node.core.list_fold import within_term
+from node.core.list_type import SERIOUS, WATCH, barred
 from node.core.listing import Listing, listing_of
 from node.core.matters import Matter, MattersEdition
-from node.core.membership import Standing
+from node.core.measures import MeasuresEdition
 from node.core.officers import OfficerBook
 from node.core.query_log import LoggedQuery, Question
-from node.held_lists import DigestStatus
-from node.list_standing import is_whole
-from node.ports import Clock, HeldChannel, Stage, Store, View
-from node.regained import Regained
+from node.held_lists import EntryOperations
+from node.list_doubts import ListDoubts
+from node.ports import Clock, Store, View
 
 PURPOSE = Basis(
     "R-QRY-2",
     "上海市公共信用信息归集和使用管理办法 art. 18; 上海市公共信用信息归集和使用管理办法 art. 19",
 )
-LOOKS = 256
-"""So many answers of a batch are given by one look at the lists."""
+LOOKS = 1_000
+"""So many answers of a batch are given by one look at the lists, and by one reading of who stands on them."""
 _SHOWN_MATTERS = 12
 
 
@@ -61,8 +62,53 @@ class Checked:
     logged: LoggedQuery
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """The answers for the next count subjects: one for all of them but those that have one of their own, by position.
+
+    common names no subject. An answer of its own has whoever stands in force on a list that is in no doubt.
+    """
+
+    logged: LoggedQuery
+    measures_version: str
+    count: int
+    common: Answer
+    others: Mapping[int, Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Subjects whose question is in the log."""
+
+    matter: Matter
+    subjects: Sequence[str]
+    logged: LoggedQuery
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What answers of one time in one matter rest on; sure are the serious lists that are in no doubt."""
+
+    at_ms: int
+    matter: Matter
+    measures: MeasuresEdition | None
+    lists: Mapping[str, ConsultedList]
+    consulted: Sequence[ConsultedList]
+    sure: AbstractSet[str]
+
+    @property
+    def measures_version(self) -> str:
+        return self.measures.version if self.measures is not None else ""
+
+    def answer(self, subject: str, in_force: Mapping[str, Sequence[Listing]]) -> Answer:
+        """The answer for a subject with these entries in force, by channel."""
+        is_on_serious = not self.sure.isdisjoint(in_force)
+        asked = (subject, self.at_ms, self.matter, self.measures, self.consulted, in_force)
+        return answer_of(*asked, is_on_serious=is_on_serious)
+
+
 class Checking:
-    """Answers checks of one subject and of many."""
+    """Answers checks of one subject, of many, and of any number."""
 
     def __init__(
         self,
@@ -70,24 +116,22 @@ class Checking:
         view: View,
         store: Store,
         clock: Clock,
-        regained: Regained,
+        doubts: ListDoubts,
         book: Callable[[], OfficerBook],
         log: Callable[[Question, str], Awaitable[LoggedQuery]],
         log_batch: Callable[[Question, Sequence[str]], Awaitable[LoggedQuery]],
-        is_recovering: Callable[[], bool],
         aside: Aside,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._view = view
         self._store = store
         self._clock = clock
-        self._regained = regained
+        self._doubts = doubts
         self._book = book
         self._log = log
         self._log_batch = log_batch
-        self._is_recovering = is_recovering
         self._aside = aside
-        self._look: Mapping[str, ConsultedList] | None = None
+        self._looks: dict[str, _Look] = {}
         self._limits = limits
 
     @property
@@ -102,19 +146,44 @@ class Checking:
         question, matter = self._question(asking)
         check_subject(subject)
         logged = await self._log(question, subject)
-        return next(self._answers(matter, [subject], logged))
+        (found,) = _each(self._swept(self._looked(matter), [subject], logged), [subject])
+        return found
 
     async def check_batch(self, asking: Asking, subjects: Sequence[str]) -> AsyncIterator[Checked]:
         """Answer for many subjects, in their order, after one entry of the query log for all; raises as check does."""
-        question, matter = self._question(asking)
-        if not 1 <= len(subjects) <= self.most_subjects:
-            raise XinqiaoError("QUERY_BATCH", count=len(subjects), limit=self.most_subjects)
-        await self._aside(_check_subjects, subjects)
-        logged = await self._log_batch(question, subjects)
-        for start in range(0, len(subjects), LOOKS):
+        asked = await self._asked(asking, subjects, self.most_subjects)
+        for part in _parts(subjects):
             # A look is not older than the answers that it gives: what happens meanwhile is seen by the next one.
-            for found in self._answers(matter, subjects[start : start + LOOKS], logged):
+            for found in _each(self._swept(self._look(asked.matter), part, asked.logged), part):
                 yield found
+
+    async def sweep(self, asking: Asking, chunks: AsyncIterator[Sequence[str]]) -> AsyncGenerator[Swept, None]:
+        """Answer for any number of subjects in their order, each chunk after an entry of the query log of its own.
+
+        What is wrong with a chunk is raised after the answers for those before it, as check does; of it none is given.
+        """
+        ahead = asyncio.create_task(self._next(asking, chunks))
+        try:
+            while (asked := await ahead) is not None:
+                ahead = asyncio.create_task(self._next(asking, chunks))
+                for part in _parts(asked.subjects):
+                    yield self._swept(self._look(asked.matter), part, asked.logged)
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _next(self, asking: Asking, chunks: AsyncIterator[Sequence[str]]) -> _Asked | None:
+        """The next chunk of a sweep with its question in the log; None after the last one."""
+        subjects = await anext(chunks, None)
+        return None if subjects is None else await self._asked(asking, subjects, self._limits.max_subjects_per_chunk)
+
+    async def _asked(self, asking: Asking, subjects: Sequence[str], limit: int) -> _Asked:
+        """The question about subjects, in the log."""
+        question, matter = self._question(asking)
+        if not 1 <= len(subjects) <= limit:
+            raise XinqiaoError("QUERY_BATCH", count=len(subjects), limit=limit)
+        await self._aside(_check_subjects, subjects)
+        return _Asked(matter, subjects, await self._log_batch(question, subjects))
 
     def _question(self, asking: Asking) -> tuple[Question, Matter]:
         now_ms = self._clock.now_ms()
@@ -143,98 +212,62 @@ class Checking:
 
     # -- answering ------------------------------------------------------------------------------------
 
-    def _answers(self, matter: Matter, subjects: Sequence[str], logged: LoggedQuery) -> Iterator[Checked]:
+    def _swept(self, look: _Look, subjects: Sequence[str], logged: LoggedQuery) -> Swept:
         """Answer in the matter as it was when it was asked, by all else as it is now."""
-        now_ms = self._clock.now_ms()
-        measures = self._view.measures_in_force(now_ms)
-        lists = self._looked(now_ms)
-        consulted = [each for each in lists.values() if _is_consulted(each, matter)]
-        unknown = [channel for channel in matter.lists if channel not in lists]
-        consulted += [self._never_received(channel, now_ms) for channel in unknown]
-        sure = {each.channel for each in lists.values() if each.kind == SERIOUS and not each.doubts}
-        for subject in subjects:
-            in_force = self._in_force(subject, lists, now_ms)
-            is_on_serious = not sure.isdisjoint(in_force)
-            found = answer_of(subject, now_ms, matter, measures, consulted, in_force, is_on_serious=is_on_serious)
-            version = measures.version if measures is not None else ""
-            yield Checked(found, version, logged)
+        about = self._store.operations_about(dict.fromkeys(subjects))
+        listed = ((position, subject) for position, subject in enumerate(subjects if about else ()) if subject in about)
+        found = {position: look.answer(subject, self._in_force(about[subject], look)) for position, subject in listed}
+        # Who stands on lists in doubt alone is told no more than anybody else, nor by another way.
+        others = {at: answer for at, answer in found.items() if any(each.entries for each in answer.lists)}
+        return Swept(logged, look.measures_version, len(subjects), look.answer("", {}), others)
 
-    def _in_force(self, subject: str, lists: Mapping[str, ConsultedList], now_ms: int) -> Mapping[str, list[Listing]]:
+    def _in_force(self, entries: Sequence[EntryOperations], look: _Look) -> Mapping[str, list[Listing]]:
         """The entries of a subject that are in force, by channel, in whatever doubt their lists are."""
         found: dict[str, list[Listing]] = {}
-        for held in self._store.listings_of(subject):
-            operations = self._store.list_operations(held.channel, held.listing.place)
+        now_ms = look.at_ms
+        for channel, operations in ((each.channel, each.operations) for each in entries):
             listing = listing_of((each.operation for each in operations if each.is_answered), now_ms)
-            consulted = lists.get(held.channel)
+            consulted = look.lists.get(channel)
             if listing is not None and consulted is not None and consulted.list_type is not None:
                 listing = within_term(listing, consulted.list_type.term_months)
             if listing is not None and listing.binds(now_ms):
-                found.setdefault(held.channel, []).append(listing)
+                found.setdefault(channel, []).append(listing)
         return found
 
-    # -- how sure lists are ---------------------------------------------------------------------------
+    # -- looking at the lists -------------------------------------------------------------------------
 
-    def _looked(self, now_ms: int) -> Mapping[str, ConsultedList]:
-        """One look at all lists for all answers that leave in one turn of the loop; entries are read for each."""
-        if self._look is None:
-            self._look = self.lists(now_ms)
-            asyncio.get_running_loop().call_soon(self._look_again)
-        return self._look
+    def _looked(self, matter: Matter) -> _Look:
+        """What checks of one subject rest on that are answered in one turn of the loop; entries are read for each."""
+        if not self._looks:
+            asyncio.get_running_loop().call_soon(self._looks.clear)
+        look = self._looks.get(matter.code)
+        if look is None or look.matter is not matter:
+            look = self._looks[matter.code] = self._look(matter)
+        return look
 
-    def _look_again(self) -> None:
-        self._look = None
+    def _look(self, matter: Matter) -> _Look:
+        now_ms = self._clock.now_ms()
+        lists, measures = self.lists(now_ms), self._view.measures_in_force(now_ms)
+        consulted = [each for each in lists.values() if _is_consulted(each, matter)]
+        unknown = [channel for channel in matter.lists if channel not in lists]
+        consulted += [self._doubts.never_received(channel, now_ms) for channel in unknown]
+        sure = {each.channel for each in lists.values() if each.kind == SERIOUS and not each.doubts}
+        return _Look(now_ms, matter, measures, lists, consulted, sure)
 
     def lists(self, now_ms: int) -> Mapping[str, ConsultedList]:
         """Every list that this node may read, by channel, with all doubts about it; those never received too."""
-        newest = {held.log.channel: held for held in self._store.channels() if is_list(held.log.channel)}
-        named = self._named()
-        found: dict[str, ConsultedList] = {}
-        for channel in sorted(newest.keys() | named.keys()):
-            held = newest.get(channel)
-            if held is None or (held.left_at is None and held.manifest.list.kind not in KIND_NAMES):
-                found[channel] = self._never_received(channel, now_ms)
-            elif held.left_at is None:
-                found[channel] = self._consulted(held, named.get(channel, 0), now_ms)
-        return found
+        return self._doubts.lists(now_ms)
 
-    def _named(self) -> dict[str, int]:
-        """The newest epoch of each list that a kept heartbeat names: what is shown here of one, this node may read."""
-        found: dict[str, int] = {}
-        for beat in self._store.heartbeats_since(0):
-            for head in (item.head for item in beat.view.heads if is_list(item.head.channel)):
-                found[head.channel] = max(head.epoch, found.get(head.channel, 0))
-        return found
 
-    def _never_received(self, channel: str, now_ms: int) -> ConsultedList:
-        return ConsultedList(channel, None, self._doubts(None, now_ms))
+def _each(swept: Swept, subjects: Sequence[str]) -> Iterator[Checked]:
+    """The answer for each by itself."""
+    for position, subject in enumerate(subjects):
+        found = swept.others.get(position) or replace(swept.common, subject=subject)
+        yield Checked(found, swept.measures_version, swept.logged)
 
-    def _consulted(self, held: HeldChannel, named_epoch: int, now_ms: int) -> ConsultedList:
-        limit_ms = (held.manifest.staleness_limit_s or DEFAULT_STALENESS_LIMIT_S) * 1000
-        state, own = self._store.list_state(held.log.channel), is_own(self._view, held.log.channel)
-        known = Knowledge(
-            fresh_at_ms=held.fresh_at_ms,
-            staleness_limit_ms=limit_ms,
-            is_own=own,
-            is_regained=not self._is_recovering() if own else self._regained.is_regained(held),
-            is_quarantined=held.log.quarantined,
-            origin_speaks=self._speaks(held),
-            differs=state is not None and state.status is DigestStatus.MISMATCH,
-            is_whole=named_epoch <= held.log.epoch and is_whole(self._store, held),
-        )
-        return ConsultedList(
-            held.log.channel, held.manifest.list, self._doubts(known, now_ms), held.fresh_at_ms, limit_ms
-        )
 
-    def _speaks(self, held: HeldChannel) -> bool:
-        """Whether the origin of a list may speak, and no cut of the list is awaited."""
-        origin = self._view.members.get(held.origin)
-        if origin is None or origin.standing is not Standing.ACTIVE:
-            return False
-        return held.log.epoch >= origin.open_epoch or held.log.cut is not None
-
-    def _doubts(self, known: Knowledge | None, now_ms: int) -> tuple[Doubt, ...]:
-        is_expired = self._view.stage is Stage.EXPIRED
-        return doubts_of(known, now_ms, self._limits.max_clock_skew_ms, is_expired=is_expired)
+def _parts(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (subjects[start : start + LOOKS] for start in range(0, len(subjects), LOOKS))
 
 
 def _check_subjects(subjects: Sequence[str]) -> None:

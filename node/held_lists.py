@@ -9,7 +9,7 @@ or below the cut of their epoch. Answered are also the ones in the subject's fav
 above a cut: they never wait for an earlier body, and never go again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -57,6 +57,14 @@ class HeldListing:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryOperations:
+    """The operations held on one entry of a list, by place."""
+
+    channel: str
+    operations: Sequence[HeldOperation]
+
+
+@dataclass(frozen=True, slots=True)
 class HeldListState:
     """The members of a list in one number, and how they compare with the digest that its origin has signed.
 
@@ -89,6 +97,13 @@ class ListsReader(Protocol):
 
     def listings_of(self, subject: str) -> Sequence[HeldListing]:
         """The entries of all lists about a subject, by (channel, place), those that ended too."""
+        ...
+
+    def operations_about(self, subjects: Collection[str]) -> Mapping[str, Sequence[EntryOperations]]:
+        """The operations on the entries of all lists about these subjects, by subject, then by (channel, place).
+
+        Those that ended too, and none of which nothing is asserted; who stands on no list is left out.
+        """
         ...
 
     def list_operations(self, channel: str, target: Place) -> Sequence[HeldOperation]:

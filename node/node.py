@@ -24,6 +24,7 @@ from node.delivery import Delivery
 from node.holding import Holding
 from node.judging import Judging
 from node.ledger import Contacts, Ledgers
+from node.list_doubts import ListDoubts
 from node.listing import Listing
 from node.membership import Membership
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
@@ -192,11 +193,10 @@ class Node:
             view=self.membership,
             store=world.store,
             clock=world.clock,
-            regained=regained,
+            doubts=ListDoubts(self.membership, world.store, regained, self._is_recovering, self._limits),
             book=self.deciding.book,
             log=self.querying.log,
             log_batch=self.querying.log_batch,
-            is_recovering=self._is_recovering,
             aside=world.aside,
             limits=self._limits,
         )

@@ -416,6 +416,14 @@ class StoreTransaction(StoreReader, HeldWriter, Protocol):
 class Store(StoreReader, Protocol):
     """A database: reads at any time, writes inside one transaction at a time."""
 
+    def generation(self) -> int:
+        """A number that is another one after each commit, unless only the query log and settings were written.
+
+        Whoever keeps what was read asks for it before reading, and keeps that no longer than it stays the same. After a
+        transaction that failed it is another one too: it may have been written all the same.
+        """
+        ...
+
     def transaction(self) -> AbstractContextManager[StoreTransaction]:
         """Commits durably on leaving, leaves nothing when the block raises. Raises DISK_FULL, DATABASE."""
         ...

@@ -1,26 +1,17 @@
 """`xinqiao check` and `xinqiao queries`: who stands on a joint list, and who has asked."""
 
-import csv
-import json
 import re
-import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
 
 import click
 
+from node.cli.answer_files import SHOWN, check_file, entry_text
 from node.cli.signing import FILE, NEW_FILE
 from node.cli.terminal import (
     Command,
     Group,
-    as_document,
     fresh,
     home,
-    is_json,
     options,
     plain,
     result,
@@ -28,24 +19,16 @@ from node.cli.terminal import (
     table,
     when,
 )
-from node.core.answer import DOUBTS, Doubt, check_subject
+from node.core.answer import DOUBTS, Doubt
 from node.core.errors import XinqiaoError
-from node.core.limits import DEFAULT_LIMITS
 from node.core.list_type import KIND_NAMES
 from node.core.query_log import FAULTS, Fault
-from node.pb import listing_pb2, record_pb2
+from node.pb import listing_pb2
 from node.pb import query_service_pb2 as pb
 from node.rpc.query_client import QueryClient
-from node.texts import is_chinese, joined, law, phrase, term, told, words
+from node.texts import is_chinese, joined, law, phrase, term, words
 
-SHOWN: dict[int, str] = {
-    pb.QUERY_VERDICT_CLEAR: "clear",
-    pb.QUERY_VERDICT_LISTED: "listed",
-    pb.QUERY_VERDICT_UNCONFIRMED: "unconfirmed",
-}
 EXIT_STATUS = {pb.QUERY_VERDICT_CLEAR: 0, pb.QUERY_VERDICT_LISTED: 3, pb.QUERY_VERDICT_UNCONFIRMED: 4}
-HEADINGS = frozenset({"subject", "统一社会信用代码", "主体代码"})
-COLUMNS = ("row", "subject", "verdict", "lists", "measures", "entries", "why")
 _HASH = re.compile("[0-9a-f]{64}")
 
 
@@ -68,9 +51,22 @@ def querying() -> QueryClient:
 @click.option("--ground", required=True, help="Provision that has the unit ask.")
 @click.option("--officer", required=True, help="Officer of this node who asks.")
 @click.option("-o", "--output", "target", type=NEW_FILE, help="With --file: where the answers go; else to stdout.")
+@click.option(
+    "--resume",
+    "is_resumed",
+    is_flag=True,
+    help="With -o: go on where the same command broke off; what is answered there is not asked again.",
+)
 @options
 def check(
-    subject: str, source: Path | None, matter: str, unit: str, ground: str, officer: str, target: Path | None
+    subject: str,
+    source: Path | None,
+    matter: str,
+    unit: str,
+    ground: str,
+    officer: str,
+    target: Path | None,
+    is_resumed: bool,
 ) -> None:
     """Tell whether subjects stand on a joint list: CLEAR, LISTED or UNCONFIRMED.
 
@@ -80,10 +76,13 @@ def check(
     """
     if bool(subject) == (source is not None):
         raise click.UsageError(words("give either --subject CODE or --file FILE"))
+    if is_resumed and target is None:
+        raise click.UsageError(words("--resume goes on in the file that -o names"))
     question = pb.QueryQuestion(officer=officer, unit=unit, matter=matter, ground=ground)
     if source is not None:
-        _check_file(question, source, target)
-        return
+        with querying() as node:
+            counts = check_file(node, question, source, target, is_resumed=is_resumed)
+        click.get_current_context().exit(1 if counts["refused"] else 0)
     with querying() as node:
         answer = node.check(question, subject)
     _say_answer(answer)
@@ -134,7 +133,7 @@ def _say_entry(entry: pb.ListedEntry, list_type: listing_pb2.ListType) -> None:
     say(
         words(
             "    entry {entry}  since {since}, until {until}",
-            entry=_entry_text(entry.entry),
+            entry=entry_text(entry.entry),
             since=entry.since,
             until=entry.until,
         ),
@@ -154,120 +153,6 @@ def _say_entry(entry: pb.ListedEntry, list_type: listing_pb2.ListType) -> None:
         say(words("    left out, as not published: {count} measures (R-MSR-1)", count=entry.unpublished))
     if not entry.applicable:
         say(words("    not applicable: the subject stands on a serious list (R-LST-8)"))
-
-
-def _entry_text(ref: record_pb2.RecordRef) -> str:
-    return f"{ref.channel}#{ref.epoch}/{ref.index}/{ref.position}"
-
-
-# -- check --file --------------------------------------------------------------------------------------------
-
-
-Row = tuple[int, str, XinqiaoError | None]
-"""Number in the file, subject, and why it cannot be asked."""
-
-
-def _check_file(question: pb.QueryQuestion, source: Path, target: Path | None) -> None:
-    counts: Counter[str] = Counter()
-    with (
-        querying() as node,
-        source.open(encoding="utf-8-sig", newline="", errors="strict") as opened,
-        _written(target) as out,
-    ):
-        write = _json_lines(out) if is_json() else _csv_rows(out)
-        for run in _runs(_rows(opened, source)):
-            subjects = [subject for _, subject, fault in run if fault is None]
-            answers = node.check_batch(question, subjects) if subjects else iter(())
-            for number, subject, fault in run:
-                answer = next(answers) if fault is None else None
-                counts[SHOWN[answer.verdict] if answer is not None else "refused"] += 1
-                write(number, subject, answer, fault)
-    order = (*SHOWN.values(), "refused")
-    shown = joined(f"{term(name)} {counts[name]}" for name in order)
-    click.echo(words("{count} subjects checked: {counts}", count=counts.total(), counts=shown), err=True)
-    if counts["refused"]:
-        click.get_current_context().exit(1)
-
-
-def _rows(opened: TextIO, source: Path) -> Iterator[Row]:
-    """The rows with a code; the column is the one with a known heading, else the first."""
-    column = 0
-    try:
-        for number, cells in enumerate(csv.reader(opened), 1):
-            named = [at for at, cell in enumerate(cells) if cell.strip() in HEADINGS]
-            if number == 1 and named:
-                column = named[0]
-                continue
-            subject = cells[column].strip().upper() if column < len(cells) else ""
-            if any(cell.strip() for cell in cells):
-                yield number, subject, _fault_of(subject)
-    except UnicodeDecodeError:
-        raise XinqiaoError("FILE_ACCESS", file=source, detail="it is not written in UTF-8") from None
-    except csv.Error as error:
-        raise XinqiaoError("FILE_ACCESS", file=source, detail=error) from None
-
-
-def _fault_of(subject: str) -> XinqiaoError | None:
-    try:
-        check_subject(subject)
-    except XinqiaoError as error:
-        return error
-    return None
-
-
-def _runs(rows: Iterator[Row]) -> Iterator[Sequence[Row]]:
-    """As many rows as one check takes at a time: each run is one entry of the query log."""
-    while run := list(islice(rows, DEFAULT_LIMITS.max_subjects_per_check)):
-        yield run
-
-
-@contextmanager
-def _written(target: Path | None) -> Iterator[TextIO]:
-    if target is None:
-        yield sys.stdout
-        return
-    with target.open("x", encoding="utf-8", newline="") as opened:
-        yield opened
-
-
-def _csv_rows(out: TextIO) -> Any:
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(term(name) for name in COLUMNS)
-
-    def write(number: int, subject: str, answer: pb.SubjectAnswer | None, fault: XinqiaoError | None) -> None:
-        writer.writerow(
-            [number, subject, *_told(answer)] if answer is not None else [number, subject, *_refused(fault)]
-        )
-
-    return write
-
-
-def _told(answer: pb.SubjectAnswer) -> list[str]:
-    decisive = [each for each in answer.lists if each.verdict == answer.verdict != pb.QUERY_VERDICT_CLEAR]
-    entries = [entry for each in decisive for entry in each.entries if entry.applicable]
-    measures = sorted({measure.code for entry in entries for measure in entry.measures if measure.applies})
-    doubts = sorted({term(doubt) for each in decisive for doubt in each.doubts})
-    return [
-        term(SHOWN[answer.verdict]),
-        " ".join(each.channel for each in decisive),
-        " ".join(measures),
-        " ".join(_entry_text(entry.entry) for entry in entries),
-        joined(doubts),
-    ]
-
-
-def _refused(fault: XinqiaoError | None) -> list[str]:
-    return [term("refused"), "", "", "", told(fault).text if fault is not None else ""]
-
-
-def _json_lines(out: TextIO) -> Any:
-    def write(number: int, subject: str, answer: pb.SubjectAnswer | None, fault: XinqiaoError | None) -> None:
-        found: dict[str, Any] = {"answer": plain(answer)} if answer is not None else {"subject": subject}
-        if fault is not None:
-            found["error"] = as_document(fault)
-        out.write(json.dumps({"row": number} | found, ensure_ascii=False) + "\n")
-
-    return write
 
 
 # -- queries -------------------------------------------------------------------------------------------------

@@ -111,6 +111,7 @@ class Limits:
 
     # Checks
     max_subjects_per_check: int = 100_000
+    max_subjects_per_chunk: int = 10_000  # of a sweep, each an entry of the query log
 
     # Evidence
     max_evidence_bytes: int = 8 * 1024 * 1024

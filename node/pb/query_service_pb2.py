@@ -26,43 +26,49 @@ from node.pb import listing_pb2 as xinqiao_dot_v1_dot_listing__pb2
 from node.pb import record_pb2 as xinqiao_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1exinqiao/v1/query_service.proto\x12\nxinqiao.v1\x1a\x18xinqiao/v1/listing.proto\x1a\x17xinqiao/v1/record.proto\"N\n\rQueryQuestion\x12\x0f\n\x07officer\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0e\n\x06matter\x18\x03 \x01(\t\x12\x0e\n\x06ground\x18\x04 \x01(\t\"L\n\x0c\x43heckRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.xinqiao.v1.QueryQuestion\x12\x0f\n\x07subject\x18\x02 \x01(\t\"R\n\x11\x43heckBatchRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.xinqiao.v1.QueryQuestion\x12\x10\n\x08subjects\x18\x02 \x03(\t\":\n\rCheckResponse\x12)\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x19.xinqiao.v1.SubjectAnswer\"@\n\x12\x43heckBatchResponse\x12*\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x19.xinqiao.v1.SubjectAnswer\"\xd2\x01\n\rSubjectAnswer\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12)\n\x07verdict\x18\x02 \x01(\x0e\x32\x18.xinqiao.v1.QueryVerdict\x12&\n\x05lists\x18\x03 \x03(\x0b\x32\x17.xinqiao.v1.ListVerdict\x12\x1b\n\x13\x61nswered_at_unix_ms\x18\x04 \x01(\x03\x12\r\n\x05query\x18\x05 \x01(\x04\x12\x17\n\x0fmatters_version\x18\x06 \x01(\t\x12\x18\n\x10measures_version\x18\x07 \x01(\t\"\x91\x02\n\x0bListVerdict\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12)\n\x07verdict\x18\x02 \x01(\x0e\x32\x18.xinqiao.v1.QueryVerdict\x12\x0e\n\x06\x64oubts\x18\x03 \x03(\t\x12\x0e\n\x06\x61\x64vice\x18\x04 \x01(\t\x12\"\n\x04list\x18\x05 \x01(\x0b\x32\x14.xinqiao.v1.ListType\x12\x0e\n\x06origin\x18\x06 \x01(\t\x12\x13\n\x0borigin_name\x18\x07 \x01(\t\x12\x18\n\x10\x66resh_at_unix_ms\x18\x08 \x01(\x03\x12\x19\n\x11staleness_limit_s\x18\t \x01(\r\x12(\n\x07\x65ntries\x18\n \x03(\x0b\x32\x17.xinqiao.v1.ListedEntry\"\xa7\x01\n\x0bListedEntry\x12$\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\r\n\x05since\x18\x02 \x01(\t\x12\r\n\x05until\x18\x03 \x01(\t\x12+\n\x08measures\x18\x04 \x03(\x0b\x32\x19.xinqiao.v1.ListedMeasure\x12\x13\n\x0bunpublished\x18\x05 \x01(\r\x12\x12\n\napplicable\x18\x06 \x01(\x08\"a\n\rListedMeasure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08title_zh\x18\x02 \x01(\t\x12\x10\n\x08title_en\x18\x03 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\t\x12\x0f\n\x07\x61pplies\x18\x05 \x01(\x08\"S\n\x12ListQueriesRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x0e\n\x06newest\x18\x04 \x01(\x08\"S\n\x13ListQueriesResponse\x12&\n\x07queries\x18\x01 \x03(\x0b\x32\x15.xinqiao.v1.QueryLine\x12\x14\n\x0cunsearchable\x18\x02 \x01(\x04\"\xc6\x01\n\tQueryLine\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x18\n\x10\x61sked_at_unix_ms\x18\x02 \x01(\x03\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x0e\n\x06matter\x18\x05 \x01(\t\x12\x17\n\x0fmatters_version\x18\x06 \x01(\t\x12\x0e\n\x06ground\x18\x07 \x01(\t\x12\x0f\n\x07subject\x18\x08 \x01(\t\x12\x10\n\x08subjects\x18\t \x01(\x04\x12\x12\n\nentry_hash\x18\n \x01(\x0c\"B\n\x14VerifyQueriesRequest\x12\x16\n\x0enoted_sequence\x18\x01 \x01(\x04\x12\x12\n\nnoted_hash\x18\x02 \x01(\x0c\"L\n\x15VerifyQueriesResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x12\n\nentry_hash\x18\x02 \x01(\x0c\x12\r\n\x05\x66\x61ult\x18\x03 \x01(\t*\x7f\n\x0cQueryVerdict\x12\x1d\n\x19QUERY_VERDICT_UNSPECIFIED\x10\x00\x12\x17\n\x13QUERY_VERDICT_CLEAR\x10\x01\x12\x18\n\x14QUERY_VERDICT_LISTED\x10\x02\x12\x1d\n\x19QUERY_VERDICT_UNCONFIRMED\x10\x03\x32\xc3\x02\n\x0cQueryService\x12<\n\x05\x43heck\x12\x18.xinqiao.v1.CheckRequest\x1a\x19.xinqiao.v1.CheckResponse\x12O\n\nCheckBatch\x12\x1d.xinqiao.v1.CheckBatchRequest\x1a\x1e.xinqiao.v1.CheckBatchResponse(\x01\x30\x01\x12N\n\x0bListQueries\x12\x1e.xinqiao.v1.ListQueriesRequest\x1a\x1f.xinqiao.v1.ListQueriesResponse\x12T\n\rVerifyQueries\x12 .xinqiao.v1.VerifyQueriesRequest\x1a!.xinqiao.v1.VerifyQueriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1exinqiao/v1/query_service.proto\x12\nxinqiao.v1\x1a\x18xinqiao/v1/listing.proto\x1a\x17xinqiao/v1/record.proto\"N\n\rQueryQuestion\x12\x0f\n\x07officer\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0e\n\x06matter\x18\x03 \x01(\t\x12\x0e\n\x06ground\x18\x04 \x01(\t\"L\n\x0c\x43heckRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.xinqiao.v1.QueryQuestion\x12\x0f\n\x07subject\x18\x02 \x01(\t\"R\n\x11\x43heckBatchRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.xinqiao.v1.QueryQuestion\x12\x10\n\x08subjects\x18\x02 \x03(\t\"M\n\x0cSweepRequest\x12+\n\x08question\x18\x01 \x01(\x0b\x32\x19.xinqiao.v1.QueryQuestion\x12\x10\n\x08subjects\x18\x02 \x03(\t\":\n\rCheckResponse\x12)\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x19.xinqiao.v1.SubjectAnswer\"@\n\x12\x43heckBatchResponse\x12*\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x19.xinqiao.v1.SubjectAnswer\"s\n\rSweepResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12)\n\x06\x63ommon\x18\x02 \x01(\x0b\x32\x19.xinqiao.v1.SubjectAnswer\x12(\n\x06others\x18\x03 \x03(\x0b\x32\x18.xinqiao.v1.SweptSubject\"K\n\x0cSweptSubject\x12\x10\n\x08position\x18\x01 \x01(\r\x12)\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x19.xinqiao.v1.SubjectAnswer\"\xd2\x01\n\rSubjectAnswer\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12)\n\x07verdict\x18\x02 \x01(\x0e\x32\x18.xinqiao.v1.QueryVerdict\x12&\n\x05lists\x18\x03 \x03(\x0b\x32\x17.xinqiao.v1.ListVerdict\x12\x1b\n\x13\x61nswered_at_unix_ms\x18\x04 \x01(\x03\x12\r\n\x05query\x18\x05 \x01(\x04\x12\x17\n\x0fmatters_version\x18\x06 \x01(\t\x12\x18\n\x10measures_version\x18\x07 \x01(\t\"\x91\x02\n\x0bListVerdict\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12)\n\x07verdict\x18\x02 \x01(\x0e\x32\x18.xinqiao.v1.QueryVerdict\x12\x0e\n\x06\x64oubts\x18\x03 \x03(\t\x12\x0e\n\x06\x61\x64vice\x18\x04 \x01(\t\x12\"\n\x04list\x18\x05 \x01(\x0b\x32\x14.xinqiao.v1.ListType\x12\x0e\n\x06origin\x18\x06 \x01(\t\x12\x13\n\x0borigin_name\x18\x07 \x01(\t\x12\x18\n\x10\x66resh_at_unix_ms\x18\x08 \x01(\x03\x12\x19\n\x11staleness_limit_s\x18\t \x01(\r\x12(\n\x07\x65ntries\x18\n \x03(\x0b\x32\x17.xinqiao.v1.ListedEntry\"\xa7\x01\n\x0bListedEntry\x12$\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\r\n\x05since\x18\x02 \x01(\t\x12\r\n\x05until\x18\x03 \x01(\t\x12+\n\x08measures\x18\x04 \x03(\x0b\x32\x19.xinqiao.v1.ListedMeasure\x12\x13\n\x0bunpublished\x18\x05 \x01(\r\x12\x12\n\napplicable\x18\x06 \x01(\x08\"a\n\rListedMeasure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08title_zh\x18\x02 \x01(\t\x12\x10\n\x08title_en\x18\x03 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\t\x12\x0f\n\x07\x61pplies\x18\x05 \x01(\x08\"S\n\x12ListQueriesRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x0e\n\x06newest\x18\x04 \x01(\x08\"S\n\x13ListQueriesResponse\x12&\n\x07queries\x18\x01 \x03(\x0b\x32\x15.xinqiao.v1.QueryLine\x12\x14\n\x0cunsearchable\x18\x02 \x01(\x04\"\xc6\x01\n\tQueryLine\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x18\n\x10\x61sked_at_unix_ms\x18\x02 \x01(\x03\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x0e\n\x06matter\x18\x05 \x01(\t\x12\x17\n\x0fmatters_version\x18\x06 \x01(\t\x12\x0e\n\x06ground\x18\x07 \x01(\t\x12\x0f\n\x07subject\x18\x08 \x01(\t\x12\x10\n\x08subjects\x18\t \x01(\x04\x12\x12\n\nentry_hash\x18\n \x01(\x0c\"B\n\x14VerifyQueriesRequest\x12\x16\n\x0enoted_sequence\x18\x01 \x01(\x04\x12\x12\n\nnoted_hash\x18\x02 \x01(\x0c\"L\n\x15VerifyQueriesResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x12\n\nentry_hash\x18\x02 \x01(\x0c\x12\r\n\x05\x66\x61ult\x18\x03 \x01(\t*\x7f\n\x0cQueryVerdict\x12\x1d\n\x19QUERY_VERDICT_UNSPECIFIED\x10\x00\x12\x17\n\x13QUERY_VERDICT_CLEAR\x10\x01\x12\x18\n\x14QUERY_VERDICT_LISTED\x10\x02\x12\x1d\n\x19QUERY_VERDICT_UNCONFIRMED\x10\x03\x32\x85\x03\n\x0cQueryService\x12<\n\x05\x43heck\x12\x18.xinqiao.v1.CheckRequest\x1a\x19.xinqiao.v1.CheckResponse\x12O\n\nCheckBatch\x12\x1d.xinqiao.v1.CheckBatchRequest\x1a\x1e.xinqiao.v1.CheckBatchResponse(\x01\x30\x01\x12@\n\x05Sweep\x12\x18.xinqiao.v1.SweepRequest\x1a\x19.xinqiao.v1.SweepResponse(\x01\x30\x01\x12N\n\x0bListQueries\x12\x1e.xinqiao.v1.ListQueriesRequest\x1a\x1f.xinqiao.v1.ListQueriesResponse\x12T\n\rVerifyQueries\x12 .xinqiao.v1.VerifyQueriesRequest\x1a!.xinqiao.v1.VerifyQueriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.pb.query_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_QUERYVERDICT']._serialized_start=1740
-  _globals['_QUERYVERDICT']._serialized_end=1867
+  _globals['_QUERYVERDICT']._serialized_start=2013
+  _globals['_QUERYVERDICT']._serialized_end=2140
   _globals['_QUERYQUESTION']._serialized_start=97
   _globals['_QUERYQUESTION']._serialized_end=175
   _globals['_CHECKREQUEST']._serialized_start=177
   _globals['_CHECKREQUEST']._serialized_end=253
   _globals['_CHECKBATCHREQUEST']._serialized_start=255
   _globals['_CHECKBATCHREQUEST']._serialized_end=337
-  _globals['_CHECKRESPONSE']._serialized_start=339
-  _globals['_CHECKRESPONSE']._serialized_end=397
-  _globals['_CHECKBATCHRESPONSE']._serialized_start=399
-  _globals['_CHECKBATCHRESPONSE']._serialized_end=463
-  _globals['_SUBJECTANSWER']._serialized_start=466
-  _globals['_SUBJECTANSWER']._serialized_end=676
-  _globals['_LISTVERDICT']._serialized_start=679
-  _globals['_LISTVERDICT']._serialized_end=952
-  _globals['_LISTEDENTRY']._serialized_start=955
-  _globals['_LISTEDENTRY']._serialized_end=1122
-  _globals['_LISTEDMEASURE']._serialized_start=1124
-  _globals['_LISTEDMEASURE']._serialized_end=1221
-  _globals['_LISTQUERIESREQUEST']._serialized_start=1223
-  _globals['_LISTQUERIESREQUEST']._serialized_end=1306
-  _globals['_LISTQUERIESRESPONSE']._serialized_start=1308
-  _globals['_LISTQUERIESRESPONSE']._serialized_end=1391
-  _globals['_QUERYLINE']._serialized_start=1394
-  _globals['_QUERYLINE']._serialized_end=1592
-  _globals['_VERIFYQUERIESREQUEST']._serialized_start=1594
-  _globals['_VERIFYQUERIESREQUEST']._serialized_end=1660
-  _globals['_VERIFYQUERIESRESPONSE']._serialized_start=1662
-  _globals['_VERIFYQUERIESRESPONSE']._serialized_end=1738
-  _globals['_QUERYSERVICE']._serialized_start=1870
-  _globals['_QUERYSERVICE']._serialized_end=2193
+  _globals['_SWEEPREQUEST']._serialized_start=339
+  _globals['_SWEEPREQUEST']._serialized_end=416
+  _globals['_CHECKRESPONSE']._serialized_start=418
+  _globals['_CHECKRESPONSE']._serialized_end=476
+  _globals['_CHECKBATCHRESPONSE']._serialized_start=478
+  _globals['_CHECKBATCHRESPONSE']._serialized_end=542
+  _globals['_SWEEPRESPONSE']._serialized_start=544
+  _globals['_SWEEPRESPONSE']._serialized_end=659
+  _globals['_SWEPTSUBJECT']._serialized_start=661
+  _globals['_SWEPTSUBJECT']._serialized_end=736
+  _globals['_SUBJECTANSWER']._serialized_start=739
+  _globals['_SUBJECTANSWER']._serialized_end=949
+  _globals['_LISTVERDICT']._serialized_start=952
+  _globals['_LISTVERDICT']._serialized_end=1225
+  _globals['_LISTEDENTRY']._serialized_start=1228
+  _globals['_LISTEDENTRY']._serialized_end=1395
+  _globals['_LISTEDMEASURE']._serialized_start=1397
+  _globals['_LISTEDMEASURE']._serialized_end=1494
+  _globals['_LISTQUERIESREQUEST']._serialized_start=1496
+  _globals['_LISTQUERIESREQUEST']._serialized_end=1579
+  _globals['_LISTQUERIESRESPONSE']._serialized_start=1581
+  _globals['_LISTQUERIESRESPONSE']._serialized_end=1664
+  _globals['_QUERYLINE']._serialized_start=1667
+  _globals['_QUERYLINE']._serialized_end=1865
+  _globals['_VERIFYQUERIESREQUEST']._serialized_start=1867
+  _globals['_VERIFYQUERIESREQUEST']._serialized_end=1933
+  _globals['_VERIFYQUERIESRESPONSE']._serialized_start=1935
+  _globals['_VERIFYQUERIESRESPONSE']._serialized_end=2011
+  _globals['_QUERYSERVICE']._serialized_start=2143
+  _globals['_QUERYSERVICE']._serialized_end=2532
 # @@protoc_insertion_point(module_scope)

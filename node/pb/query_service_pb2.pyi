@@ -48,6 +48,14 @@ class CheckBatchRequest(_message.Message):
     subjects: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, question: _Optional[_Union[QueryQuestion, _Mapping]] = ..., subjects: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class SweepRequest(_message.Message):
+    __slots__ = ("question", "subjects")
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
+    SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    question: QueryQuestion
+    subjects: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, question: _Optional[_Union[QueryQuestion, _Mapping]] = ..., subjects: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class CheckResponse(_message.Message):
     __slots__ = ("answer",)
     ANSWER_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +67,24 @@ class CheckBatchResponse(_message.Message):
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     answers: _containers.RepeatedCompositeFieldContainer[SubjectAnswer]
     def __init__(self, answers: _Optional[_Iterable[_Union[SubjectAnswer, _Mapping]]] = ...) -> None: ...
+
+class SweepResponse(_message.Message):
+    __slots__ = ("count", "common", "others")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    COMMON_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    common: SubjectAnswer
+    others: _containers.RepeatedCompositeFieldContainer[SweptSubject]
+    def __init__(self, count: _Optional[int] = ..., common: _Optional[_Union[SubjectAnswer, _Mapping]] = ..., others: _Optional[_Iterable[_Union[SweptSubject, _Mapping]]] = ...) -> None: ...
+
+class SweptSubject(_message.Message):
+    __slots__ = ("position", "answer")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    answer: SubjectAnswer
+    def __init__(self, position: _Optional[int] = ..., answer: _Optional[_Union[SubjectAnswer, _Mapping]] = ...) -> None: ...
 
 class SubjectAnswer(_message.Message):
     __slots__ = ("subject", "verdict", "lists", "answered_at_unix_ms", "query", "matters_version", "measures_version")

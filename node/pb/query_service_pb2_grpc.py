@@ -45,6 +45,11 @@ class QueryServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_query__service__pb2.CheckBatchRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_query__service__pb2.CheckBatchResponse.FromString,
                 _registered_method=True)
+        self.Sweep = channel.stream_stream(
+                '/xinqiao.v1.QueryService/Sweep',
+                request_serializer=xinqiao_dot_v1_dot_query__service__pb2.SweepRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_query__service__pb2.SweepResponse.FromString,
+                _registered_method=True)
         self.ListQueries = channel.unary_unary(
                 '/xinqiao.v1.QueryService/ListQueries',
                 request_serializer=xinqiao_dot_v1_dot_query__service__pb2.ListQueriesRequest.SerializeToString,
@@ -76,6 +81,16 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Sweep(self, request_iterator, context):
+        """Sweep answers for any number of subjects while they come: the caller sends the question, then chunks of subjects, and
+        the answers come in their order. Each chunk is one entry of the query log, durable before any answer for it leaves.
+        One chunk is read ahead of the answers, and no more. What is wrong with a chunk ends the call after the answers for
+        the chunks before it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListQueries(self, request, context):
         """ListQueries tells who has asked, the oldest first.
         """
@@ -102,6 +117,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.CheckBatch,
                     request_deserializer=xinqiao_dot_v1_dot_query__service__pb2.CheckBatchRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_query__service__pb2.CheckBatchResponse.SerializeToString,
+            ),
+            'Sweep': grpc.stream_stream_rpc_method_handler(
+                    servicer.Sweep,
+                    request_deserializer=xinqiao_dot_v1_dot_query__service__pb2.SweepRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_query__service__pb2.SweepResponse.SerializeToString,
             ),
             'ListQueries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListQueries,
@@ -169,6 +189,33 @@ class QueryService:
             '/xinqiao.v1.QueryService/CheckBatch',
             xinqiao_dot_v1_dot_query__service__pb2.CheckBatchRequest.SerializeToString,
             xinqiao_dot_v1_dot_query__service__pb2.CheckBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Sweep(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/xinqiao.v1.QueryService/Sweep',
+            xinqiao_dot_v1_dot_query__service__pb2.SweepRequest.SerializeToString,
+            xinqiao_dot_v1_dot_query__service__pb2.SweepResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,7 +1,10 @@
 """How the command line asks about subjects: the query service on the node's admin socket."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Semaphore
 
 import grpc
 
@@ -10,6 +13,9 @@ from node.pb import query_service_pb2_grpc
 from node.rpc.admin_client import AdminClient
 
 SUBJECTS_PER_MESSAGE = 1_000
+CHUNKS_AHEAD = 4
+"""So many chunks of a sweep are on their way at most: two at the node, and those that keep the way filled."""
+_POLL_S = 0.5
 
 
 class QueryClient(AdminClient):
@@ -29,6 +35,26 @@ class QueryClient(AdminClient):
         for response in self._stream(pb.CheckBatchResponse, self._queries.CheckBatch, _asked(question, subjects)):
             yield from response.answers
 
+    def sweep(
+        self, question: pb.QueryQuestion, chunks: Iterable[Sequence[str]]
+    ) -> Generator[pb.SweepResponse, None, None]:
+        """What is answered of any number of subjects, in their order; chunks are read while answers come.
+
+        A chunk has 1 to 10000 subjects. At most CHUNKS_AHEAD of them are read that are not answered.
+        """
+        sent: deque[int] = deque()
+        window = _Window()
+        requests = _sent(question, chunks, sent, window)
+        try:
+            for response in self._stream(pb.SweepResponse, self._queries.Sweep, requests):
+                sent[0] -= response.count
+                if not sent[0]:
+                    sent.popleft()
+                    window.allowed.release()
+                yield response
+        finally:
+            window.is_over = True
+
     def queries(self, request: pb.ListQueriesRequest) -> pb.ListQueriesResponse:
         """Who has asked."""
         return self._call(pb.ListQueriesResponse, self._queries.ListQueries, request)
@@ -40,6 +66,26 @@ class QueryClient(AdminClient):
         except grpc.RpcError as error:
             raise self._readable(error) from None
         return found
+
+
+@dataclass
+class _Window:
+    """How many chunks may still be sent; is_over once nobody waits for answers any more."""
+
+    allowed: Semaphore = field(default_factory=lambda: Semaphore(CHUNKS_AHEAD))
+    is_over: bool = False
+
+
+def _sent(
+    question: pb.QueryQuestion, chunks: Iterable[Sequence[str]], sent: deque[int], window: _Window
+) -> Iterator[pb.SweepRequest]:
+    yield pb.SweepRequest(question=question)
+    for chunk in chunks:
+        while not window.allowed.acquire(timeout=_POLL_S):
+            if window.is_over:
+                return
+        sent.append(len(chunk))
+        yield pb.SweepRequest(subjects=chunk)
 
 
 def _asked(question: pb.QueryQuestion, subjects: Sequence[str]) -> Iterator[pb.CheckBatchRequest]:

@@ -1,12 +1,13 @@
 """The query service: checks and the query log, over a node and whatever port it is served on."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc.aio
 
-from node.checking import LOOKS, Asking, Checked
-from node.core.answer import AnsweredEntry, ListAnswer, Verdict, check_subject
+from node.checking import LOOKS, Asking, Checked, Swept
+from node.core.answer import Answer, AnsweredEntry, ListAnswer, Verdict, check_subject
 from node.core.errors import XinqiaoError
 from node.core.query_log import Head, LoggedQuery
 from node.node import Node
@@ -55,6 +56,19 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
         except XinqiaoError as error:
             await refuse(context, error)
 
+    async def Sweep(  # noqa: N802
+        self, requests: AsyncIterator[pb.SweepRequest], context: Context
+    ) -> AsyncIterator[pb.SweepResponse]:
+        """Answer for any number of subjects, while they come."""
+        try:
+            first = await anext(requests, pb.SweepRequest())
+            chunks = (list(request.subjects) async for request in requests)
+            async with aclosing(self._node.checking.sweep(_asking(first.question), chunks)) as answers:
+                async for found in answers:
+                    yield self._swept(found)
+        except XinqiaoError as error:
+            await refuse(context, error)
+
     async def _taken(self, requests: AsyncIterator[pb.CheckBatchRequest]) -> tuple[pb.QueryQuestion, list[str]]:
         """The question and all subjects; raises QUERY_BATCH as soon as there are too many."""
         question, limit = pb.QueryQuestion(), self._node.checking.most_subjects
@@ -95,8 +109,17 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
 
     # -- messages -------------------------------------------------------------------------------------
 
+    def _swept(self, found: Swept) -> pb.SweepResponse:
+        others = [
+            pb.SweptSubject(position=position, answer=self._message(answer, found))
+            for position, answer in found.others.items()
+        ]
+        return pb.SweepResponse(count=found.count, common=self._message(found.common, found), others=others)
+
     def _answer(self, found: Checked) -> pb.SubjectAnswer:
-        answer = found.answer
+        return self._message(found.answer, found)
+
+    def _message(self, answer: Answer, found: Checked | Swept) -> pb.SubjectAnswer:
         return pb.SubjectAnswer(
             subject=answer.subject,
             verdict=VERDICTS[answer.verdict],

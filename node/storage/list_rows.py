@@ -12,7 +12,14 @@ from node.core import muhash
 from node.core.list_fold import JudgedOperation
 from node.core.listing import ENTER, NARROWING, ListOperation, listing_of, member_element
 from node.core.state import Place
-from node.held_lists import DigestStatus, HeldListing, HeldListState, HeldOperation, standing_of
+from node.held_lists import (
+    DigestStatus,
+    EntryOperations,
+    HeldListing,
+    HeldListState,
+    HeldOperation,
+    standing_of,
+)
 
 _PAGE_LISTINGS = 1_000
 NOWHERE = Place(-1, -1, -1)
@@ -48,6 +55,10 @@ class ListsReading(ABC):
         """The rows about a subject with their channels, by (channel, place)."""
 
     @abstractmethod
+    def _operations_about(self, subjects: Collection[str]) -> Iterable[tuple[str, str, HeldOperation]]:
+        """The operations on all entries about these subjects, each with its subject and its channel, in any order."""
+
+    @abstractmethod
     def _operations_on(self, channel: str, first: Place, last: Place) -> Sequence[HeldOperation]:
         """The operations on the listings from one place to another, by (target, place)."""
 
@@ -74,6 +85,15 @@ class ListsReading(ABC):
         rows = self._listing_rows_of(subject)
         found = [standing_of(channel, self.list_operations(channel, row.place), subject) for channel, row in rows]
         return [held for held in found if held is not None]
+
+    def operations_about(self, subjects: Collection[str]) -> Mapping[str, Sequence[EntryOperations]]:
+        found: dict[str, list[EntryOperations]] = {}
+        rows = sorted(self._operations_about(subjects), key=_by_entry)
+        for (subject, channel, _), group in groupby(rows, _entry_key):
+            operations = [operation for _, _, operation in group]
+            if standing_of(channel, operations, subject) is not None:
+                found.setdefault(subject, []).append(EntryOperations(channel, operations))
+        return found
 
     def _listed(
         self, channel: str, after: Place = NOWHERE, page: int = _PAGE_LISTINGS
@@ -209,6 +229,14 @@ class ListsWriting(ListsReading):
         gone, elsewhere = self._drop_epoch_rows(channel, epoch)
         self._settle_listings(channel, elsewhere, gone=gone)
         self.put_comparison(channel, DigestStatus.UNKNOWN, None)
+
+
+def _entry_key(about: tuple[str, str, HeldOperation]) -> tuple[str, str, Place]:
+    return *about[:2], about[2].operation.target
+
+
+def _by_entry(about: tuple[str, str, HeldOperation]) -> tuple[tuple[str, str, Place], Place]:
+    return _entry_key(about), about[2].operation.place
 
 
 def _entry_of(operation: ListOperation) -> tuple[int, int]:

@@ -358,14 +358,22 @@ class MemoryStore(MemoryListsReader, MemoryChangesReader, MemoryQueriesReader):
         super().__init__(incarnation or secrets.token_hex(16))
         self._limits = limits
         self._turn = Lock()
+        self._generation = 0
+
+    def generation(self) -> int:
+        """Another number after each commit."""
+        return self._generation
 
     @contextmanager
     def transaction(self) -> Iterator[MemoryTransaction]:
         """Swap the tables in on leaving; leave nothing when the block raises."""
         with self._turn:
             transaction = MemoryTransaction(self._incarnation, self._state, self._limits)
-            yield transaction
-            self._state = transaction.state
+            try:
+                yield transaction
+                self._state = transaction.state
+            finally:
+                self._generation += 1
 
     def copy(self) -> "MemoryStore":
         """A backup: the same database as it stands now, which goes its own way from here on."""

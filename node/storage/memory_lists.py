@@ -1,6 +1,6 @@
 """Joint lists in the store in memory; node.storage.list_rows says what they make of each other."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from node.core.listing import NARROWING, ListOperation
 from node.core.state import Place
@@ -30,6 +30,13 @@ class MemoryListsReader(ListsReading, MemoryDecisionsReader):
     def _listing_rows_of(self, subject: str) -> Sequence[tuple[str, ListingRow]]:
         rows = self._state.listings.rows
         return [(at[0], rows[at]) for at in sorted(at for at, row in rows.items() if row.subject == subject)]
+
+    def _operations_about(self, subjects: Collection[str]) -> Iterator[tuple[str, str, HeldOperation]]:
+        wanted = frozenset(subjects)
+        for (channel, place), row in self._state.listings.rows.items():
+            if row.subject is not None and row.subject in wanted:
+                for held in self._operations_on(channel, place, place):
+                    yield row.subject, channel, held
 
     def _operations_on(self, channel: str, first: Place, last: Place) -> Sequence[HeldOperation]:
         rows = self._state.list_operations.rows.items()

@@ -59,6 +59,7 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         self._bound_in = bound_in
         self._reading = _Reading(lambda: server.connect("reading"), READERS)
         self._writer: PostgresConnection | None = None
+        self._generation = 0
         self._turn = threading.Lock()  # transactions of several threads take turns
 
     @classmethod
@@ -149,6 +150,10 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
 
     # -- writing
 
+    def generation(self) -> int:
+        """Another number after each commit of more than the query log and settings; only this process writes here."""
+        return self._generation
+
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """Commit durably on leaving, leave nothing when the block raises."""
@@ -166,6 +171,8 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
             except BaseException:
                 self._undo(connection)
                 raise
+            finally:
+                self._generation += transaction.is_more_than_noted
 
     def _commit(self, connection: PostgresConnection) -> None:
         """Commit; the server answers ROLLBACK, and no error, where a statement before has failed."""

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - statements are put together from constants of this module
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -11,7 +11,7 @@ from node.core.state import Place
 from node.held_lists import DigestStatus, HeldListState, HeldOperation
 from node.storage.list_rows import ListingRow, ListsReading, ListsWriting
 from node.storage.sql_decisions import SqlDecisionsReader, SqlDecisionsWriter
-from node.storage.sql_reading import MAX_INTEGER
+from node.storage.sql_reading import KEYS_PER_QUERY, MAX_INTEGER, marks
 
 _IN_FAVOUR = ", ".join(str(act) for act in sorted(NARROWING))
 _TARGET = "(o.target_epoch, o.target_index, o.target_position)"
@@ -22,8 +22,9 @@ _OPERATIONS = (
     " FROM list_operations o JOIN logs l ON l.channel_id = o.channel_id AND l.epoch = o.epoch WHERE o.channel_id = :id"
 )
 _OPERATIONS_AT = _OPERATIONS + " AND o.epoch = :epoch AND o.entry_index = :index ORDER BY o.position"
-# A range of targets, also where it is one: by equality SQLite reads the whole list in the order of its places.
 _IN_TARGET_ORDER = " ORDER BY o.target_epoch, o.target_index, o.target_position, o.epoch, o.entry_index, o.position"
+# A range of targets, also where it is one: by equality SQLite reads the whole list in the order of its places, and in a
+# join with listings, too.
 _OPERATIONS_ON = (
     _OPERATIONS
     + f" AND {_TARGET} >= (:epoch, :index, :position) AND {_TARGET} <= (:to_epoch, :to_index, :to_position)"
@@ -42,6 +43,10 @@ _LISTINGS_OF = (
     "SELECT c.name, l.epoch, l.entry_index, l.position, l.subject, l.element FROM listings l"
     " JOIN channels c ON c.id = l.channel_id WHERE l.subject = :subject"
     " ORDER BY c.name, l.epoch, l.entry_index, l.position"
+)
+_LISTINGS_ABOUT = (
+    "SELECT l.channel_id, c.name, l.epoch, l.entry_index, l.position, l.subject FROM listings l"
+    " JOIN channels c ON c.id = l.channel_id WHERE l.subject IN ({marks})"
 )
 _LIST_STATE = (
     "SELECT s.accumulator, s.status, s.differs_epoch, s.differs_index, s.rebuilt FROM list_states s"
@@ -107,6 +112,17 @@ class SqlListsReader(ListsReading, SqlDecisionsReader):
 
     def _listing_rows_of(self, subject: str) -> Sequence[tuple[str, ListingRow]]:
         return [(row[0], _listing_row(row[1:])) for row in self._rows(_LISTINGS_OF, subject=subject)]
+
+    def _operations_about(self, subjects: Collection[str]) -> Iterator[tuple[str, str, HeldOperation]]:
+        asked = list(subjects)
+        for start in range(0, len(asked), KEYS_PER_QUERY):
+            some = asked[start : start + KEYS_PER_QUERY]
+            with self._connected() as connection:
+                rows = connection.execute(_LISTINGS_ABOUT.format(marks=marks(len(some))), some).fetchall()
+            for channel_id, channel, epoch, index, position, subject in rows:
+                place = Place(epoch, index, position)
+                for row in self._rows(_OPERATIONS_ON, id=channel_id, **_between(place, place)):
+                    yield subject, channel, _held_operation(row)
 
     def _operations_on(self, channel: str, first: Place, last: Place) -> Sequence[HeldOperation]:
         rows = self._rows(_OPERATIONS_ON, id=self._channel_id(channel), **_between(first, last))

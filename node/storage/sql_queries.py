@@ -57,12 +57,12 @@ class SqlQueriesReader(SqlReader):
 class SqlQueriesWriter(SqlQueriesReader):
     """The QueriesWriter over the transaction that is open."""
 
-    def _change(self, statement: str, **values: object) -> int:
+    def _note(self, statement: str, **values: object) -> None:
         raise NotImplementedError
 
     def add_query(self, entry: LoggedQuery) -> None:
         query, asked = entry.query, entry.query.question
-        self._change(
+        self._note(
             _ADD,
             sequence=entry.sequence,
             entry_hash=entry.entry_hash,
@@ -79,7 +79,7 @@ class SqlQueriesWriter(SqlQueriesReader):
             root=query.root,
         )
         if query.leaves:
-            self._change(_ADD_LEAVES, sequence=entry.sequence, leaves=query.leaves)
+            self._note(_ADD_LEAVES, sequence=entry.sequence, leaves=query.leaves)
 
 
 def _logged(row: Sequence[Any] | None) -> LoggedQuery | None:

@@ -39,7 +39,7 @@ MAX_INTEGER = (1 << 63) - 1
 _PAGE_ENTRIES = 256
 _PAGE_BYTES = 4 * 1024 * 1024
 _PAGE_RECORDS = 2_000
-_KEYS_PER_QUERY = 500
+KEYS_PER_QUERY = 500
 
 _LOGS = """
     SELECT c.name, c.origin, l.epoch, l.size, l.root, l.frontier, l.applied_size, l.records,
@@ -313,8 +313,8 @@ class SqlReader:
     def find_keys(self, channel: str, keys: Sequence[bytes]) -> Mapping[bytes, HeldKey]:
         channel_id = self._channel_id(channel)
         found: dict[bytes, HeldKey] = {}
-        for start in range(0, len(keys), _KEYS_PER_QUERY):
-            chunk = keys[start : start + _KEYS_PER_QUERY]
+        for start in range(0, len(keys), KEYS_PER_QUERY):
+            chunk = keys[start : start + KEYS_PER_QUERY]
             sql = (
                 "SELECT natural_key, epoch, entry_index, position, content_hash FROM records"
                 f" WHERE channel_id = ? AND in_force = 1 AND natural_key IN ({marks(len(chunk))})"
@@ -467,8 +467,8 @@ class _StoredHashes:
     def read_hashes(self, indexes: Sequence[int]) -> Sequence[bytes]:
         """The hashes at these storage indexes; raises ValueError for one not stored."""
         found: dict[int, bytes] = {}
-        for start in range(0, len(indexes), _KEYS_PER_QUERY):
-            found.update(self._read(indexes[start : start + _KEYS_PER_QUERY]))
+        for start in range(0, len(indexes), KEYS_PER_QUERY):
+            found.update(self._read(indexes[start : start + KEYS_PER_QUERY]))
         if not found.keys() >= set(indexes):
             raise ValueError("the log does not store all of the hashes asked for")
         return [found[index] for index in indexes]

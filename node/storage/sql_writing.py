@@ -222,13 +222,15 @@ class _StoredEntry(NamedTuple):
 class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
     """The StoreTransaction on a connection whose transaction the store commits or rolls back.
 
-    erased tells that content was removed, whose last traces are then cleared from the database's own log.
+    erased tells that content was removed, whose last traces are then cleared from the database's own log;
+    is_more_than_noted that more was written than the query log and settings.
     """
 
     def __init__(self, connection: SqlConnection, limits: Limits) -> None:
         self._connection = connection
         self._limits = limits
         self.erased = False
+        self.is_more_than_noted = False
 
     @contextmanager
     def _connected(self) -> Iterator[SqlConnection]:
@@ -236,11 +238,17 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
 
     def _change(self, statement: str, **values: Any) -> int:
         """Run a statement and return how many rows it changed."""
+        self.is_more_than_noted = True
         return run(self._connection, statement, values).rowcount
 
     def _change_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
         """Run a statement for each row and return how many rows all of them changed."""
+        self.is_more_than_noted = True
         return self._connection.executemany(sql, rows).rowcount if rows else 0
+
+    def _note(self, statement: str, **values: Any) -> None:
+        """Run a statement on the query log or on settings, on which no answer rests."""
+        run(self._connection, statement, values)
 
     def _ensure_channel(self, channel: str) -> int:
         channel_id = self._channel_id(channel)
@@ -507,7 +515,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
     # -- the node, links, alarms, registry files
 
     def set_setting(self, name: str, value: str) -> None:
-        self._change(_SET_SETTING, name=name, value=value)
+        self._note(_SET_SETTING, name=name, value=value)
 
     def put_link(self, state: LinkState) -> None:
         self._change(

@@ -62,6 +62,7 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         self._path = path
         self._home = path.parent
         self._limits = limits
+        self._generation = 0
         self._traces = True  # a process before this one may have ended between an erasure and its clearing
 
     @classmethod
@@ -108,6 +109,10 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
             finally:
                 self._idle.append(pooled)
 
+    def generation(self) -> int:
+        """Another number after each commit of more than the query log and settings; written by the writer's turn."""
+        return self._generation
+
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """Commit durably on leaving, leave nothing when the block raises."""
@@ -120,6 +125,8 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
             except BaseException:
                 connection.rollback()  # does nothing where the database has done so by itself
                 raise
+            finally:
+                self._generation += transaction.is_more_than_noted
         self._traces |= transaction.erased
         if self._traces:
             self._clear_traces()

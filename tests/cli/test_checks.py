@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import grpc.aio
 import pytest
 from click.testing import CliRunner, Result
 
+from node.cli import answer_files
 from node.cli.main import main
 from node.core.list_type import RED, SERIOUS
 from node.core.membership import Standing
@@ -18,6 +20,7 @@ from node.pb import query_service_pb2_grpc
 from node.rpc.query_server import QueryServicer
 from tests.builders import UNIT, make_measures
 from tests.duties.test_answers import LIMIT_S, NOT_ON_IT, ON_IT, ORIGIN, Town, run
+from tests.duties.test_querying import CountingWriter
 from tests.list_writer import subject_of
 
 LIST = f"{ORIGIN}/lists/serious-tax"
@@ -208,5 +211,98 @@ def test_who_has_asked_is_shown_and_the_chain_is_proven_or_the_break_named(tmp_p
             assert (forked.exit_code, error["code"], error["parameters"]["sequence"]) == (1, "QUERY_LOG", "2")
             chinese = await at.run("queries", "verify", "--head", f"2:{'0' * 64}", chinese=True)
             assert "查询日志自第 2 条起损坏：该条完好，但不是先前记下的那一条" in chinese.output
+
+    run(scenario())
+
+
+# -- sweeps that break off ------------------------------------------------------------------------------------
+
+
+def subjects_file(tmp_path: Path, count: int) -> Path:
+    """A file with a heading, whose third row cannot be asked and whose fifth stands on a list."""
+    rows = [subject_of(at + 10) for at in range(count)]
+    rows[1], rows[3] = "示例", ON_IT
+    source = tmp_path / "subjects.csv"
+    source.write_text("\n".join(["subject", *rows]) + "\n", "utf-8")
+    return source
+
+
+@pytest.fixture
+def chunks_of_five(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_files, "ROWS_PER_CHUNK", 5)
+
+
+@pytest.mark.usefixtures("chunks_of_five")
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_sweep_that_broke_off_goes_on_behind_its_last_whole_row_and_ends_as_if_it_never_had(
+    tmp_path: Path, form: tuple[str, ...]
+) -> None:
+    async def scenario() -> None:
+        async with shell(tmp_path) as at:
+            source, whole, target = subjects_file(tmp_path, 23), tmp_path / "whole", tmp_path / "answers"
+            assert (await at.check("--file", source, "-o", whole, *form)).exit_code == 1
+            writer = CountingWriter(at.town.node.world.store)
+            writer.failing = {2: ("DISK_FULL", False)}
+            at.town.node.querying._writer = writer
+            broken = await at.check("--file", source, "-o", target, *form)
+            assert broken.exit_code == 1
+            assert "DISK_FULL" in broken.output
+            assert "10 rows are answered; the same with --resume goes on" in broken.stderr
+            written = target.read_bytes()
+            assert written.count(b"\n") == 10 + (not form)
+            target.write_bytes(written + whole.read_bytes()[len(written) :][:9])  # a row that was being written
+            done = await at.check("--file", source, "-o", target, "--resume", *form)
+            assert (done.exit_code, numbered(target.read_text("utf-8"))) == (0, numbered(whole.read_text("utf-8")))
+            assert "13 subjects checked: clear 13, listed 0" in done.stderr
+            asked = [entry.query.count for entry in at.town.node.querying.entries()]
+            assert asked[5:] == [4, 5, 5, 5, 3], "what was answered is not asked again"
+            again = await at.check("--file", source, "-o", target, "--resume", *form)
+            assert "0 subjects checked" in again.stderr
+
+    run(scenario())
+
+
+def numbered(text: str) -> list[str]:
+    """The rows without what differs from one time of asking to another."""
+    return [re.sub(r'"(answered_at_unix_ms|query)": [0-9]+', "", line) for line in text.splitlines()]
+
+
+@pytest.mark.usefixtures("chunks_of_five")
+def test_nothing_goes_on_in_answers_to_something_else(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with shell(tmp_path) as at:
+            source, target = subjects_file(tmp_path, 9), tmp_path / "answers"
+            assert (await at.check("--file", source, "--resume")).exit_code == 2
+            first = await at.check("--file", source, "-o", target, "--resume")
+            assert (first.exit_code, target.read_text("utf-8").count("\n")) == (1, 10)
+            kept, before = target.read_bytes(), at.town.node.querying.head
+            others = source.read_text("utf-8").splitlines()
+            for rows in (others[:5], [*others[:3], subject_of(2), *others[4:]], [others[0], "", *others[1:]]):
+                source.write_text("\n".join(rows), "utf-8")
+                refused = await at.check("--file", source, "-o", target, "--resume", "--json")
+                assert json.loads(refused.stdout)["error"]["code"] == "ARGUMENT_INVALID"
+            source.write_text("\n".join(others), "utf-8")
+            assert (await at.check("--file", source, "-o", target, "--resume", chinese=True)).exit_code == 1
+            assert (target.read_bytes(), at.town.node.querying.head) == (kept, before)
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("chunks_of_five")
+def test_rows_that_cannot_be_asked_come_in_their_place_however_many_there_are(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with shell(tmp_path) as at:
+            source, target = tmp_path / "subjects.csv", tmp_path / "answers"
+            rows = ["示例"] * 12 + [ON_IT] + ["示例"] * 11 + [NOT_ON_IT] + ["示例"] * 3
+            source.write_text("\n".join(rows), "utf-8")
+            done = await at.check("--file", source, "-o", target)
+            assert "28 subjects checked: clear 1, listed 1, unconfirmed 0, refused 26" in done.stderr
+            verdicts = [row["verdict"] for row in csv.DictReader(target.read_text("utf-8").splitlines())]
+            assert verdicts == ["refused"] * 12 + ["listed"] + ["refused"] * 11 + ["clear"] + ["refused"] * 3
+            source.write_bytes("\n".join([ON_IT] * 9).encode() + b"\n\xff\n")
+            broken = await at.check("--file", source, "--json")
+            lines = [json.loads(line) for line in broken.stdout.splitlines()]
+            assert [line.get("row", 0) for line in lines][-1] == 0
+            assert "UTF-8" in lines[-1]["error"]["text"]
 
     run(scenario())

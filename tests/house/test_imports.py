@@ -20,7 +20,7 @@ DUTIES = (
     *("node.holding", "node.ledger", "node.listing", "node.querying", "node.checking"),
 )
 SHARED = (
-    *("node.lifting", "node.list_standing"),
+    *("node.lifting", "node.list_standing", "node.list_doubts"),
     "node.regained",
     *(
         "node.admission",
@@ -63,6 +63,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.admission": ("node.list_standing", *PORTS),
     "node.list_standing": PORTS,
     "node.regained": ("node.admission", "node.list_standing", *PORTS),
+    "node.list_doubts": ("node.admission", "node.list_standing", "node.regained", *PORTS),
     "node.aside": CORE,
     "node.dates": ("node.admission", *PORTS),
     "node.links": PORTS,

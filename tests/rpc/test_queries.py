@@ -1,7 +1,8 @@
 """The query service over a real socket: what is refused, what is answered, what is in the log."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from node.core.errors import XinqiaoError
 from node.core.list_type import RED, SERIOUS
 from node.pb import query_service_pb2 as pb
 from node.pb import query_service_pb2_grpc
-from node.rpc.query_client import SUBJECTS_PER_MESSAGE, QueryClient
+from node.rpc.query_client import CHUNKS_AHEAD, SUBJECTS_PER_MESSAGE, QueryClient
 from node.rpc.query_server import QueryServicer
 from tests.builders import UNIT
 from tests.duties.test_answers import LIMIT_S, NOT_ON_IT, ON_IT, ORIGIN, Town, run
@@ -188,5 +189,98 @@ def test_the_log_is_verified_to_a_head_that_is_good_for_the_next_time(tmp_path: 
             noted.noted_hash = bytes(32)
             again = await found.call(found.client.verify, noted)
             assert (again.sequence, again.fault) == (0, "forked")
+
+    run(scenario())
+
+
+# -- sweeps ---------------------------------------------------------------------------------------------------
+
+
+def swept(client: QueryClient, chunks: Iterable[Sequence[str]]) -> list[tuple[int, int]]:
+    """The verdict and the entry of the log of each subject that was answered, to the end or to a refusal."""
+    found: list[tuple[int, int]] = []
+    for response in client.sweep(QUESTION, chunks):
+        others = {each.position: each.answer for each in response.others}
+        answers = [others.get(at, response.common) for at in range(response.count)]
+        found += [(int(answer.verdict), answer.query) for answer in answers]
+    return found
+
+
+def test_a_sweep_answers_chunk_by_chunk_in_order_and_names_each_subject_that_stands_on_a_list(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path, SERIOUS, RED) as found:
+            found.town.writers[RED].change(enter(7))
+            await found.town.bring()
+            chunks = [[subject_of(at) for at in range(first, first + 2_500)] for first in (1, 2_501, 5_001)]
+            answers = await found.call(swept, found.client, chunks)
+            listed = [at for at, (verdict, _) in enumerate(answers, 1) if verdict == pb.QUERY_VERDICT_LISTED]
+            assert (len(answers), listed) == (7_500, [1, 7])
+            assert [query for _, query in answers] == [1] * 2_500 + [2] * 2_500 + [3] * 2_500
+            (first, *_) = await found.call(lambda: list(found.client.sweep(QUESTION, [[ON_IT, NOT_ON_IT]])))
+            (other,) = first.others
+            assert (other.position, other.answer.subject) == (0, ON_IT)
+            (alone,) = (await found.call(found.client.check, QUESTION, ON_IT)).lists[0].entries
+            assert other.answer.lists[0].entries[0] == alone
+            assert (first.common.subject, first.count) == ("", 2)
+            lines = (await found.call(found.client.queries, pb.ListQueriesRequest())).queries
+            assert [line.subjects for line in lines] == [2_500, 2_500, 2_500, 2, 1]
+
+    run(scenario())
+
+
+def test_a_sweep_that_is_refused_in_the_middle_has_answered_what_was_before_and_nothing_of_the_chunk(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path) as found:
+            node = found.town.node
+            writer = CountingWriter(node.world.store)
+            writer.failing = {2: ("DISK_FULL", True)}
+            node.querying._writer = writer
+            answered = 0
+
+            def ask() -> None:
+                nonlocal answered
+                for response in found.client.sweep(QUESTION, [[ON_IT] * 10] * 5):
+                    answered += response.count
+
+            with pytest.raises(XinqiaoError, match="DISK_FULL"):
+                await found.call(ask)
+            assert answered == 20
+            for question, chunk, code in (
+                (pb.QueryQuestion(officer="nobody"), [ON_IT], "QUERY_MATTER"),
+                (QUESTION, ["somebody"], "QUERY_SUBJECT"),
+                (QUESTION, [ON_IT] * 10_001, "QUERY_BATCH"),
+            ):
+                with pytest.raises(XinqiaoError, match=code):
+                    await found.call(lambda asked, some: list(found.client.sweep(asked, [some])), question, chunk)
+
+    run(scenario())
+
+
+def test_a_sweep_holds_back_who_asks_faster_than_answers_are_read(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path) as found:
+            read = 0
+
+            def chunks() -> Iterator[list[str]]:
+                nonlocal read
+                for _ in range(30):
+                    read += 1
+                    yield [NOT_ON_IT] * 50
+
+            def ask() -> None:
+                for number, _ in enumerate(found.client.sweep(QUESTION, chunks())):
+                    time.sleep(0.005)
+                    assert read <= number + CHUNKS_AHEAD + 2
+
+            await found.call(ask)
+            assert read == 30
+            # Who stops reading is not asked on.
+            read = 0
+            answers = found.client.sweep(QUESTION, chunks())
+            await found.call(next, answers)
+            await found.call(answers.close)
+            assert read <= CHUNKS_AHEAD + 2
 
     run(scenario())

@@ -1,18 +1,41 @@
 """Every store keeps the one contract; a further one needs one line here."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from node.ports import Store
 from node.storage.memory import MemoryStore
+from node.storage.sql_writing import SqlTransaction
 from node.storage.sqlite import SqliteStore
 from tests import postgres
 from tests.storage import contract
 
+NOTED = ("queries", "query_leaves", "settings")
+
+
+class WatchfulStore(SqliteStore):
+    """A SqliteStore that demands another generation after each change, in every test of the contract."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlTransaction]:
+        """A production transaction."""
+        before, generation = self._contents(), self.generation()
+        with super().transaction() as transaction:
+            yield transaction
+        assert generation != self.generation() or before == self._contents()
+
+    def _contents(self) -> list[str]:
+        with closing(sqlite3.connect(self._path)) as raw:
+            lines = list(raw.iterdump())
+        return [line for line in lines if not line.startswith(tuple(f'INSERT INTO "{name}"' for name in NOTED))]
+
+
 STORES: dict[str, Callable[[Path], Store]] = {
-    "sqlite": lambda home: SqliteStore.open(home / "node.db", create=True, limits=contract.SMALL),
+    "sqlite": lambda home: WatchfulStore.open(home / "node.db", create=True, limits=contract.SMALL),
     "postgres": lambda _home: postgres.new_store(contract.SMALL),
     "memory": lambda _home: MemoryStore(limits=contract.SMALL),
 }

@@ -111,6 +111,21 @@ class ListContract:
         assert begun.listing(CHANNEL, at(1, 1)) is None
         assert list(begun.listings_of("somebody else")) == []
 
+    def test_the_operations_about_many_subjects_are_found_at_once_and_as_about_each(self, begun: Store) -> None:
+        subjects = {at(1): "S", at(1, 1): "T", at(2): "S", at(3): "U"}
+        for place, subject in subjects.items():
+            put(begun, operation(place), subject=subject)
+        put(begun, operation(at(4), SUSPEND, at(1)), operation(at(5), EXIT, at(3)))
+        asked = [*(f"nobody {number}" for number in range(1_200)), "S", "U"]
+        found = begun.operations_about(asked)
+        assert set(found) == {"S", "U"}
+        for subject, entries in found.items():
+            places = [(each.channel, each.operations[0].operation.target) for each in entries]
+            assert places == [(held.channel, held.listing.place) for held in begun.listings_of(subject)]
+            assert [each.operations for each in entries] == [begun.list_operations(*place) for place in places]
+        assert len(found["S"][0].operations) == 2
+        assert begun.operations_about([]) == {}
+
     def test_listings_come_in_the_order_of_their_places_page_by_page(self, begun: Store) -> None:
         places = [at(index, position) for index in (3, 1, 2) for position in (4, 0)]
         put(begun, *(operation(place) for place in places))

@@ -37,6 +37,32 @@ class TransactionContract:
         keep(store, first)  # and nothing stands in the way of the next attempt
         assert store.channel(CHANNEL) is not None
 
+    def test_each_commit_makes_another_generation(self, store: Store, writer: ChannelWriter) -> None:
+        seen = [store.generation()]
+        for entry in (writer.manifest(), writer.records([b"one"])):
+            keep(store, entry)
+            seen.append(store.generation())
+        with store.transaction() as tx:
+            tx.raise_alarm("CODE", "subject", {}, NOW_MS)
+            assert store.generation() == seen[-1]
+        seen.append(store.generation())
+        assert len(set(seen)) == len(seen)
+        assert store.generation() == seen[-1]
+
+    def test_a_commit_that_fails_makes_another_generation_as_it_may_have_been_written(
+        self, store: Store, writer: ChannelWriter
+    ) -> None:
+        before, first = store.generation(), writer.manifest()
+
+        def fail_at_the_end() -> None:
+            with store.transaction() as tx:
+                tx.append(first, NOW_MS, True)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail_at_the_end()
+        assert store.generation() != before
+
     def test_a_transaction_reads_its_own_writes(self, store: Store, writer: ChannelWriter) -> None:
         first, second = writer.manifest(), writer.records([b"one"])
         with store.transaction() as tx:
