@@ -198,6 +198,7 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
                 raw.close()
                 raise
             self._writer = PostgresConnection(raw)
+            self._generation += 1  # nobody knows what became of the last transaction of the one before
         return self._writer
 
     def _take_lock(self, raw: psycopg.Connection[Any], patience_s: float) -> None:
