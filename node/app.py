@@ -43,6 +43,7 @@ from node.metrics import NodeCollector, serve_metrics
 from node.node import Node, Settings, World
 from node.pb import admin_service_pb2, envelope_pb2, registry_service_pb2
 from node.ports import Lane, RegistryFileRecord, RegistryState, Store
+from node.query_clients import QueryClients
 from node.rpc import registry_client, registry_source
 from node.rpc.admin_server import AdminServicer, AdminTools
 from node.rpc.decision_server import DecisionServicer
@@ -54,6 +55,7 @@ from node.rpc.health import Health
 from node.rpc.ledger_server import LedgerServicer
 from node.rpc.list_server import ListServicer
 from node.rpc.local_servers import start_admin_socket, start_registry_port
+from node.rpc.query_port import start_query_port
 from node.rpc.query_server import QueryServicer
 from node.rpc.registry_port import RegistryPort
 from node.rpc.rotation import HomeRotation
@@ -349,8 +351,9 @@ class App:
         stack.callback(lambda: socket.unlink(missing_ok=True))
         registry = await self._open_registry_port(node, stack)
         exchange = await self._open_exchange_port(node, servicer, stack)
+        queries = await self._open_query_port(node, stack)
         metrics = self._open_metrics(node, servicer, stack)
-        return {"exchange": exchange, "registry": registry, "admin": str(socket), "metrics": metrics}
+        return {"exchange": exchange, "registry": registry, "admin": str(socket), "query": queries, "metrics": metrics}
 
     async def _open_registry_port(self, node: Node, stack: AsyncExitStack) -> str:
         listen = self._config.registry_listen
@@ -386,6 +389,15 @@ class App:
         stack.push_async_callback(server.drain, DRAIN_GRACE_S)
         self._spawn(self._watch_health(server.health, servicer), stack)
         return self._config.told_exchange(server.port)
+
+    async def _open_query_port(self, node: Node, stack: AsyncExitStack) -> str:
+        listen = self._config.query_listen
+        if listen is None:
+            return ""
+        clients = QueryClients(self._home.path)
+        port = await start_query_port(node, clients, address=str(listen), identity=self._tls_pair, limits=self._limits)
+        stack.push_async_callback(port.drain, DRAIN_GRACE_S)
+        return str(replace(listen, port=port.port))
 
     def _open_metrics(self, node: Node, servicer: AdminServicer, stack: AsyncExitStack) -> str:
         listen = self._config.metrics_listen

@@ -201,6 +201,10 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
             yield listen, f"it is empty, so that nobody answers at {advertise}"
     if config.listen is not None and config.listen.port and config.listen == config.registry_listen:
         yield "registry_listen", "it is the address of listen; the two ports differ in who may call"
+    if config.query_listen is not None and config.query_listen.port:
+        for other in ("listen", "registry_listen"):
+            if config.query_listen == getattr(config, other):
+                yield "query_listen", f"it is the address of {other}; the two ports differ in who may call"
     if config.key_settle_s < config.registry_refresh_s + config.heartbeat_interval_s:
         yield "key_settle_s", "it is less than registry_refresh_s and heartbeat_interval_s together"
     if config.list_report_s < config.list_late_s:

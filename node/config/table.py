@@ -225,6 +225,14 @@ class Config:
             fault=_callable_fault,
         ),
     ] = None
+    query_listen: Annotated[
+        Endpoint | None,
+        Setting(
+            "Where systems of the operator check subjects, over mutual TLS. Empty: checks come by the admin socket.",
+            "Nobody who calls, unless `xinqiao client` has registered the certificate shown; then for its unit, matters"
+            " and officers only. Who of these asks is the word of the system.",
+        ),
+    ] = None
     metrics_listen: Annotated[
         Endpoint | None,
         Setting(

@@ -218,6 +218,18 @@ LIST_ERRORS: dict[str, tuple[str, str, str, str]] = {
         "you",
         "divide them; `xinqiao check --file` does so by itself",
     ),
+    "QUERY_CLIENT": (
+        "PERMISSION_DENIED",
+        "{client} may not ask this through the query port: {why}",
+        "you",
+        "see `xinqiao client list`; `xinqiao client add` registers a system for what it may ask",
+    ),
+    "QUERY_CLIENTS": (
+        "FAILED_PRECONDITION",
+        "nobody may ask through the query port, as {file} cannot be used: {detail}",
+        "you",
+        "correct it, or take it away and register the systems anew with `xinqiao client add`",
+    ),
     "QUERY_GROUND": (
         "INVALID_ARGUMENT",
         "the check states no legal ground, in one line of at most {limit} characters ({rule}; {article})",

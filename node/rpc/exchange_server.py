@@ -267,7 +267,7 @@ def build_server(
     """
     servicer = ExchangeServicer(node, limits)
     server_health = Health(servicer.admitted)
-    server = grpc.aio.server(options=_options(limits))
+    server = grpc.aio.server(options=port_options(limits))
     exchange_service_pb2_grpc.add_ExchangeServiceServicer_to_server(servicer, server)
     health_pb2_grpc.add_HealthServicer_to_server(server_health, server)
     if reflects:
@@ -275,11 +275,12 @@ def build_server(
         member_reflection = MemberReflection(services, servicer.admitted)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(member_reflection, server)  # type: ignore[no-untyped-call]
     credentials = tls.server_credentials(identity, lambda: tls.member_roots(node.membership.members))
-    port = _bind(server, address, credentials, setting)
+    port = bind_secure(server, address, credentials, setting)
     return ExchangeServer(server, servicer, server_health, port)
 
 
-def _options(limits: Limits) -> list[tuple[str, int]]:
+def port_options(limits: Limits) -> list[tuple[str, int]]:
+    """How a port over mutual TLS is served."""
     return [
         # A second process on the port is refused instead of sharing it.
         ("grpc.so_reuseport", 0),
@@ -295,7 +296,8 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
     ]
 
 
-def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials, setting: str) -> int:
+def bind_secure(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials, setting: str) -> int:
+    """Listen on host:port; returns the real port. Raises LISTEN_FAILED."""
     try:
         return server.add_secure_port(address, credentials)
     except RuntimeError as error:

@@ -34,7 +34,7 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
     async def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:  # noqa: N802
         """Answer for one subject."""
         try:
-            found = await self._node.checking.check(_asking(request.question), request.subject)
+            found = await self._node.checking.check(asking(request.question), request.subject)
             return pb.CheckResponse(answer=self._answer(found))
         except XinqiaoError as error:
             await refuse(context, error)
@@ -46,7 +46,7 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
         try:
             question, subjects = await self._taken(requests)
             answers: list[pb.SubjectAnswer] = []
-            async for found in self._node.checking.check_batch(_asking(question), subjects):
+            async for found in self._node.checking.check_batch(asking(question), subjects):
                 answers.append(self._answer(found))
                 if len(answers) == LOOKS:
                     yield pb.CheckBatchResponse(answers=answers)
@@ -63,7 +63,7 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
         try:
             first = await anext(requests, pb.SweepRequest())
             chunks = (list(request.subjects) async for request in requests)
-            async with aclosing(self._node.checking.sweep(_asking(first.question), chunks)) as answers:
+            async with aclosing(self._node.checking.sweep(asking(first.question), chunks)) as answers:
                 async for found in answers:
                     yield self._swept(found)
         except XinqiaoError as error:
@@ -99,9 +99,10 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
         return pb.ListQueriesResponse(queries=map(_line, found), unsearchable=querying.unsearchable())
 
     async def VerifyQueries(  # noqa: N802
-        self, request: pb.VerifyQueriesRequest, _: Context
+        self, request: pb.VerifyQueriesRequest, context: Context
     ) -> pb.VerifyQueriesResponse:
         """How far the chain is sound."""
+        del context
         noted = [Head(request.noted_sequence, request.noted_hash)] if request.noted_sequence else []
         found = await self._node.querying.verify(noted)
         fault = found.fault.value if found.fault is not None else ""
@@ -147,7 +148,8 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
         )
 
 
-def _asking(question: pb.QueryQuestion) -> Asking:
+def asking(question: pb.QueryQuestion) -> Asking:
+    """A question as it came."""
     return Asking(question.officer, question.unit, question.matter, question.ground)
 
 

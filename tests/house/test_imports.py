@@ -44,7 +44,7 @@ SHARED = (
     *("node.visiting", "node.list_changes", "node.list_history"),
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
-OUTFIT = ("node.config", "node.keys", "node.home", "node.files")
+OUTFIT = ("node.config", "node.keys", "node.home", "node.files", "node.query_clients")
 
 # What each part may import of this repository, besides itself. The longest name that fits counts.
 LAYERS: dict[str, tuple[str, ...]] = {
@@ -119,6 +119,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.files": CORE,
     "node.config": ("node.files", *CORE),
     "node.keys": ("node.files", *PORTS),
+    "node.query_clients": ("node.files", *CORE),
     "node.home": ("node.files", "node.config", "node.keys", *PORTS),
     "node.joining": (*OUTFIT, *PORTS),
     "node.metrics": NODE,
