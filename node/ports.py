@@ -437,7 +437,10 @@ class Writer(Protocol):
     """The one writer: runs steps one after another, each in its own transaction."""
 
     async def run(self, lane: Lane, step: Callable[[StoreTransaction], T]) -> T:
-        """Run a step and return its result after the commit."""
+        """Run a step and return its result after the commit.
+
+        It changes nothing but the transaction: where another session stands in its way, it is run anew.
+        """
         ...
 
 

@@ -31,7 +31,7 @@ _NETWORK = {
     "keepalives_count": "3",
     "tcp_user_timeout": "20000",
 }
-LOCK_TIMEOUT = "20s"
+LOCK_TIMEOUT = "5s"
 _SESSION = (
     "SET client_min_messages = error",
     f"SET lock_timeout = '{LOCK_TIMEOUT}'",

@@ -18,10 +18,13 @@ from itertools import count
 from threading import Condition, Thread
 from typing import Any, TypeVar
 
+from node.core.errors import XinqiaoError
 from node.ports import Lane, Store, StoreTransaction
 
 T = TypeVar("T")
 _LAST = max(Lane) + 1
+TRIES = 3
+"""How often a step is tried that another session of the database stands in the way of: a deadlock, a lock."""
 FOLLOW_UP_S = 0.01
 """How long bulk waits for what may follow a control step: a turn of a busy event loop."""
 
@@ -101,8 +104,7 @@ class ThreadWriter:
 
     def _finish(self, step: Callable[[StoreTransaction], Any], result: "Future[Any]") -> None:
         try:
-            with self._store.transaction() as transaction:
-                found = step(transaction)
+            found = perform(self._store, step)
         except BaseException as error:  # noqa: BLE001 - it is raised where the step came from
             result.set_exception(error)
         else:
@@ -117,5 +119,17 @@ class InlineWriter:
 
     async def run(self, lane: Lane, step: Callable[[StoreTransaction], T]) -> T:  # noqa: ARG002 - nothing waits
         """Run a step in its own transaction and return its result after the commit."""
-        with self._store.transaction() as transaction:
-            return step(transaction)
+        return perform(self._store, step)
+
+
+def perform(store: Store, step: Callable[[StoreTransaction], T]) -> T:
+    """Run a step in its own transaction, once more where a session of somebody else stood in its way."""
+    for _ in range(TRIES - 1):
+        try:
+            with store.transaction() as transaction:
+                return step(transaction)
+        except XinqiaoError as error:
+            if error.code != "DATABASE_BUSY":
+                raise
+    with store.transaction() as transaction:
+        return step(transaction)

@@ -11,8 +11,15 @@ from node.core.errors import XinqiaoError
 from tests.postgres import Cluster
 from tests.processes.commands import wait_until
 from tests.processes.files import registrations, subject
-from tests.processes.network import PUDONG, SHANGHAI, Town, outcomes, refusal
-from tests.processes.test_crashes import RECORDS_PER_ENTRY, Publication, records_at, seed
+from tests.processes.network import HANGZHOU, PUDONG, SHANGHAI, Town, outcomes, refusal
+from tests.processes.test_crashes import (
+    RECORDS_PER_ENTRY,
+    Publication,
+    publishers_killed,
+    readers_killed,
+    records_at,
+    seed,
+)
 from tests.processes.test_doctor import examined, found
 
 CHANNEL, BACK = "310000/base", "310115/base"
@@ -150,6 +157,31 @@ def published(town: Town, channel: str, file: Path) -> bool:
         return True
     assert refusal(command)["code"] in LOST
     return False
+
+
+@pytest.fixture
+def busy(mixed: Town, cluster: Cluster) -> Town:
+    """A publisher and a reader on servers, a reader on a file, and a channel of small entries."""
+    move(mixed, PUDONG.id, cluster.guarded_database(PASSWORD))
+    assert mixed.join(PUDONG.id)["member"]
+    mixed.set(SHANGHAI.id, max_records_per_entry=RECORDS_PER_ENTRY)
+    mixed.serve(SHANGHAI.id, PUDONG.id, HANGZHOU.id)
+    mixed.create(CHANNEL, "registration.base", "everyone")
+    return mixed
+
+
+@pytest.mark.parametrize("moments", [2, pytest.param(50, marks=pytest.mark.long)])
+def test_g2_a_publisher_on_a_server_killed_at_random_moments_loses_nothing_acknowledged(
+    busy: Town, tmp_path: Path, seed: int, moments: int
+) -> None:
+    publishers_killed(busy, tmp_path, seed, moments)
+
+
+@pytest.mark.parametrize("moments", [1, pytest.param(50, marks=pytest.mark.long)])
+def test_g2_a_receiver_on_a_server_killed_at_random_moments_loses_nothing_acknowledged(
+    busy: Town, tmp_path: Path, seed: int, moments: int
+) -> None:
+    readers_killed(busy, tmp_path, seed, moments)
 
 
 def test_a_server_that_failed_over_makes_the_node_compare_what_it_has_signed(

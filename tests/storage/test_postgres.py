@@ -20,10 +20,12 @@ from sqlmodel import SQLModel
 
 from node.core.entry import VerifiedEntry
 from node.core.errors import XinqiaoError
+from node.ports import StoreTransaction
 from node.storage import migrations, postgres_server, sql_lists, sql_reading, sql_writing
 from node.storage.postgres import PostgresStore
 from node.storage.postgres_dialect import COPY_FROM_ROWS, translated
 from node.storage.postgres_server import Address
+from node.storage.writer import TRIES, perform
 from tests import postgres
 from tests.builders import NOW_MS, ChannelWriter, SigningNode
 from tests.postgres import Cluster
@@ -292,15 +294,49 @@ class TestFailures:
             tx.set_setting("name", "later")
         assert store.setting("name") == "later"
 
-    def test_a_lock_that_somebody_keeps_is_named(self, store: PostgresStore) -> None:
+    def test_a_step_that_ends_in_a_deadlock_is_run_anew(self, store: PostgresStore) -> None:
         with store.transaction() as tx:
-            tx._connection.execute("SET lock_timeout = '50ms'")
+            tx.set_setting("a", "")
+            tx.set_setting("b", "")
+            tx._connection.execute("SET deadlock_timeout = '10ms'")
+        tries: list[str] = []
+        with psycopg.connect(store.server.address.conninfo()) as other:
+            other.execute("UPDATE settings SET value = 'theirs' WHERE name = 'a'")
+
+            def wait_and_commit() -> None:
+                other.execute("UPDATE settings SET value = 'theirs' WHERE name = 'b'")
+                other.commit()
+
+            waiting = threading.Thread(target=wait_and_commit)
+
+            def step(tx: StoreTransaction) -> str:
+                tries.append("")
+                tx.set_setting("b", "ours")
+                if len(tries) == 1:
+                    waiting.start()
+                    wait_until_waits(store)
+                tx.set_setting("a", "ours")
+                return "done"
+
+            assert perform(store, step) == "done"
+            waiting.join()
+        assert len(tries) == 2
+        assert (store.setting("a"), store.setting("b")) == ("ours", "ours")
+
+    def test_what_stands_in_the_way_for_good_is_given_up(self, store: PostgresStore) -> None:
+        with store.transaction() as tx:
+            tx._connection.execute("SET lock_timeout = '10ms'")
+        tries: list[str] = []
+
+        def step(tx: StoreTransaction) -> None:
+            tries.append("")
+            tx.set_setting("name", "value")
+
         with psycopg.connect(store.server.address.conninfo()) as other:
             other.execute("LOCK TABLE settings")
-            with refused("DATABASE_BUSY"), store.transaction() as tx:
-                tx.set_setting("name", "value")
-        with store.transaction() as tx:
-            tx.set_setting("name", "value")
+            with refused("DATABASE_BUSY") as caught:
+                perform(store, step)
+        assert (len(tries), caught.value.who) == (TRIES, "the administrator of the database server")
 
     def test_a_full_disk_is_named_and_nothing_is_half_written(self, cluster: Cluster, writer: ChannelWriter) -> None:
         with small_disk(cluster.folder / "disk", cluster.data.stat().st_uid) as disk:
@@ -318,6 +354,15 @@ class TestFailures:
                 assert held is not None
                 assert (held.log.size, held.applied_size, sum(1 for _ in store.records())) == (kept, kept, kept)
             cluster.stop()
+
+
+def wait_until_waits(store: PostgresStore) -> None:
+    """Wait until another session waits for a lock."""
+    until = time.monotonic() + 10
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while not raw(store, waits):
+        assert time.monotonic() < until
+        time.sleep(0.005)
 
 
 @contextmanager
