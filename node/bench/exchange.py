@@ -11,11 +11,12 @@ must not be applied; see planting. The reader, which belongs to the audience, do
 Owner and reader are processes that have just been started. Each round has another reader, with an empty database.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from time import perf_counter, sleep
 from typing import Self
 
+from node.bench.clusters import Cluster
 from node.bench.figures import busy_s, peak_mb
 from node.bench.network import Network
 from node.bench.programs import demand
@@ -54,6 +55,7 @@ class Round:
     reader: Side
     found: int
     lookup_s: float
+    servers_busy_s: Mapping[str, float] = field(default_factory=dict)
 
     def since(self, began_s: float) -> Self:
         """The same with its moments counted from another one."""
@@ -62,10 +64,14 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The owner of what was published, and readers that have none of it yet."""
+    """The owner of what was published, and readers that have none of it yet.
+
+    servers are those that keep their databases, by what they are called in the figures.
+    """
 
     network: Network
     supply: Supply
+    servers: Mapping[str, Cluster] = field(default_factory=dict)
 
     def measure(self, reader: str) -> Round:
         """Let a reader have everything; raises StageError where it then holds anything else.
@@ -90,17 +96,19 @@ class Exchange:
     def _clocked(self, reader: str, owner_before: float, owner: AdminClient, held: AdminClient) -> Round:
         channel, processes = self.supply.channel, [self.network.process(node) for node in (self.network.owner, reader)]
         before, began = (owner_before, busy_s(processes[1])), perf_counter()
+        servers_before = {name: server.busy_s for name, server in self.servers.items()}
         size = owner.channel(channel).channel.head.size
         while (line := _line(owner, channel, reader)).applied_size < size:
             demand(perf_counter() - began < self._limit_s, "the exchange takes too long", str(line))
             sleep(POLL_S)
         ended_ms = owner.status().time_unix_ms
         busy = [busy_s(process) - earlier for process, earlier in zip(processes, before, strict=True)]
+        servers = {name: round(server.busy_s - servers_before[name], 2) for name, server in self.servers.items()}
         lookup_s = self._look_up(held)
         self._check(_outcomes(line.outcomes), held)
         owned, read = (Side(round(each, 2), peak_mb(of)) for each, of in zip(busy, processes, strict=True))
         ends = (ended_ms / 1000, line.observed_at_unix_ms / 1000)
-        return Round(*ends, owned, read, len(self.supply.wanted), round(lookup_s, 6))
+        return Round(*ends, owned, read, len(self.supply.wanted), round(lookup_s, 6), servers)
 
     @property
     def _limit_s(self) -> float:

@@ -58,6 +58,7 @@ class Report:
     signed_s: Spread
     owner: Usage
     reader: Usage
+    servers_busy_s: dict[str, Spread]
     lookup_s: Spread
     peak_floor_mb: float
     is_peak_floor_held: bool
@@ -78,6 +79,9 @@ def report(
         signed_s=spread([each.signed_s for each in rounds]),
         owner=owner,
         reader=reader,
+        servers_busy_s={
+            name: spread([each.servers_busy_s[name] for each in rounds]) for name in rounds[0].servers_busy_s
+        },
         lookup_s=spread([each.lookup_s for each in rounds]),
         peak_floor_mb=PEAK_FLOOR_MB,
         is_peak_floor_held=max(owner.peak_mb.max, reader.peak_mb.max) <= PEAK_FLOOR_MB,

@@ -1,7 +1,7 @@
 """A network to measure: a registry and nodes as processes on loopback, founded by the commands that people use."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +66,13 @@ class Network:
         return self.programs.servers[node].process.pid
 
 
-def found(programs: Programs, count: int, tell: Callable[[str], None]) -> Network:
-    """Found a network of so many nodes, and wait until each has exchanged with every other one."""
+def found(
+    programs: Programs, count: int, tell: Callable[[str], None], databases: Mapping[str, str] | None = None
+) -> Network:
+    """Found a network of so many nodes, and wait until each has exchanged with every other one.
+
+    databases has the addresses of those that keep their data on a server.
+    """
     network = Network(programs, NODES[:count])
     ports = iter(free_ports(2 * count + 1))
     address = f"{LOOPBACK}:{next(ports)}"
@@ -75,7 +80,10 @@ def found(programs: Programs, count: int, tell: Callable[[str], None]) -> Networ
         tell(words("founding the registry"))
         root = _found_registry(programs, address)
         tell(words("creating nodes"))
-        made = list(crew.map(lambda node: _create(network, node, [next(ports), next(ports)]), network.nodes))
+        given = databases or {}
+        made = list(
+            crew.map(lambda node: _create(network, node, [next(ports), next(ports)], given.get(node)), network.nodes)
+        )
         joining = ["join", "--registry", address, "--root-fingerprint", root]
         list(crew.map(lambda node: network.run(node, *joining, "--wait", "0"), network.nodes))
         tell(words("admitting nodes"))
@@ -113,14 +121,15 @@ def _decide(programs: Programs, root: str, proposal: Path) -> None:
     demand(all(each["published"] for each in found["proposals"]), "a proposal was not published", found)
 
 
-def _create(network: Network, node: str, ports: Sequence[int]) -> str:
+def _create(network: Network, node: str, ports: Sequence[int], database: str | None) -> str:
     """Make a node's home; returns its fingerprint."""
     listen, registry_listen = (f"{LOOPBACK}:{port}" for port in ports)
     made = network.run(
         *(node, "init", "--id", node, "--name", f"示例平台 {node}", "--level", "province"),
         *("--authority", example_uscc("11", node, 1), "--listen", listen, "--registry-listen", registry_listen),
     )
-    edit_settings(network.home(node) / "xinqiao.toml", SETTINGS)
+    server = {"database": f'"{database}"'} if database else {}
+    edit_settings(network.home(node) / "xinqiao.toml", SETTINGS | server)
     return str(made["fingerprint"])
 
 

@@ -7,17 +7,16 @@ leaves between the commit of an entry and the note of its head: it folds the ent
 
 import secrets
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 
 from node.bench.programs import demand
+from node.bench.stores import opened
 from node.core import envelope as envelopes
 from node.core.channel import advance
 from node.core.entry import SALT_BYTES, SignedEntry, build_body
 from node.home import Home
 from node.pb import channel_pb2
 from node.rpc import registry_source
-from node.storage.sqlite import SqliteStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ def plant(home: Home, channel: str, records: Sequence[bytes], versions: Versions
     """Append records to a channel of a node that does not run, whatever they hold; returns the index of their entry."""
     config = home.load()
     signer = home.open_keys(config, {}).signer
-    with home.lock(), closing(SqliteStore.open(home.database, create=False)) as store:
+    with home.lock(), opened(home) as store:
         state = registry_source.load({record.name: record.content for record in store.registry_files()})
         held = store.channel(channel)
         demand(held is not None, f"{channel} is not there")

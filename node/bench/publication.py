@@ -8,7 +8,6 @@ when every row is a duplicate.
 
 import resource
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -19,6 +18,7 @@ from node.bench.load import ITEM, write_rows
 from node.bench.network import Network
 from node.bench.programs import demand
 from node.bench.rows import Plan, example_uscc
+from node.bench.stores import database
 from node.core.catalogue import Item
 from node.core.rules import VERSION_1, Law
 from node.core.rules_edition import RulesEdition, parse_rules
@@ -27,7 +27,6 @@ from node.ingest.batching import batches
 from node.ingest.reading import read_rows
 from node.pb import admin_service_pb2 as pb
 from node.rpc import registry_source
-from node.storage.sqlite import SqliteStore
 
 FLOOR_PER_S, AIM_PER_S = 12_000, 30_000
 """What is asked of publishing, in records a second."""
@@ -139,9 +138,7 @@ class Publication:
 
 def _rules(home: Home, version: str) -> RulesEdition:
     """The edition of the rules that a home has from its registry, or the one that every node has."""
-    with closing(SqliteStore.open(home.database, create=False)) as store:
-        state = registry_source.load({record.name: record.content for record in store.registry_files()})
-    found = state.targets.get(f"rules/{version}.json")
+    found = registry_source.load(database(home).registry_files()).targets.get(f"rules/{version}.json")
     return parse_rules(found) if found is not None else VERSION_1
 
 

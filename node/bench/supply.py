@@ -2,7 +2,7 @@
 
 import csv
 import random
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -12,13 +12,13 @@ from node.bench.network import Network
 from node.bench.planting import Versions, plant
 from node.bench.programs import demand
 from node.bench.rows import DEFECTS, Plan, Row, columns, example_uscc, generate
+from node.bench.stores import opened
 from node.core.catalogue import Item, subject_of
 from node.core.record import build_record
 from node.home import Home
 from node.pb import admin_service_pb2 as pb
 from node.pb import channel_pb2
 from node.rpc.admin_client import AdminClient
-from node.storage.sqlite import SqliteStore
 
 NAME = "bench-exchange"
 WANTED = 100
@@ -187,7 +187,7 @@ def _published(network: Network, channel: str, file: Path, rows: int) -> float:
 def measured(home: Home, channel: str) -> Volume:
     """How much a channel of a home holds."""
     sizes = [0, 0, 0, 0]
-    with closing(SqliteStore.open(home.database, create=False)) as store:
+    with opened(home) as store:
         for entry in store.entries(channel, 0, 0):
             slots = channel_pb2.EntryBody.FromString(entry.body or b"").slots
             found = (len(slots), sum(len(slot.record) for slot in slots), bool(slots), len(entry.body or b""))
@@ -197,7 +197,7 @@ def measured(home: Home, channel: str) -> Volume:
 
 def first_received_ms(home: Home, channel: str) -> int:
     """When the node of a home received the first entry of a channel, Unix ms by its own clock."""
-    with closing(SqliteStore.open(home.database, create=False)) as store:
+    with opened(home) as store:
         entry = store.entry(channel, 0, 0)
         assert entry is not None
         return entry.received_at_ms

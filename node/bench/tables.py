@@ -9,7 +9,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -22,6 +22,7 @@ from psycopg import Connection
 from node.bench.clusters import Cluster, clusters
 from node.bench.network import Network
 from node.bench.programs import demand
+from node.bench.stores import opened
 from node.bench.supply import Supply
 from node.core.catalogue import Item
 from node.core.envelope import SigningKey
@@ -29,7 +30,6 @@ from node.core.record import parse_record
 from node.core.suites import PublicKey
 from node.home import Home
 from node.pb import channel_pb2
-from node.storage.sqlite import SqliteStore
 
 COLUMNS = 16
 SUBJECT = "cf_xdr_shxym"
@@ -93,7 +93,7 @@ def pieces(file: BinaryIO) -> Iterator[bytes]:
 def _write_rows(home: Home, supply: Supply, file: Path) -> tuple[str, ...]:
     """Write the rows as COPY reads them, each with its number before it; returns the names of their columns."""
     numbers: tuple[int, ...] = ()
-    with closing(SqliteStore.open(home.database, create=False)) as store, file.open("wb") as out:
+    with opened(home) as store, file.open("wb") as out:
         count = 0
         for entry in store.entries(supply.channel, 0, 0):
             slots = channel_pb2.EntryBody.FromString(entry.body or b"").slots

@@ -3,7 +3,7 @@
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -132,7 +132,9 @@ def digest(rounds: int, entries: int, folder: Path | None) -> None:
 
 
 @contextmanager
-def measured_network(nodes: int, folder: Path | None) -> "Iterator[tuple[Network, Callable[[str], None]]]":
+def measured_network(
+    nodes: int, folder: Path | None, databases: Mapping[str, str] | None = None
+) -> "Iterator[tuple[Network, Callable[[str], None]]]":
     """A network that serves, with what says how it goes; it is stopped whatever happens. Raises BENCH_FAILED."""
     from node.bench import network
     from node.bench.programs import Programs, StageError, demand
@@ -141,7 +143,7 @@ def measured_network(nodes: int, folder: Path | None) -> "Iterator[tuple[Network
     programs, tell = Programs(work, limit_s=COMMAND_LIMIT_S), _teller()
     with _stopped(programs):
         try:
-            yield network.found(programs, nodes, tell), tell
+            yield network.found(programs, nodes, tell, databases), tell
             demand(not programs.dead(), "; ".join(programs.dead()))
         except StageError as error:
             click.echo(f"{error.details.strip()}\n{programs.tails()}", err=True)

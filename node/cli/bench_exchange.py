@@ -34,6 +34,13 @@ USAGE_COLUMNS = ("process", "processor time, s", "largest resident size, MB")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 19), help="Rounds of measuring.")
 @click.option("--seed", default=1, show_default=True, type=int, help="Chooses the records, and what is planted where.")
 @click.option(
+    "--database",
+    default="sqlite",
+    show_default=True,
+    type=click.Choice(["sqlite", "postgresql"]),
+    help="Where both nodes keep their data.",
+)
+@click.option(
     "--against",
     multiple=True,
     type=click.Choice(ALTERNATIVES),
@@ -41,7 +48,9 @@ USAGE_COLUMNS = ("process", "processor time, s", "largest resident size, MB")
 )
 @click.option("--dir", "folder", type=FOLDER, help=DIR_HELP)
 @options
-def exchange(records: int, rounds: int, seed: int, against: tuple[str, ...], folder: Path | None) -> None:
+def exchange(
+    records: int, rounds: int, seed: int, database: str, against: tuple[str, ...], folder: Path | None
+) -> None:
     """Measure how fast a node takes over what another one has published before.
 
     Real processes over mutual TLS; every record is verified, judged by every rule, applied and on the disk when the
@@ -56,19 +65,22 @@ def exchange(records: int, rounds: int, seed: int, against: tuple[str, ...], fol
     """
     from node.bench import supply
     from node.bench.alternatives import Ways, check_possible
+    from node.bench.clusters import node_servers
     from node.bench.exchange import Exchange
     from node.bench.exchange_report import report
     from node.bench.figures import machine
+    from node.bench.network import NODES
 
     before = machine()
-    check_possible(against)
+    check_possible(database, against)
     with ExitStack() as stack:
-        network, tell = stack.enter_context(measured_network(1 + rounds, folder))
+        servers, addresses = node_servers(database, NODES[: 1 + rounds], stack)
+        network, tell = stack.enter_context(measured_network(1 + rounds, folder, addresses))
         for reader in network.readers:
             network.programs.end(reader)
         tell(words("publishing {count} records", count=records))
         published = supply.publish(network, records, seed)
-        measuring, measured = Exchange(network, published), list["Round"]()
+        measuring, measured = Exchange(network, published, servers), list["Round"]()
         preparing = Ways(network, published, stack)
         ways = {name: preparing.prepare(name) for name in dict.fromkeys(against)}
         seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -78,8 +90,8 @@ def exchange(records: int, rounds: int, seed: int, against: tuple[str, ...], fol
             for name, way in ways.items():
                 tell(words("round {number}: {way}", number=number, way=name))
                 seconds[name].append(way.measure())
-    found = report(published.volume, measured, "sqlite", seconds)
-    document = {"bench": "exchange", "database": "sqlite", "seed": seed, "rounds": rounds, "machine": before}
+    found = report(published.volume, measured, database, seconds)
+    document = {"bench": "exchange", "database": database, "seed": seed, "rounds": rounds, "machine": before}
     _show(found, document | {"planted": asdict(published.planted)}, measured)
 
 
@@ -103,6 +115,8 @@ def _show(found: "Report", document: dict[str, Any], measured: "Sequence[Round]"
     table("median of the rounds (smallest to largest)", RATE_COLUMNS, rows)
     sides = ((words("owner"), found.owner), (words("reader"), found.reader))
     usage = [[name, _figure(side.busy_s), _figure(side.peak_mb)] for name, side in sides]
+    names = {"owner": words("server of the owner"), "reader": words("server of the reader")}
+    usage += [[names[side], _figure(busy), ""] for side, busy in found.servers_busy_s.items()]
     table("median of the rounds (smallest to largest)", USAGE_COLUMNS, usage)
     for each in found.ratios:
         say(_ratio(each))

@@ -50,8 +50,10 @@ def test_the_largest_process_of_any_round_decides_about_memory(peak_mb: float, i
 
 
 @pytest.mark.long
-def test_a_real_exchange_applies_all_but_the_planted_record(tmp_path: Path) -> None:
-    command = ("bench", "exchange", "--records", "2000", "--rounds", "2", "--dir", str(tmp_path / "work"), "--json")
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_real_exchange_applies_all_but_the_planted_record(tmp_path: Path, database: str) -> None:
+    size = ("--records", "2000", "--rounds", "2", "--database", database)
+    command = ("bench", "exchange", *size, "--dir", str(tmp_path / "work"), "--json")
     measured = subprocess.run([str(XINQIAO), *command], capture_output=True, text=True, check=True)
     document = json.loads(measured.stdout)
     assert document["volume"]["records"] == 2000
@@ -59,6 +61,7 @@ def test_a_real_exchange_applies_all_but_the_planted_record(tmp_path: Path) -> N
     assert 0 <= document["planted"]["place"] < 2000
     assert document["planted"]["code"].startswith("FIELD_")
     assert len(document["measured"]) == 2
+    assert document["servers_busy_s"].keys() == (set() if database == "sqlite" else {"owner", "reader"})
     for each in document["measured"]:
         assert 0 < each["signed_s"] <= each["seconds"]
         assert min(each["owner"]["busy_s"], each["reader"]["busy_s"], each["reader"]["peak_mb"]) > 0

@@ -53,9 +53,10 @@ def test_a_row_that_is_missing_is_noticed(tables: Tables) -> None:
 
 def test_a_comparison_that_needs_servers_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "PACKAGE", "not_installed_here")
-    check_possible(["limit"])
-    with pytest.raises(XinqiaoError, match="BENCH_POSTGRESQL"):
-        check_possible(["limit", "signed-file"])
+    check_possible("sqlite", ["limit"])
+    for database, names in (("sqlite", ["limit", "signed-file"]), ("postgresql", [])):
+        with pytest.raises(XinqiaoError, match="BENCH_POSTGRESQL"):
+            check_possible(database, names)
 
 
 @pytest.mark.long
