@@ -19,6 +19,7 @@ from psycopg import pq, sql
 from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper, Loader
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
+from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy.ext.compiler import compiles
 
 from node.storage.sql_reading import SqlCursor
@@ -69,6 +70,7 @@ def teach(context: AdaptContext) -> None:
     adapters.register_dumper(int, Int8BinaryDumper)
     adapters.register_dumper(bool, Int8BinaryDumper)
     adapters.register_dumper(str, _Text)
+    adapters.register_dumper(bytes, BytesBinaryDumper)  # COPY would take a slower one
     for name in ("text", "varchar"):
         adapters.register_loader(name, _TextLoader)
     adapters.register_loader("numeric", _WholeLoader)

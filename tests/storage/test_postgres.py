@@ -199,6 +199,11 @@ class TestSchema:
         with store._migrating() as connection:
             assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
 
+    def test_what_is_large_is_stored_as_it_was_signed(self, store: PostgresStore) -> None:
+        columns = "SELECT DISTINCT attstorage FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid"
+        bodies = raw(store, columns + " WHERE relkind = 'r' AND atttypid = 'bytea'::regtype AND relname = 'bodies'")
+        assert bodies == [("e",)]
+
     def test_every_text_is_compared_by_its_bytes(self, store: PostgresStore) -> None:
         columns = raw(
             store,
