@@ -4,7 +4,8 @@ HOME/                       0700
   xinqiao.toml              the settings; a directory without it holds no node
   keys/                     private keys and keys.json, see node/keys
   descriptor.pb             the newest descriptor this node signed, an Envelope
-  xinqiao.db                the database
+  xinqiao.db                the database, or else
+  database-id               which database on a server it is, see node/storage/databases.py
   heads.json                what this node has signed at most; outside backups, see node/storage
   serve.lock                locked by the process that serves, with its pid
   (no name)                 a workbook while it is read: the system removes it, see node/ingest/spool.py
