@@ -18,6 +18,7 @@ from node.ports import HeldChannel, StoreReader, StoreTransaction
 from node.simulator.disk_faults import Life
 from node.simulator.observing import Write
 from node.storage.sql_writing import SqlTransaction
+from node.storage.record_index import Tail
 from node.storage.sqlite import SqliteStore, borrowed
 
 
@@ -72,8 +73,8 @@ _APART = _methods(HeldWriter)
 class WatchedStore(SqliteStore):
     """A SqliteStore for one thread; watch is called with the writes of each transaction right after its commit."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
-        super().__init__(path, limits)
+    def __init__(self, path: Path, limits: Limits, tail: Tail | None = None) -> None:
+        super().__init__(path, limits, tail)
         self.life = Life()
         self.watch: Callable[[Sequence[Write]], None] = _ignore
         self._known: dict[str, dict[Any, Any]] = {}

@@ -26,6 +26,7 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.storage import migrations
 from node.storage.postgres_dialect import PostgresConnection
 from node.storage.postgres_server import LOCK_TIMEOUT, Address, Server
+from node.storage.server_index import ServerIndex
 from node.storage.sql_changes import SqlChangesReader
 from node.storage.sql_lists import SqlListsReader
 from node.storage.sql_queries import SqlQueriesReader
@@ -61,6 +62,7 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
     def __init__(self, server: Server, limits: Limits, bound_in: Path | None = None) -> None:
         self.server = server
         self._limits = limits
+        self._index = ServerIndex()
         self._bound_in = bound_in
         self._reading = _Reading(lambda: server.connect("reading"), READERS)
         self._writer: PostgresConnection | None = None
@@ -170,7 +172,7 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         """Commit durably on leaving, leave nothing when the block raises."""
         with self._turn:
             connection = self._connected_writer(LOCK_PATIENCE_S)
-            transaction, committing = SqlTransaction(connection, self._limits), False
+            transaction, committing = SqlTransaction(connection, self._limits, self._index), False
             try:
                 connection.execute("BEGIN")
                 yield transaction

@@ -6,9 +6,9 @@ while their reader works. A row that changes between two pages is seen in one of
 # ruff: noqa: S608 - statements are put together from constants of this module and parameter marks
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, NamedTuple, Protocol
 
 from node.core import envelope as envelopes
@@ -78,21 +78,22 @@ _RECORD_CHANNELS = """
     SELECT c.id, c.name FROM channels c
     WHERE EXISTS (SELECT 1 FROM logs l WHERE l.channel_id = c.id AND l.records > 0) """
 _OF_CHANNEL = "AND c.name = :channel "
-_OF_SUBJECT = "AND c.id IN (SELECT r.channel_id FROM records r WHERE r.subject = :subject AND r.in_force = 1) "
 _RECORDS = """
     SELECT epoch, entry_index, position FROM records
     WHERE channel_id = :id AND in_force = 1 AND (epoch, entry_index, position) > (:epoch, :index, :position) """
 _IN_ORDER = "ORDER BY epoch, entry_index, position LIMIT :limit"
 _PAGE_OF_RECORDS = _RECORDS + _IN_ORDER
-_PAGE_OF_SUBJECT = _RECORDS + "AND subject = :subject " + _IN_ORDER
 _IN_FORCE = (
     "SELECT 1 FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
     " AND position = :position AND in_force = 1"
 )
-_REVISIONS = (
-    "SELECT r.epoch, r.entry_index, r.position FROM records r WHERE r.channel_id = :id AND r.natural_key ="
-    " (SELECT natural_key FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
-    " AND position = :position) ORDER BY r.epoch, r.entry_index, r.position"
+_IS_OF_SUBJECT = _IN_FORCE + " AND subject = :subject"
+_KEY_AT = (
+    "SELECT natural_key FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
+    " AND position = :position"
+)
+_KEYS_IN = (
+    "SELECT natural_key, position FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
 )
 _ACTS = (
     "SELECT a.epoch, a.entry_index, a.position, a.kind, a.target_epoch, a.target_index, a.target_position, a.at_ms,"
@@ -104,25 +105,16 @@ _AT_TARGET = (
     " AND {0}.position = a.target_position"
 )
 _ACTS_ON = (
-    _ACTS.format("") + f"LEFT JOIN records t ON {_AT_TARGET.format('t')} WHERE a.channel_id = :id AND (t.natural_key ="
-    " (SELECT natural_key FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
-    " AND position = :position) OR (a.target_epoch, a.target_index, a.target_position) = (:epoch, :index, :position))"
-    + _BY_PLACE
+    _ACTS.format("") + "WHERE a.channel_id = :id AND a.target_epoch = :epoch AND a.target_index = :index"
+    " AND a.target_position = :position"
 )
-_ACTS_IN_FORCE = (
-    _ACTS.format(", r.epoch, r.entry_index, r.position")
-    + f"JOIN records t ON {_AT_TARGET.format('t')} JOIN records r ON r.channel_id = a.channel_id"
-    " AND r.natural_key = t.natural_key AND r.in_force = 1 WHERE a.channel_id = :id" + _BY_PLACE
+_ACTS_WITH_KEYS = (
+    _ACTS.format(", t.natural_key") + f"JOIN records t ON {_AT_TARGET.format('t')} WHERE a.channel_id = :id" + _BY_PLACE
 )
-_REVISIONS_IN = (
-    "SELECT r.position FROM records r WHERE r.channel_id = :id AND r.epoch = :epoch AND r.entry_index = :index"
-    " AND EXISTS (SELECT 1 FROM records p WHERE p.channel_id = r.channel_id AND p.natural_key = r.natural_key"
-    " AND (p.epoch, p.entry_index, p.position) < (r.epoch, r.entry_index, r.position))"
-)
-_REVISED_WITHIN = (
-    "SELECT COUNT(*) FROM records r JOIN records f ON f.channel_id = r.channel_id AND f.natural_key = r.natural_key"
-    " AND f.in_force = 1 AND f.content_hash <> r.content_hash WHERE r.in_force IS NULL"
-    " AND r.channel_id = :id AND r.epoch = :epoch AND r.entry_index >= :start AND r.entry_index < :end"
+_BEHIND_WITHIN = (
+    "SELECT entry_index, position, natural_key, content_hash FROM records WHERE in_force IS NULL"
+    " AND channel_id = :id AND epoch = :epoch AND (entry_index, position) > (:index, :position)"
+    " AND entry_index < :end ORDER BY entry_index, position LIMIT :limit"
 )
 _NAMED_WITHIN = (
     "SELECT COUNT(*) FROM (SELECT DISTINCT r.entry_index, r.position FROM acts a"
@@ -192,6 +184,27 @@ class SqlConnection(Protocol):
         ...
 
 
+class KeyedRecord(NamedTuple):
+    """A record with its key and whether it is in force."""
+
+    natural_key: bytes
+    place: Place
+    in_force: bool
+    content_hash: bytes
+
+
+class KeyIndex(Protocol):
+    """How records are found by what does not tell their place."""
+
+    def under(self, connection: SqlConnection, channel_id: int, keys: Collection[bytes]) -> Sequence[KeyedRecord]:
+        """All records of a channel under these keys, also in the background, in no order."""
+        ...
+
+    def of_subject(self, connection: SqlConnection, subject: str) -> Sequence[tuple[int, Place]]:
+        """Where records of a subject may stand, by channel_id and place; some may be gone, or name another one."""
+        ...
+
+
 class _LogRow(NamedTuple):
     """The columns of _LOGS."""
 
@@ -216,7 +229,9 @@ class _LogRow(NamedTuple):
 
 
 class SqlReader:
-    """The StoreReader; a store or a transaction says on which connection each statement runs."""
+    """The StoreReader; a store or a transaction says on which connection each statement runs, and its index."""
+
+    _index: KeyIndex
 
     def _connected(self) -> AbstractContextManager[SqlConnection]:
         raise NotImplementedError
@@ -311,73 +326,98 @@ class SqlReader:
     # -- records
 
     def find_keys(self, channel: str, keys: Sequence[bytes]) -> Mapping[bytes, HeldKey]:
-        channel_id = self._channel_id(channel)
-        found: dict[bytes, HeldKey] = {}
-        for start in range(0, len(keys), KEYS_PER_QUERY):
-            chunk = keys[start : start + KEYS_PER_QUERY]
-            sql = (
-                "SELECT natural_key, epoch, entry_index, position, content_hash FROM records"
-                f" WHERE channel_id = ? AND in_force = 1 AND natural_key IN ({marks(len(chunk))})"
-            )
-            with self._connected() as connection:
-                rows = connection.execute(sql, (channel_id, *chunk)).fetchall()
-            for key, epoch, index, position, content_hash in rows:
-                found[key] = HeldKey(Place(epoch, index, position), content_hash)
-        return found
+        found = self._under(self._channel_id(channel), keys)
+        return {each.natural_key: HeldKey(each.place, each.content_hash) for each in found if each.in_force}
+
+    def _under(self, channel_id: int | None, keys: Collection[bytes]) -> Sequence[KeyedRecord]:
+        """All records of a channel under these keys, also in the background, in no order."""
+        if channel_id is None or not keys:
+            return ()
+        with self._connected() as connection:
+            return self._index.under(connection, channel_id, keys)
 
     def revisions(self, channel: str, place: Place) -> Sequence[Place]:
-        at = {"epoch": place.epoch, "index": place.index, "position": place.position}
-        return [Place(*row) for row in self._rows(_REVISIONS, id=self._channel_id(channel), **at)]
+        return self._revisions(self._channel_id(channel), place)
+
+    def _revisions(self, channel_id: int | None, place: Place) -> Sequence[Place]:
+        key = self._value(_KEY_AT, id=channel_id, **_at(place))
+        return sorted(each.place for each in self._under(channel_id, [key])) if key is not None else ()
 
     def acts(self, channel: str, place: Place) -> Sequence[Act]:
-        at = {"epoch": place.epoch, "index": place.index, "position": place.position}
-        return [_act(row) for row in self._rows(_ACTS_ON, id=self._channel_id(channel), **at)]
+        channel_id = self._channel_id(channel)
+        targets = {place, *self._revisions(channel_id, place)}
+        rows = [row for target in targets for row in self._rows(_ACTS_ON, id=channel_id, **_at(target))]
+        return sorted(map(_act, rows), key=lambda act: act.place)
 
     def acts_in_force(self, channel: str) -> Mapping[Place, Sequence[Act]]:
+        channel_id = self._channel_id(channel)
+        rows = self._rows(_ACTS_WITH_KEYS, id=channel_id)
+        in_force = self.find_keys(channel, list({row[-1] for row in rows}))
         found: dict[Place, list[Act]] = {}
-        for row in self._rows(_ACTS_IN_FORCE, id=self._channel_id(channel)):
-            found.setdefault(Place(*row[-3:]), []).append(_act(row))
+        for row in rows:
+            if row[-1] in in_force:
+                found.setdefault(in_force[row[-1]].place, []).append(_act(row))
         return dict(sorted(found.items()))
 
     def revisions_in(self, channel: str, epoch: int, index: int) -> Collection[int]:
-        rows = self._rows(_REVISIONS_IN, id=self._channel_id(channel), epoch=epoch, index=index)
-        return {position for (position,) in rows}
+        channel_id = self._channel_id(channel)
+        own = self._rows(_KEYS_IN, id=channel_id, epoch=epoch, index=index)
+        first: dict[bytes, Place] = {}
+        for each in self._under(channel_id, {key for key, _ in own}):
+            first[each.natural_key] = min(each.place, first.get(each.natural_key, each.place))
+        return {position for key, position in own if first[key] < Place(epoch, index, position)}
 
     def corrections(self, channel: str, epoch: int, start: int, end: int) -> Corrections:
         within = {"id": self._channel_id(channel), "epoch": epoch, "start": start, "end": end}
-        behind, named = self._value(_REVISED_WITHIN, **within), self._value(_NAMED_WITHIN, **within, correct=CORRECT)
+        behind = self._revised_within(channel, **within)
+        named = self._value(_NAMED_WITHIN, **within, correct=CORRECT)
         return Corrections(behind + named, int(self._value(_ERASED_WITHIN, **within, whole=WHOLE_ENTRY)))
+
+    def _revised_within(self, channel: str, *, start: int, **within: Any) -> int:
+        """How many records there are behind one of other content."""
+        found, last = 0, (start, -1)
+        while rows := self._rows(_BEHIND_WITHIN, index=last[0], position=last[1], limit=_PAGE_RECORDS, **within):
+            last = rows[-1][:2]
+            in_force = self.find_keys(channel, list({row[2] for row in rows}))
+            found += sum(key in in_force and in_force[key].content_hash != content for *_, key, content in rows)
+        return found
 
     def records(
         self, subject: str | None = None, channel: str | None = None, limit: int | None = None
     ) -> Iterator[HeldRecord]:
-        statement = _PAGE_OF_RECORDS if subject is None else _PAGE_OF_SUBJECT
-        wanted = {} if subject is None else {"subject": subject}
-        left = MAX_INTEGER if limit is None else limit
-        for channel_id, name in self._channels_with_records(subject, channel):
+        found = self._records_of(subject, channel) if subject is not None else self._all_records(channel)
+        return islice(found, limit)
+
+    def _all_records(self, channel: str | None) -> Iterator[HeldRecord]:
+        for channel_id, name in self._channels_with_records(channel):
             last = Place(0, 0, -1)
-            while left > 0 and (places := self._places_after(statement, channel_id, last, left, wanted)):
+            while places := self._places_after(channel_id, last):
                 last = places[-1]
-                for record in self._records_at(channel_id, name, places):
-                    yield record
-                    left -= 1
+                yield from self._records_at(channel_id, name, places)
 
-    def _channels_with_records(self, subject: str | None, channel: str | None) -> Sequence[_Row]:
-        sql, wanted = _RECORD_CHANNELS, {}
-        if channel is not None:
-            sql, wanted["channel"] = sql + _OF_CHANNEL, channel
-        if subject is not None:
-            sql, wanted["subject"] = sql + _OF_SUBJECT, subject
-        return self._rows(sql + "ORDER BY c.name", **wanted)
+    def _channels_with_records(self, channel: str | None) -> Sequence[_Row]:
+        if channel is None:
+            return self._rows(_RECORD_CHANNELS + "ORDER BY c.name")
+        return self._rows(_RECORD_CHANNELS + _OF_CHANNEL, channel=channel)
 
-    def _places_after(
-        self, statement: str, channel_id: int, last: Place, left: int, wanted: dict[str, str]
-    ) -> list[Place]:
-        after = {"epoch": last.epoch, "index": last.index, "position": last.position}
-        rows = self._rows(statement, id=channel_id, limit=min(left, _PAGE_RECORDS), **after, **wanted)
-        return [Place(*row) for row in rows]
+    def _places_after(self, channel_id: int, last: Place) -> list[Place]:
+        return [Place(*row) for row in self._rows(_PAGE_OF_RECORDS, id=channel_id, limit=_PAGE_RECORDS, **_at(last))]
 
-    def _records_at(self, channel_id: int, name: str, places: Sequence[Place]) -> Iterator[HeldRecord]:
+    def _records_of(self, subject: str, channel: str | None) -> Iterator[HeldRecord]:
+        with self._connected() as connection:
+            addresses = self._index.of_subject(connection, subject)
+        places: dict[int, list[Place]] = {}
+        for channel_id, place in addresses:
+            places.setdefault(channel_id, []).append(place)
+        for channel_id, name in self._channels_with_records(channel) if places else ():
+            found = (
+                place
+                for place in places.get(channel_id, ())
+                if self._row(_IS_OF_SUBJECT, id=channel_id, subject=subject, **_at(place)) is not None
+            )
+            yield from self._records_at(channel_id, name, found)
+
+    def _records_at(self, channel_id: int, name: str, places: Iterable[Place]) -> Iterator[HeldRecord]:
         for (epoch, index), group in groupby(places, key=lambda place: (place.epoch, place.index)):
             entry = self._entry(channel_id, epoch, index)
             if entry is not None:
@@ -385,8 +425,7 @@ class SqlReader:
 
     def record(self, channel: str, place: Place) -> HeldRecord | None:
         channel_id = self._channel_id(channel)
-        at = {"epoch": place.epoch, "index": place.index, "position": place.position}
-        if channel_id is None or self._row(_IN_FORCE, id=channel_id, **at) is None:
+        if channel_id is None or self._row(_IN_FORCE, id=channel_id, **_at(place)) is None:
             return None
         return next(self._records_at(channel_id, channel, [place]), None)
 
@@ -498,6 +537,10 @@ def run(connection: SqlConnection, statement: str, values: Mapping[str, Any]) ->
     except OverflowError:
         bounded = {name: min(value, MAX_INTEGER) if isinstance(value, int) else value for name, value in values.items()}
         return connection.execute(statement, bounded)
+
+
+def _at(place: Place) -> dict[str, int]:
+    return {"epoch": place.epoch, "index": place.index, "position": place.position}
 
 
 def _log(row: _LogRow) -> Log:

@@ -15,10 +15,10 @@ The same holds for apply: (1) compare-and-swap of applied_size, (2) records, (3)
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from node.core.channel import HeadAt
 from node.core.entry import WHOLE_ENTRY, VerifiedBody, VerifiedEntry, erased_in, names_slot, origin_of
@@ -27,14 +27,14 @@ from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import Limits
 from node.core.merkle import EMPTY_ROOT, stored_hash_count
 from node.core.receipt import VerifiedReceipt
-from node.core.state import Act, Applied, Erasure, RecordInForce
+from node.core.state import Act, Applied, Erasure, Place, RecordInForce
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
 from node.storage.slots import open_held, root_of, settle
 from node.storage.sql_changes import SqlChangesWriter
 from node.storage.sql_lists import SqlListsWriter
 from node.storage.sql_queries import SqlQueriesWriter
-from node.storage.sql_reading import MAX_INTEGER, SqlConnection, run
+from node.storage.sql_reading import MAX_INTEGER, KeyedRecord, KeyIndex, SqlConnection, run
 
 _ADD_CHANNEL = "INSERT INTO channels (name, origin) VALUES (:channel, :origin)"
 _ADD_LOG = (
@@ -96,7 +96,7 @@ _PUT_ACT = (
 )
 _DROP_ERASURE = "DELETE FROM erasures" + _OF_ENTRY + " AND position = :position"
 _VOID_WHOLE = _DROP_ERASURE.replace(":position", ":whole") + " AND commitment <> :named"
-_RECORD_AT = "SELECT natural_key, in_force FROM records" + _OF_ENTRY + " AND position = :position"
+_RECORD_AT = "SELECT natural_key, in_force, subject FROM records" + _OF_ENTRY + " AND position = :position"
 _ERASE_RECORD = "DELETE FROM records" + _OF_ENTRY + " AND position = :position"
 
 _SET_LEFT = "UPDATE logs SET left_at = :left_at" + _OF_LOG
@@ -127,36 +127,19 @@ _COVER = (
 _FRESHEN = "UPDATE logs SET fresh_at_ms = :fresh_at_ms" + _OF_LOG + " AND fresh_at_ms < :fresh_at_ms"
 _CUT_SIZE = "SELECT cut_size FROM logs" + _OF_LOG
 _CUT = "UPDATE logs SET cut_size = :size, cut_root = :root" + _OF_LOG
-# Between an old cut and a new one the keys of all records are settled again: the latest at or below its cut counts.
 _BETWEEN = (
-    "SELECT b.natural_key FROM records b"
-    " WHERE b.channel_id = :id AND b.epoch = :epoch AND b.entry_index >= :low AND b.entry_index < :high"
+    "SELECT entry_index, position, natural_key FROM records WHERE channel_id = :id AND epoch = :epoch"
+    " AND (entry_index, position) > (:index, :position) AND entry_index < :high"
+    " ORDER BY entry_index, position LIMIT :limit"
 )
-_BELOW_CUT = (
-    "{0}.entry_index < COALESCE((SELECT l.cut_size FROM logs l"
-    " WHERE l.channel_id = {0}.channel_id AND l.epoch = {0}.epoch), " + str(MAX_INTEGER) + ")"
-)
-_ANY_BETWEEN = _BETWEEN + " LIMIT 1"
-_UNSETTLE = (
-    f"UPDATE records SET in_force = NULL WHERE channel_id = :id AND in_force = 1 AND natural_key IN ({_BETWEEN})"
-)
-_SETTLE = (
-    "UPDATE records AS r SET in_force = 1"
-    f" WHERE r.channel_id = :id AND r.natural_key IN ({_BETWEEN})"
-    f" AND {_BELOW_CUT.format('r')}"
-    " AND NOT EXISTS (SELECT 1 FROM records n WHERE n.channel_id = :id AND n.natural_key = r.natural_key"
-    " AND (n.epoch, n.entry_index, n.position) > (r.epoch, r.entry_index, r.position)"
-    f" AND {_BELOW_CUT.format('n')})"
-)
-_LATEST_OF_KEY = (
-    "SELECT r.epoch, r.entry_index, r.position FROM records r WHERE r.channel_id = :id AND r.natural_key = :key"
-    f" AND {_BELOW_CUT.format('r')} ORDER BY r.epoch DESC, r.entry_index DESC, r.position DESC LIMIT 1"
-)
+_CUT_SIZES = "SELECT epoch, cut_size FROM logs WHERE channel_id = :id AND cut_size IS NOT NULL"
 _PUT_IN_FORCE = "UPDATE records SET in_force = 1" + _OF_ENTRY + " AND position = :position"
 _RECOUNT = (
     "UPDATE logs SET records = (SELECT COUNT(*) FROM records r"
     " WHERE r.channel_id = logs.channel_id AND r.epoch = logs.epoch AND r.in_force = 1) WHERE channel_id = :id"
 )
+
+_KEYS_AT_A_TIME = 2_000
 
 _NEXT = "(SELECT COALESCE(MAX(sequence), 0) + 1 FROM {})"
 _HEARTBEAT_EXTENT = "SELECT time_ms, heads FROM heartbeats WHERE node = :node"
@@ -211,6 +194,31 @@ _PUT_REGISTRY_FILE = (
 )
 
 
+class Indexed(NamedTuple):
+    """What an index is told of a record of a log."""
+
+    natural_key: bytes
+    subject: str
+    entry_index: int
+    position: int
+
+
+class KeyIndexChanges(KeyIndex, Protocol):
+    """The index of a transaction; what the database indexes by itself needs to do nothing. A log is (id, epoch)."""
+
+    def add(self, connection: SqlConnection, log: tuple[int, int], size: int, records: Iterable[Indexed]) -> None:
+        """Index the records of an entry of a log, whose fold has now that size."""
+        ...
+
+    def remove(self, connection: SqlConnection, log: tuple[int, int], record: Indexed) -> None:
+        """Forget a record that is erased."""
+        ...
+
+    def drop_log(self, connection: SqlConnection, log: tuple[int, int]) -> None:
+        """Forget all records of a log."""
+        ...
+
+
 class _StoredEntry(NamedTuple):
     """The columns of _STORED_ENTRY."""
 
@@ -226,9 +234,13 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
     is_more_than_noted that more was written than the query log and settings.
     """
 
-    def __init__(self, connection: SqlConnection, limits: Limits) -> None:
+    _index: KeyIndexChanges
+
+    def __init__(self, connection: SqlConnection, limits: Limits, index: KeyIndexChanges) -> None:
         self._connection = connection
+        self._index = index
         self._limits = limits
+        self._looked_up: tuple[int | None, frozenset[bytes], Sequence[KeyedRecord]] | None = None
         self.erased = False
         self.is_more_than_noted = False
 
@@ -347,16 +359,35 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         epoch, index = applied.epoch, applied.index
         changes: Counter[int] = Counter()
         if in_force:
+            self._check_single(channel_id, applied.in_force)
             changes[epoch] = len(applied.in_force)
             changes.subtract(self._replace(channel_id, applied.in_force))
+        self._looked_up = None
         marked = [(record, 1 if in_force else None) for record in applied.in_force]
         marked += [(record, None) for record in applied.behind]
+        marked.sort(key=lambda each: each[0].position)
         rows = [
             (channel_id, epoch, index, record.position, mark, record.key, record.content_hash, record.subject)
-            for record, mark in sorted(marked, key=lambda each: each[0].position)
+            for record, mark in marked
         ]
         self._change_many(_ADD_RECORD, rows)
+        told = (Indexed(record.key, record.subject, index, record.position) for record, _ in marked)
+        self._index.add(self._connection, (channel_id, epoch), index + 1, told)
         self._count_records(channel_id, changes)
+
+    def _check_single(self, channel_id: int, records: Sequence[RecordInForce]) -> None:
+        """See that each of these will be the only one in force under its key."""
+        keys = {record.key for record in records}
+        held = {each.natural_key: each.place for each in self._under(channel_id, keys) if each.in_force}
+        if len(keys) < len(records) or any(held.get(record.key) != record.replaces for record in records):
+            raise XinqiaoError("DATABASE", detail="a second record would be in force under one key")
+
+    def _under(self, channel_id: int | None, keys: Collection[bytes]) -> Sequence[KeyedRecord]:
+        """The records under these keys; what the fold has just asked for is not looked up again."""
+        wanted = frozenset(keys)
+        if self._looked_up is None or self._looked_up[0] != channel_id or not wanted <= self._looked_up[1]:
+            self._looked_up = (channel_id, wanted, super()._under(channel_id, wanted))
+        return self._looked_up[2]
 
     def _replace(self, channel_id: int, records: Iterable[RecordInForce]) -> "Counter[int]":
         """Put the replaced records in the background; returns how many of each epoch were in force."""
@@ -415,19 +446,29 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
             at = {"id": channel_id, "epoch": epoch, "index": index, "position": position}
             row = self._row(_RECORD_AT, **at)
             if row is not None:
-                natural_key, in_force = row
+                natural_key, in_force, subject = row
                 self._change(_ERASE_RECORD, **at)
+                self._looked_up = None
+                erased = Indexed(natural_key, subject, index, position)
+                self._index.remove(self._connection, (channel_id, epoch), erased)
                 if in_force:
                     self._count_records(channel_id, {epoch: -1})
                     self._bring_back(channel_id, natural_key)
 
     def _bring_back(self, channel_id: int, natural_key: bytes) -> None:
         """Put the latest record of a key that is left in force."""
-        found = self._row(_LATEST_OF_KEY, id=channel_id, key=natural_key)
-        if found is not None:
-            epoch, index, position = found
-            self._change(_PUT_IN_FORCE, id=channel_id, epoch=epoch, index=index, position=position)
-            self._count_records(channel_id, {epoch: 1})
+        counted = self._below_cut(channel_id, [natural_key])
+        if counted:
+            latest = max(each.place for each in counted)
+            self._change(_PUT_IN_FORCE, id=channel_id, **_at(latest))
+            self._looked_up = None
+            self._count_records(channel_id, {latest.epoch: 1})
+
+    def _below_cut(self, channel_id: int, keys: Collection[bytes]) -> Sequence[KeyedRecord]:
+        """The records under these keys that are below the cuts of their epochs: the latest of each key counts."""
+        cuts: Mapping[int, int] = dict(self._rows(_CUT_SIZES, id=channel_id))
+        found = self._under(channel_id, keys)
+        return [each for each in found if each.place.index < cuts.get(each.place.epoch, MAX_INTEGER)]
 
     # -- acts
 
@@ -439,8 +480,14 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         log = {"id": self._channel_id(channel), "epoch": epoch}
         for statement in (_DROP_BODIES, _DROP_RECORDS, _NO_RECORDS, _MISS_NOTHING):
             self._change(statement, **log)
+        self._drop_index(log["id"], epoch)
         self._drop_list(channel, epoch)
         self.erased = True
+
+    def _drop_index(self, channel_id: int | None, epoch: int) -> None:
+        self._looked_up = None
+        if channel_id is not None:
+            self._index.drop_log(self._connection, (channel_id, epoch))
 
     # -- standing of logs
 
@@ -451,6 +498,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         elif self._change(_REFOLD, **log):
             for statement in (_DROP_RECORDS, _DROP_OUTCOMES):
                 self._change(statement, **log)
+            self._drop_index(log["id"], epoch)
             self._change(_MISS_BODIES, **log, whole=WHOLE_ENTRY)
             self._drop_list(channel, epoch)
 
@@ -469,11 +517,25 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         before = self._value(_CUT_SIZE, **log)
         self._change(_CUT, **log, size=cut.size, root=cut.root)
         low, high = sorted((MAX_INTEGER if before is None else before, cut.size))
-        if self._row(_ANY_BETWEEN, **log, low=low, high=high) is not None:
-            self._change(_UNSETTLE, **log, low=low, high=high)
-            self._change(_SETTLE, **log, low=low, high=high)
+        last = (low, -1)
+        while rows := self._rows(_BETWEEN, **log, index=last[0], position=last[1], high=high, limit=_KEYS_AT_A_TIME):
+            last = rows[-1][:2]
+            self._settle(log["id"], {key for *_, key in rows})
+        if last[1] >= 0:
             self._change(_RECOUNT, id=log["id"])
         self._cut_list(channel, epoch, low, high)
+
+    def _settle(self, channel_id: int, keys: Collection[bytes]) -> None:
+        """Put the latest record of each key that is below its cut in force, and no other."""
+        latest: dict[bytes, Place] = {}
+        for each in self._below_cut(channel_id, keys):
+            latest[each.natural_key] = max(each.place, latest.get(each.natural_key, each.place))
+        for each in self._under(channel_id, keys):
+            if each.in_force and each.place != latest.get(each.natural_key):
+                self._change_many(_REPLACE_RECORD, [(channel_id, each.place.epoch, each.place.index, each.place.position)])
+        for place in latest.values():
+            self._change(_PUT_IN_FORCE, id=channel_id, **_at(place))
+        self._looked_up = None
 
     # -- what nodes say of themselves
 
@@ -544,6 +606,10 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
                 self._change(_DROP_REGISTRY_FILE, name=file.name)
         for name, content in sorted(contents.items()):
             self._change(_PUT_REGISTRY_FILE, name=name, content=content)
+
+
+def _at(place: Place) -> dict[str, int]:
+    return {"epoch": place.epoch, "index": place.index, "position": place.position}
 
 
 def _act_row(channel_id: int, act: Act) -> tuple[int | None, ...]:

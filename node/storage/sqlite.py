@@ -23,6 +23,7 @@ from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.storage import migrations
 from node.storage.examining import failure
+from node.storage.record_index import RecordIndex, RecordIndexChanges, Tail
 from node.storage.sql_changes import SqlChangesReader
 from node.storage.sql_lists import SqlListsReader
 from node.storage.sql_queries import SqlQueriesReader
@@ -53,7 +54,7 @@ _FULL_BELOW_BYTES = 64 * 1024  # SQLite reports some writes to a full disk as in
 class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
     """The Store over one SQLite file."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: Limits, tail: Tail | None = None) -> None:
         # Each read is one statement, which sees one committed state: it needs no transaction.
         self._reading = _engine(path, "", _ANY_CONNECTION, pool_size=4, max_overflow=60)
         self._idle: list[PoolProxiedConnection] = []  # kept at hand: the pool's own bookkeeping costs more than a read
@@ -63,19 +64,29 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         self._home = path.parent
         self._limits = limits
         self._generation = 0
+        self._tail = tail or Tail()
+        self._index = RecordIndex(self._tail)
         self._traces = True  # a process before this one may have ended between an erasure and its clearing
 
     @classmethod
-    def open(cls, path: Path, *, create: bool, limits: Limits = DEFAULT_LIMITS, incarnation: str = "") -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool,
+        limits: Limits = DEFAULT_LIMITS,
+        incarnation: str = "",
+        tail: Tail | None = None,
+    ) -> Self:
         """Open a database and bring it to this version's schema; create makes it where it is missing.
 
-        A new database gets the given incarnation, or a random one.
+        A new database gets the given incarnation, or a random one. tail is an empty one, to say how much waits in it.
         Raises HOME_MISSING, HOME_NEWER, DISK_FULL, DATABASE.
         """
         if not create and not path.is_file():
             raise XinqiaoError("HOME_MISSING", home=path.parent)
         _make_private(path)
-        store = cls(path, limits)
+        store = cls(path, limits, tail)
         try:
             store._prepare(create, incarnation or secrets.token_hex(16))
         except BaseException:
@@ -96,6 +107,8 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
                 connection.execute(text("INSERT INTO database (incarnation) VALUES (:new)"), {"new": incarnation})
         if revision != migrations.REVISIONS[-1]:
             self._writing.dispose()  # the next connection reads the planner's statistics
+        with self._failures(), borrowed(self._writing) as raw:
+            self._index.load(raw)
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -117,7 +130,8 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
     def transaction(self) -> Iterator[SqlTransaction]:
         """Commit durably on leaving, leave nothing when the block raises."""
         with self._failures(), borrowed(self._writing) as connection:
-            transaction = SqlTransaction(connection, self._limits)
+            index = RecordIndexChanges(self._tail)
+            transaction = SqlTransaction(connection, self._limits, index)
             connection.execute(_BEGIN)
             try:
                 yield transaction
@@ -125,6 +139,8 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
             except BaseException:
                 connection.rollback()  # does nothing where the database has done so by itself
                 raise
+            else:
+                index.commit()
             finally:
                 self._generation += transaction.is_more_than_noted
         self._traces |= transaction.erased

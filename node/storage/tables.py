@@ -140,8 +140,8 @@ class RecordRow(SQLModel, table=True):
 
     __tablename__ = "records"
     __table_args__ = (
-        Index("records_key", "channel_id", "natural_key", "in_force", unique=True),
-        Index("records_subject", "subject"),
+        Index("records_key", "channel_id", "natural_key", "in_force", unique=True).ddl_if(dialect="postgresql"),
+        Index("records_subject", "subject").ddl_if(dialect="postgresql"),
         _CLUSTERED,
     )
 
@@ -153,6 +153,30 @@ class RecordRow(SQLModel, table=True):
     natural_key: bytes = Field(sa_type=LargeBinary)
     content_hash: bytes | None = Field(sa_type=LargeBinary)
     subject: str = Field(sa_type=Text)
+
+
+class RecordTermRow(SQLModel, table=True):
+    """A term of a record (node.storage.record_index); empty where the database has indexes of its own for that."""
+
+    __tablename__ = "record_terms"
+    __table_args__ = (_CLUSTERED,)
+
+    term: int = Field(primary_key=True, sa_type=BigInteger)
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class RecordTermsMergedRow(SQLModel, table=True):
+    """How many entries of a log have all their terms in record_terms."""
+
+    __tablename__ = "record_terms_merged"
+    __table_args__ = (_CLUSTERED,)
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    size: int = Field(sa_type=BigInteger)
 
 
 class ErasureRow(SQLModel, table=True):

@@ -9,6 +9,7 @@ import pytest
 
 from node.ports import Store
 from node.storage.memory import MemoryStore
+from node.storage.record_index import Tail
 from node.storage.sql_writing import SqlTransaction
 from node.storage.sqlite import SqliteStore
 from tests import postgres
@@ -36,6 +37,9 @@ class WatchfulStore(SqliteStore):
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "sqlite": lambda home: WatchfulStore.open(home / "node.db", create=True, limits=contract.SMALL),
+    "sqlite that merges at once": lambda home: WatchfulStore.open(
+        home / "node.db", create=True, limits=contract.SMALL, tail=Tail(slices=2, limit=0)
+    ),
     "postgres": lambda _home: postgres.new_store(contract.SMALL),
     "memory": lambda _home: MemoryStore(limits=contract.SMALL),
 }

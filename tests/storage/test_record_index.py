@@ -1,0 +1,172 @@
+"""The index of the embedded database finds what the memory store finds, whatever was merged, lost or taken back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node.core.channel import HeadAt
+from node.core.entry import VerifiedEntry
+from node.core.state import Applied, HeldKey, Place, RecordInForce
+from node.ports import Store, StoreReader
+from node.storage.memory import MemoryStore
+from node.storage.record_index import Tail
+from node.storage.sqlite import SqliteStore
+from tests.builders import NOW_MS, ChannelWriter, erasure_of, key_of, make_node
+
+CHANNEL = "310000/penalties"
+KEYS, SUBJECTS = [f"key {number}" for number in range(12)], [f"subject {number}" for number in range(4)]
+PER_ENTRY = 3
+
+Change = Callable[[Store], None]
+
+
+class Twins:
+    """The store under test and the one that needs no index, which the same happens to."""
+
+    def __init__(self, path: Path, slices: int, limit: int) -> None:
+        self.path = path
+        self.size = (slices, limit)
+        self.writer = ChannelWriter(make_node("310000"), CHANNEL)
+        self.memory = MemoryStore()
+        self.sqlite = self.opened()
+
+    def opened(self) -> SqliteStore:
+        return SqliteStore.open(self.path, create=True, tail=Tail(*self.size))
+
+    def both(self, change: Change) -> None:
+        for store in (self.memory, self.sqlite):
+            change(store)
+
+    def apply(self, names: Sequence[tuple[str, str]]) -> None:
+        """One more entry; names are the key and the subject of each record, the last of a key counts."""
+        contents = [f"{self.writer.log.size} {at} {key}".encode() for at, (key, _) in enumerate(names)]
+        entry = self.writer.records(contents)
+        self.both(lambda store: enter(store, entry, names))
+
+    def take_back(self, names: Sequence[tuple[str, str]]) -> None:
+        """An entry whose transaction does not come to its end."""
+        log, entries = self.writer.log, list(self.writer.entries)
+        entry = self.writer.records([name.encode() for name, _ in names])
+        self.writer.log, self.writer.entries = log, entries
+        with pytest.raises(KeyError), self.sqlite.transaction() as tx:
+            tx.append(entry, NOW_MS, complete=True)
+            tx.apply(folded(tx, entry, names))
+            raise KeyError
+
+    def erase(self, number: int) -> None:
+        slots = [(entry, at) for entry in self.writer.entries for at in range(entry.header.record_count)]
+        if slots:
+            entry, position = slots[number % len(slots)]
+            erasure = erasure_of(entry, position)
+
+            def change(store: Store) -> None:
+                with store.transaction() as tx:
+                    tx.put_erasures(CHANNEL, [erasure])
+
+            self.both(change)
+
+    def cut(self, number: int) -> None:
+        size = number % (self.writer.log.size + 1)
+
+        def change(store: Store) -> None:
+            with store.transaction() as tx:
+                tx.set_cut(CHANNEL, 0, HeadAt(size, bytes(32)))
+
+        self.both(change)
+
+    def refold(self) -> None:
+        """Leave the audience and come back: everything is folded again, with what is held."""
+
+        def change(store: Store) -> None:
+            with store.transaction() as tx:
+                tx.set_left(CHANNEL, 0, 0)
+                tx.set_left(CHANNEL, 0, None)
+
+        if self.writer.log.size:
+            self.both(change)
+            self.both(self.fold_all)
+
+    def fold_all(self, store: Store) -> None:
+        for entry in self.writer.entries:
+            with store.transaction() as tx:
+                tx.apply(Applied(CHANNEL, 0, entry.header.index))
+
+    def leave(self) -> None:
+        def change(store: Store) -> None:
+            with store.transaction() as tx:
+                tx.erase_bodies(CHANNEL, 0)
+
+        if self.writer.log.size:
+            self.both(change)
+
+    def restart(self) -> None:
+        """The process is gone, and with it all that was in memory only."""
+        self.sqlite.close()
+        self.sqlite = self.opened()
+
+    def check(self) -> None:
+        assert found(self.sqlite) == found(self.memory)
+
+
+def folded(store: StoreReader, entry: VerifiedEntry, names: Sequence[tuple[str, str]]) -> Applied:
+    held = store.find_keys(CHANNEL, [key_of(key) for key, _ in names])
+    last = {key: at for at, (key, _) in enumerate(names)}
+    told = [
+        (at, RecordInForce(at, key_of(key), bytes([at]) * 32, subject, place_of(held, key)))
+        for at, (key, subject) in enumerate(names)
+    ]
+    in_force = [record for at, record in told if at in last.values()]
+    behind = [record for at, record in told if at not in last.values()]
+    return Applied(CHANNEL, 0, entry.header.index, in_force, behind=behind)
+
+
+def place_of(held: Mapping[bytes, HeldKey], key: str) -> Place | None:
+    known = held.get(key_of(key))
+    return known.place if known is not None else None
+
+
+def enter(store: Store, entry: VerifiedEntry, names: Sequence[tuple[str, str]]) -> None:
+    with store.transaction() as tx:
+        tx.append(entry, NOW_MS, complete=True)
+        tx.apply(folded(tx, entry, names))
+
+
+def found(store: Store) -> object:
+    """Everything that is looked up by key or subject."""
+    everything = list(store.records())
+    places = [record.place for record in everything]
+    return (
+        everything,
+        store.find_keys(CHANNEL, [key_of(key) for key in KEYS]),
+        [list(store.records(subject=subject)) for subject in SUBJECTS],
+        [list(store.revisions(CHANNEL, place)) for place in places],
+        [sorted(store.revisions_in(CHANNEL, 0, place.index)) for place in places],
+        store.record_count(CHANNEL),
+    )
+
+
+ROW = st.tuples(st.sampled_from(KEYS), st.sampled_from(SUBJECTS))
+STEP = st.one_of(
+    st.tuples(st.just("apply"), st.lists(ROW, min_size=1, max_size=PER_ENTRY)),
+    st.tuples(st.just("apply"), st.lists(ROW, min_size=1, max_size=PER_ENTRY)),
+    st.tuples(st.just("take_back"), st.lists(ROW, min_size=1, max_size=PER_ENTRY)),
+    st.tuples(st.sampled_from(["erase", "cut"]), st.integers(0, 50)),
+    st.tuples(st.sampled_from(["restart", "refold", "leave"])),
+)
+
+
+@given(st.lists(STEP, max_size=20), st.sampled_from([1, 2, 8]), st.integers(0, 12))
+@settings(max_examples=40, deadline=None)
+def test_what_is_found_does_not_depend_on_what_was_merged(
+    tmp_path_factory: pytest.TempPathFactory, steps: Sequence[tuple[object, ...]], slices: int, limit: int
+) -> None:
+    twins = Twins(tmp_path_factory.mktemp("twins") / "node.db", slices, limit)
+    for name, *values in steps:
+        getattr(twins, name)(*values)
+        twins.check()
+    twins.restart()
+    twins.check()
+    twins.sqlite.close()
