@@ -63,7 +63,7 @@ class Admission:
         """Append an entry and let it take effect; raises HEAD_MOVED."""
         self.enter(tx, entry, now_ms)
         # (5) fold, (6) freshness
-        return self.fold_on(tx, entry.channel, entry.header.epoch)
+        return self.fold_on(tx, entry.channel, entry.header.epoch, [entry])
 
     def enter_run(self, tx: StoreTransaction, run: Sequence[VerifiedEntry], now_ms: int) -> None:
         """Append entries that came together, with all that does not wait for the fold; raises HEAD_MOVED.
@@ -137,11 +137,15 @@ class Admission:
             if acts:
                 tx.put_acts(header.channel, acts)
 
-    def fold_on(self, tx: StoreTransaction, channel: str, epoch: int) -> HeldChannel:
+    def fold_on(
+        self, tx: StoreTransaction, channel: str, epoch: int, entered: Sequence[VerifiedEntry] = ()
+    ) -> HeldChannel:
         """Apply entries in order until one is incomplete or waits for its catalogue edition, or a step is done.
 
-        A step is short, so that no removal waits long for the writer: who has more to fold calls again.
+        A step is short, so that no removal waits long for the writer: who has more to fold calls again. The bodies of
+        entries that this transaction has entered are open already.
         """
+        opened = {entry.header.index: entry.body for entry in entered if entry.body is not None}
         held = tx.channel(channel, epoch)
         assert held is not None
         origin = self._view.members.get(held.origin)
@@ -153,7 +157,7 @@ class Admission:
             if not entry.complete or weight >= FOLD_STEP_RECORDS:
                 break
             manifest = manifest if manifest_defect(header, self._limits) else header.manifest
-            unfolded = self._unfolded(origin, manifest, header, entry)
+            unfolded = self._unfolded(origin, manifest, header, entry, opened.get(entry.index))
             folded = self._fold(tx, unfolded)
             if folded is None:
                 break
@@ -205,17 +209,30 @@ class Admission:
         return channel_pb2.Manifest()
 
     def _unfolded(
-        self, origin: Member, manifest: channel_pb2.Manifest, header: channel_pb2.EntryHeader, entry: HeldEntry
+        self,
+        origin: Member,
+        manifest: channel_pb2.Manifest,
+        header: channel_pb2.EntryHeader,
+        entry: HeldEntry,
+        opened: VerifiedBody | None,
     ) -> Unfolded:
         return Unfolded(
             header=header,
-            body=open_body(header, entry.body, self._limits) if entry.body is not None else None,
+            body=self._body(header, entry, opened),
             manifest=manifest,
             origin=origin,
             editions=self._view.editions,
             settled=self._view.read_at_ms > entry.received_at_ms,
             rules=self._view.rules,
         )
+
+    def _body(
+        self, header: channel_pb2.EntryHeader, entry: HeldEntry, opened: VerifiedBody | None
+    ) -> VerifiedBody | None:
+        """What is stored, which may be less than what was opened: what is erased was not kept."""
+        if entry.body is None or (opened is not None and opened.serialized == entry.body):
+            return opened if entry.body is not None else None
+        return open_body(header, entry.body, self._limits)
 
     def _follow_audience(self, tx: StoreTransaction, held: HeldChannel, index: int) -> None:
         """A leaver keeps the log up to the manifest that dropped it, without bodies; a returner folds again."""

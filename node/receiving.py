@@ -228,7 +228,7 @@ class Receiving:
 
     def _admit_run(self, tx: StoreTransaction, run: Sequence[VerifiedEntry], now_ms: int) -> HeldChannel:
         self._admission.enter_run(tx, run, now_ms)
-        return self._admission.fold_on(tx, run[0].channel, run[0].header.epoch)
+        return self._admission.fold_on(tx, run[0].channel, run[0].header.epoch, run)
 
     def _lane(self, held: HeldChannel | None, first: VerifiedEntry) -> Lane:
         if held is not None:
