@@ -172,7 +172,7 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         """Commit durably on leaving, leave nothing when the block raises."""
         with self._turn:
             connection = self._connected_writer(LOCK_PATIENCE_S)
-            transaction, committing = SqlTransaction(connection, self._limits, self._index), False
+            transaction, committing = SqlTransaction(connection, self._limits, ServerIndex()), False
             try:
                 connection.execute("BEGIN")
                 yield transaction

@@ -19,7 +19,7 @@ A reader looks at the tail before it looks at the table: what has left the one b
 """
 # ruff: noqa: S608 - statements are put together from constants of this module and parameter marks
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import chain
 
@@ -52,8 +52,7 @@ _MERGE = (
     " ON CONFLICT DO NOTHING"
 )
 _FORGET = (
-    "DELETE FROM record_terms"
-    " WHERE term = ? AND channel_id = ? AND epoch = ? AND entry_index = ? AND position = ?"
+    "DELETE FROM record_terms WHERE term = ? AND channel_id = ? AND epoch = ? AND entry_index = ? AND position = ?"
 )
 _FORGET_LOG = "DELETE FROM record_terms WHERE channel_id = ? AND epoch = ?"
 _ANY_TERM = "SELECT 1 FROM record_terms LIMIT 1"
@@ -258,9 +257,7 @@ class RecordIndexChanges(RecordIndex):
         """Forget all records of a log."""
         for statement in (_FORGET_LOG, _FORGET_MERGED):
             connection.execute(statement, log)
-        self._added = {
-            term: tuple(row for row in rows if row[1:3] != log) for term, rows in self._added.items()
-        }
+        self._added = {term: tuple(row for row in rows if row[1:3] != log) for term, rows in self._added.items()}
         self._sizes.pop(log, None)
         self._dropped.add(log)
 

@@ -3,7 +3,6 @@
 A server writes to its log what changed of a page, and the page once between two checkpoints, so that random keys cost
 it little (compare node.storage.record_index).
 """
-# ruff: noqa: S608 - statements are put together from constants of this module and parameter marks
 
 from collections.abc import Collection, Iterable, Sequence
 

@@ -369,14 +369,15 @@ class SqlReader:
 
     def corrections(self, channel: str, epoch: int, start: int, end: int) -> Corrections:
         within = {"id": self._channel_id(channel), "epoch": epoch, "start": start, "end": end}
-        behind = self._revised_within(channel, **within)
+        behind = self._revised_within(channel, epoch, start, end)
         named = self._value(_NAMED_WITHIN, **within, correct=CORRECT)
         return Corrections(behind + named, int(self._value(_ERASED_WITHIN, **within, whole=WHOLE_ENTRY)))
 
-    def _revised_within(self, channel: str, *, start: int, **within: Any) -> int:
+    def _revised_within(self, channel: str, epoch: int, start: int, end: int) -> int:
         """How many records there are behind one of other content."""
+        within = {"id": self._channel_id(channel), "epoch": epoch, "end": end, "limit": _PAGE_RECORDS}
         found, last = 0, (start, -1)
-        while rows := self._rows(_BEHIND_WITHIN, index=last[0], position=last[1], limit=_PAGE_RECORDS, **within):
+        while rows := self._rows(_BEHIND_WITHIN, index=last[0], position=last[1], **within):
             last = rows[-1][:2]
             in_force = self.find_keys(channel, list({row[2] for row in rows}))
             found += sum(key in in_force and in_force[key].content_hash != content for *_, key, content in rows)

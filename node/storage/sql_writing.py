@@ -532,7 +532,9 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
             latest[each.natural_key] = max(each.place, latest.get(each.natural_key, each.place))
         for each in self._under(channel_id, keys):
             if each.in_force and each.place != latest.get(each.natural_key):
-                self._change_many(_REPLACE_RECORD, [(channel_id, each.place.epoch, each.place.index, each.place.position)])
+                self._change_many(
+                    _REPLACE_RECORD, [(channel_id, each.place.epoch, each.place.index, each.place.position)]
+                )
         for place in latest.values():
             self._change(_PUT_IN_FORCE, id=channel_id, **_at(place))
         self._looked_up = None

@@ -108,7 +108,7 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         if revision != migrations.REVISIONS[-1]:
             self._writing.dispose()  # the next connection reads the planner's statistics
         with self._failures(), borrowed(self._writing) as raw:
-            self._index.load(raw)
+            RecordIndex(self._tail).load(raw)
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

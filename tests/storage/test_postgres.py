@@ -21,7 +21,7 @@ from sqlmodel import SQLModel
 from node.core.entry import VerifiedEntry
 from node.core.errors import XinqiaoError
 from node.ports import StoreTransaction
-from node.storage import migrations, postgres_server, sql_lists, sql_reading, sql_writing
+from node.storage import migrations, postgres_server, server_index, sql_lists, sql_reading, sql_writing
 from node.storage.postgres import PostgresStore
 from node.storage.postgres_dialect import COPY_FROM_ROWS, translated
 from node.storage.postgres_server import Address
@@ -215,11 +215,13 @@ class TestSchema:
     @pytest.mark.parametrize(
         "statement",
         [
-            sql_reading._PAGE_OF_SUBJECT,
-            sql_reading._REVISIONS,
-            sql_writing._UNSETTLE,
-            sql_writing._SETTLE,
-            sql_writing._LATEST_OF_KEY,
+            server_index._UNDER.format("'a', 'b'").replace("?", ":id"),
+            server_index._OF_SUBJECT.replace("?", ":subject"),
+            sql_reading._KEYS_IN,
+            sql_reading._IS_OF_SUBJECT,
+            sql_reading._ACTS_ON,
+            sql_reading._BEHIND_WITHIN,
+            sql_writing._BETWEEN,
             sql_lists._OPERATIONS_AT,
             sql_lists._OPERATIONS_ON,
             sql_lists._LISTINGS_BETWEEN,
@@ -229,7 +231,7 @@ class TestSchema:
         ],
     )
     def test_no_statement_walks_a_table(self, store: PostgresStore, statement: str) -> None:
-        names = ("id", "epoch", "index", "position", "limit", "low", "high")
+        names = ("id", "epoch", "index", "position", "limit", "low", "high", "end")
         places = {f"to_{name}": 1 for name in ("epoch", "index", "position")}
         values = {**dict.fromkeys(names, 1), **places, "subject": "S", "key": b"k", "channel": CHANNEL}
         with store.transaction() as tx:

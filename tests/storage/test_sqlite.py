@@ -19,7 +19,6 @@ from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
 from node.core.errors import XinqiaoError
-from node.core.state import Place
 from node.storage import migrations, record_index, sql_reading, sql_writing
 from node.storage.sqlite import SqliteStore
 from tests.builders import NOW_MS, ChannelWriter, SigningNode, erasure_of, key_of, make_receipt, put_in_force
