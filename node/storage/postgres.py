@@ -29,8 +29,8 @@ from node.storage.postgres_server import LOCK_TIMEOUT, Address, Server
 from node.storage.server_index import ServerIndex
 from node.storage.sql_changes import SqlChangesReader
 from node.storage.sql_lists import SqlListsReader
+from node.storage.sql_ports import SqlConnection, SqlCursor
 from node.storage.sql_queries import SqlQueriesReader
-from node.storage.sql_reading import SqlConnection, SqlCursor
 from node.storage.sql_writing import SqlTransaction
 
 LOCK = 0x58696E7169616F  # "Xinqiao"; of the database, not of the cluster

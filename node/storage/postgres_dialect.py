@@ -22,7 +22,7 @@ from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy.ext.compiler import compiles
 
-from node.storage.sql_reading import SqlCursor
+from node.storage.sql_ports import SqlCursor
 
 _NAME = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _PLAIN_INSERT = re.compile(r"INSERT INTO (\w+) \(([\w, ]+)\) VALUES \([?, ]+\)")

@@ -24,8 +24,7 @@ from hashlib import sha256
 from itertools import chain
 
 from node.core.state import Place
-from node.storage.sql_reading import KeyedRecord, SqlConnection
-from node.storage.sql_writing import Indexed
+from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection
 
 SLICES = 64
 """A power of two."""

@@ -7,8 +7,8 @@ it little (compare node.storage.record_index).
 from collections.abc import Collection, Iterable, Sequence
 
 from node.core.state import Place
-from node.storage.sql_reading import KeyedRecord, SqlConnection, marks
-from node.storage.sql_writing import Indexed
+from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection
+from node.storage.sql_reading import marks
 
 _KEYS_PER_QUERY = 500
 _UNDER = (

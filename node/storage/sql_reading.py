@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby, islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from node.core import envelope as envelopes
 from node.core.channel import HeadAt, Log
@@ -32,6 +32,7 @@ from node.ports import (
     RegistryFileRecord,
 )
 from node.storage.slots import pick_records
+from node.storage.sql_ports import KeyedRecord, KeyIndex, SqlConnection, SqlCursor
 
 _Row = tuple[Any, ...]
 
@@ -154,55 +155,6 @@ _ALARMS = (
 )
 _REGISTRY_FILE = "SELECT content FROM registry_files WHERE name = :name"
 _REGISTRY_NAMES = "SELECT name FROM registry_files ORDER BY name"
-
-
-class SqlCursor(Protocol):
-    """What a statement gave."""
-
-    @property
-    def rowcount(self) -> int:
-        """How many rows it changed."""
-        ...
-
-    def fetchall(self) -> list[Any]:
-        """Its rows, as tuples."""
-        ...
-
-
-class SqlConnection(Protocol):
-    """What statements run on: a driver that takes :name and ? as they are, with nothing between it and them.
-
-    A layer over the driver costs several times as much as the small statements of this package themselves.
-    """
-
-    def execute(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] = ..., /) -> SqlCursor:
-        """Run a statement."""
-        ...
-
-    def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> SqlCursor:
-        """Run a statement for each row of values."""
-        ...
-
-
-class KeyedRecord(NamedTuple):
-    """A record with its key and whether it is in force."""
-
-    natural_key: bytes
-    place: Place
-    in_force: bool
-    content_hash: bytes
-
-
-class KeyIndex(Protocol):
-    """How records are found by what does not tell their place."""
-
-    def under(self, connection: SqlConnection, channel_id: int, keys: Collection[bytes]) -> Sequence[KeyedRecord]:
-        """All records of a channel under these keys, also in the background, in no order."""
-        ...
-
-    def of_subject(self, connection: SqlConnection, subject: str) -> Sequence[tuple[int, Place]]:
-        """Where records of a subject may stand, by channel_id and place; some may be gone, or name another one."""
-        ...
 
 
 class _LogRow(NamedTuple):
@@ -340,13 +292,13 @@ class SqlReader:
         return self._revisions(self._channel_id(channel), place)
 
     def _revisions(self, channel_id: int | None, place: Place) -> Sequence[Place]:
-        key = self._value(_KEY_AT, id=channel_id, **_at(place))
+        key = self._value(_KEY_AT, id=channel_id, **at_place(place))
         return sorted(each.place for each in self._under(channel_id, [key])) if key is not None else ()
 
     def acts(self, channel: str, place: Place) -> Sequence[Act]:
         channel_id = self._channel_id(channel)
         targets = {place, *self._revisions(channel_id, place)}
-        rows = [row for target in targets for row in self._rows(_ACTS_ON, id=channel_id, **_at(target))]
+        rows = [row for target in targets for row in self._rows(_ACTS_ON, id=channel_id, **at_place(target))]
         return sorted(map(_act, rows), key=lambda act: act.place)
 
     def acts_in_force(self, channel: str) -> Mapping[Place, Sequence[Act]]:
@@ -402,7 +354,9 @@ class SqlReader:
         return self._rows(_RECORD_CHANNELS + _OF_CHANNEL, channel=channel)
 
     def _places_after(self, channel_id: int, last: Place) -> list[Place]:
-        return [Place(*row) for row in self._rows(_PAGE_OF_RECORDS, id=channel_id, limit=_PAGE_RECORDS, **_at(last))]
+        return [
+            Place(*row) for row in self._rows(_PAGE_OF_RECORDS, id=channel_id, limit=_PAGE_RECORDS, **at_place(last))
+        ]
 
     def _records_of(self, subject: str, channel: str | None) -> Iterator[HeldRecord]:
         with self._connected() as connection:
@@ -414,7 +368,7 @@ class SqlReader:
             found = (
                 place
                 for place in places.get(channel_id, ())
-                if self._row(_IS_OF_SUBJECT, id=channel_id, subject=subject, **_at(place)) is not None
+                if self._row(_IS_OF_SUBJECT, id=channel_id, subject=subject, **at_place(place)) is not None
             )
             yield from self._records_at(channel_id, name, found)
 
@@ -426,7 +380,7 @@ class SqlReader:
 
     def record(self, channel: str, place: Place) -> HeldRecord | None:
         channel_id = self._channel_id(channel)
-        if channel_id is None or self._row(_IN_FORCE, id=channel_id, **_at(place)) is None:
+        if channel_id is None or self._row(_IN_FORCE, id=channel_id, **at_place(place)) is None:
             return None
         return next(self._records_at(channel_id, channel, [place]), None)
 
@@ -540,7 +494,8 @@ def run(connection: SqlConnection, statement: str, values: Mapping[str, Any]) ->
         return connection.execute(statement, bounded)
 
 
-def _at(place: Place) -> dict[str, int]:
+def at_place(place: Place) -> dict[str, int]:
+    """The parameters that name a place."""
     return {"epoch": place.epoch, "index": place.index, "position": place.position}
 
 

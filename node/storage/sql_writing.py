@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from node.core.channel import HeadAt
 from node.core.entry import WHOLE_ENTRY, VerifiedBody, VerifiedEntry, erased_in, names_slot, origin_of
@@ -33,8 +33,9 @@ from node.ports import HeldChannel, LinkState, RegistryFileRecord
 from node.storage.slots import open_held, root_of, settle
 from node.storage.sql_changes import SqlChangesWriter
 from node.storage.sql_lists import SqlListsWriter
+from node.storage.sql_ports import Indexed, KeyedRecord, KeyIndexChanges, SqlConnection
 from node.storage.sql_queries import SqlQueriesWriter
-from node.storage.sql_reading import MAX_INTEGER, KeyedRecord, KeyIndex, SqlConnection, run
+from node.storage.sql_reading import MAX_INTEGER, at_place, run
 
 _ADD_CHANNEL = "INSERT INTO channels (name, origin) VALUES (:channel, :origin)"
 _ADD_LOG = (
@@ -192,31 +193,6 @@ _PUT_REGISTRY_FILE = (
     "INSERT INTO registry_files (name, content) VALUES (:name, :content)"
     " ON CONFLICT (name) DO UPDATE SET content = excluded.content"
 )
-
-
-class Indexed(NamedTuple):
-    """What an index is told of a record of a log."""
-
-    natural_key: bytes
-    subject: str
-    entry_index: int
-    position: int
-
-
-class KeyIndexChanges(KeyIndex, Protocol):
-    """The index of a transaction; what the database indexes by itself needs to do nothing. A log is (id, epoch)."""
-
-    def add(self, connection: SqlConnection, log: tuple[int, int], size: int, records: Iterable[Indexed]) -> None:
-        """Index the records of an entry of a log, whose fold has now that size."""
-        ...
-
-    def remove(self, connection: SqlConnection, log: tuple[int, int], record: Indexed) -> None:
-        """Forget a record that is erased."""
-        ...
-
-    def drop_log(self, connection: SqlConnection, log: tuple[int, int]) -> None:
-        """Forget all records of a log."""
-        ...
 
 
 class _StoredEntry(NamedTuple):
@@ -460,7 +436,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         counted = self._below_cut(channel_id, [natural_key])
         if counted:
             latest = max(each.place for each in counted)
-            self._change(_PUT_IN_FORCE, id=channel_id, **_at(latest))
+            self._change(_PUT_IN_FORCE, id=channel_id, **at_place(latest))
             self._looked_up = None
             self._count_records(channel_id, {latest.epoch: 1})
 
@@ -536,7 +512,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
                     _REPLACE_RECORD, [(channel_id, each.place.epoch, each.place.index, each.place.position)]
                 )
         for place in latest.values():
-            self._change(_PUT_IN_FORCE, id=channel_id, **_at(place))
+            self._change(_PUT_IN_FORCE, id=channel_id, **at_place(place))
         self._looked_up = None
 
     # -- what nodes say of themselves
@@ -608,10 +584,6 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
                 self._change(_DROP_REGISTRY_FILE, name=file.name)
         for name, content in sorted(contents.items()):
             self._change(_PUT_REGISTRY_FILE, name=name, content=content)
-
-
-def _at(place: Place) -> dict[str, int]:
-    return {"epoch": place.epoch, "index": place.index, "position": place.position}
 
 
 def _act_row(channel_id: int, act: Act) -> tuple[int | None, ...]:

@@ -13,7 +13,7 @@ from node.core.state import Applied, HeldKey, Place, RecordInForce
 from node.ports import Store, StoreReader
 from node.storage.memory import MemoryStore
 from node.storage.record_index import Tail, Term, terms_of
-from node.storage.sql_writing import Indexed
+from node.storage.sql_ports import Indexed
 from node.storage.sqlite import SqliteStore
 from tests.builders import NOW_MS, ChannelWriter, erasure_of, key_of, make_node
 
