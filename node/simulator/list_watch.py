@@ -157,7 +157,14 @@ class ListWatch:
         held, newest = at.log(key), at.newest(key[0])
         is_now = newest is not None and newest.key == key and held.applied == applied_size and held.left_at is None
         sizes = {(key[0], epoch): at.logs[key[0], epoch].applied for epoch in at.epochs[key[0]] if epoch <= key[1]}
-        return is_now and key not in at.cuts and applied_size > 0 and self._is_whole(sizes)
+        is_all = is_now and key not in at.cuts and applied_size > 0
+        return is_all and self._is_whole(sizes) and self._is_cut_where_cited(at, key, applied_size)
+
+    def _is_cut_where_cited(self, at: Holder, key: LogKey, size: int) -> bool:
+        """Whether each earlier epoch was cut where its successor goes on from: its writer may have lost some of it."""
+        _, *earlier = self._resumed(key, size)
+        cuts = [(cited, at.cuts.get(before, (None, 0))[0]) for before, cited in earlier if cited]
+        return all(cut is not None and cut.size == cited for cited, cut in cuts)
 
     def _is_whole(self, sizes: Mapping[LogKey, int]) -> bool:
         """Whether these logs are all that the newest of them goes on from."""
