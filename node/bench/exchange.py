@@ -12,7 +12,9 @@ Owner and reader are processes that have just been started. Each round has anoth
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from time import perf_counter, sleep
 from typing import Self
 
@@ -20,6 +22,7 @@ from node.bench.clusters import Cluster
 from node.bench.figures import busy_s, peak_mb
 from node.bench.network import Network
 from node.bench.programs import demand
+from node.bench.sampling import sampled
 from node.bench.supply import Known, Supply, first_received_ms
 from node.home import Home
 from node.pb import admin_service_pb2 as pb
@@ -73,28 +76,33 @@ class Exchange:
     supply: Supply
     servers: Mapping[str, Cluster] = field(default_factory=dict)
 
-    def measure(self, reader: str) -> Round:
+    def measure(self, reader: str, profile: Path | None = None) -> Round:
         """Let a reader have everything; raises StageError where it then holds anything else.
 
-        Neither runs before or afterwards, so that the largest size of a process is that of this round.
+        Neither runs before or afterwards, so that the largest size of a process is that of this round. Where a folder
+        for a profile is given both are sampled meanwhile, which slows them down.
         """
         owner = self.network.owner
         self._serve(owner)
         sleep(QUIET_S)
         before = busy_s(self.network.process(owner))
         self._serve(reader)
-        with self.network.admin(owner) as asked, self.network.admin(reader) as held:
+        sampling = sampled(self._processes(reader), profile) if profile is not None else nullcontext()
+        with sampling, self.network.admin(owner) as asked, self.network.admin(reader) as held:
             measured = self._clocked(reader, before, asked, held)
         for node in (owner, reader):
             self.network.programs.end(node)
         began_ms = first_received_ms(Home(self.network.home(reader)), self.supply.channel)
         return measured.since(began_ms / 1000)
 
+    def _processes(self, reader: str) -> dict[str, int]:
+        return {"owner": self.network.process(self.network.owner), "reader": self.network.process(reader)}
+
     def _serve(self, node: str) -> None:
         self.network.programs.serve(node, "serve", "--home", str(self.network.home(node)))
 
     def _clocked(self, reader: str, owner_before: float, owner: AdminClient, held: AdminClient) -> Round:
-        channel, processes = self.supply.channel, [self.network.process(node) for node in (self.network.owner, reader)]
+        channel, processes = self.supply.channel, list(self._processes(reader).values())
         before, began = (owner_before, busy_s(processes[1])), perf_counter()
         servers_before = {name: server.busy_s for name, server in self.servers.items()}
         size = owner.channel(channel).channel.head.size

@@ -200,6 +200,20 @@ CODES: dict[str, ErrorSpec] = {
         "you",
         "`{python} -m pip install {package}`, then run the command again",
     ),
+    "BENCH_PROFILER": ErrorSpec(
+        _L,
+        "FAILED_PRECONDITION",
+        "{program} is not installed, which samples the processes",
+        "you",
+        "`{python} -m pip install {program}`, then run the command again",
+    ),
+    "BENCH_SPACE": ErrorSpec(
+        _L,
+        "FAILED_PRECONDITION",
+        "{needed} GB must be free in {folder}, and there are {found}",
+        "you",
+        "name a folder on a larger disk with --dir, or leave --large out",
+    ),
     "SIMULATION_FAILED": ErrorSpec(
         _L,
         "INTERNAL",
