@@ -3,6 +3,7 @@
 import math
 import os
 import platform
+import resource
 import sqlite3
 import statistics
 from collections.abc import Sequence
@@ -68,6 +69,12 @@ def busy_s(process: int) -> float:
         return 0.0
     fields = status.read_text("utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def commands_busy_s() -> float:
+    """Seconds of processor time of all commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def peak_mib(process: int) -> float:

@@ -53,6 +53,10 @@ class Network:
         """Run a command on a node's home."""
         return self.programs.run(*arguments, "--home", str(self.home(node)))
 
+    def do(self, node: str, *arguments: str) -> None:
+        """Run a command on a node's home as people do, without a document."""
+        self.programs.do(*arguments, "--home", str(self.home(node)))
+
     def admin(self, node: str) -> AdminClient:
         """The admin service of a node, as the commands call it."""
         return AdminClient(self.home(node), Home(self.home(node)).socket())
@@ -106,6 +110,14 @@ def _found_registry(programs: Programs, address: str) -> str:
     _decide(programs, made["root_fingerprint"], programs.work / made["founding"])
     programs.serve(REGISTRY, "registry", "serve", "--home", REGISTRY, "--listen", address)
     return str(made["root_fingerprint"])
+
+
+def publish_decision(network: Network, *arguments: str) -> None:
+    """Propose something to the registry, sign it and submit it."""
+    proposal = network.programs.work / f"{arguments[0]}.proposal"
+    network.programs.run("registry", "propose", *arguments, "--home", REGISTRY, "-o", str(proposal))
+    root = Home(network.home(network.owner)).load().root_fingerprint
+    _decide(network.programs, root, proposal)
 
 
 def _key(programs: Programs) -> str:

@@ -78,6 +78,11 @@ class Programs:
             raise StageError(f"`xinqiao {shlex.join(arguments)}` ended with exit status {status}", f"{out}\n{err}")
         return _parsed(arguments, out, err)
 
+    def do(self, *arguments: str) -> None:
+        """Run one command to its end as people do, without a document; raises StageError where it fails."""
+        status, out, err = self._finish(arguments, ())
+        demand(status == 0, f"`xinqiao {shlex.join(arguments)}` ended with exit status {status}", f"{out}\n{err}")
+
     def refusal(self, *arguments: str) -> Document:
         """Run one command that must be refused and return the error it gives."""
         status, out, err = self._finish(arguments)
@@ -87,9 +92,9 @@ class Programs:
         demand(isinstance(error, dict), "a refusal without an error document", f"{out}\n{err}")
         return dict(error or {})
 
-    def _finish(self, arguments: Sequence[str]) -> tuple[int, str, str]:
+    def _finish(self, arguments: Sequence[str], form: Sequence[str] = ("--json",)) -> tuple[int, str, str]:
         began = perf_counter()
-        process = self._start(arguments, subprocess.PIPE, subprocess.PIPE)
+        process = self._start((*arguments, *form), subprocess.PIPE, subprocess.PIPE)
         try:
             out, err = process.communicate(timeout=self.limit_s)
         except subprocess.TimeoutExpired as error:
@@ -124,7 +129,7 @@ class Programs:
         log, out = self.work / "logs" / f"{name}.log", self.work / "logs" / f"{name}.out"
         log.parent.mkdir(exist_ok=True)
         with out.open("wb") as out_file, log.open("ab") as log_file:
-            server = Server(name, self._start(arguments, out_file, log_file), log)
+            server = Server(name, self._start((*arguments, "--json"), out_file, log_file), log)
         with self._lock:
             self.servers[name] = server
         limit = perf_counter() + SERVE_LIMIT_S
@@ -198,7 +203,7 @@ class Programs:
 
 def _command(arguments: Sequence[str]) -> list[str]:
     """The command line of `xinqiao`, or of another program of this package where the arguments begin with -m."""
-    return [sys.executable, *arguments] if arguments[0] == "-m" else [str(XINQIAO), *arguments, "--json"]
+    return [sys.executable, *arguments] if arguments[0] == "-m" else [str(XINQIAO), *arguments]
 
 
 def _parsed(arguments: Sequence[str], out: str, err: str) -> Document:

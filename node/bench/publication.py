@@ -6,14 +6,13 @@ the rows of the same file, and reading and judging them by catalogue and rules; 
 when every row is a duplicate.
 """
 
-import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Self
 
-from node.bench.figures import Spread, busy_s, peak_mb, spread
+from node.bench.figures import Spread, busy_s, commands_busy_s, peak_mb, spread
 from node.bench.load import ITEM, write_rows
 from node.bench.network import Network
 from node.bench.programs import demand
@@ -96,9 +95,9 @@ class Publication:
         audience = ("--audience", "everyone", "--disclosure", DISCLOSURE)
         self.network.run(node, "channel", "create", name, "--item", ITEM, *audience)
         process = self.network.process(node)
-        before, command_before = busy_s(process), _commands_busy_s()
+        before, command_before = busy_s(process), commands_busy_s()
         seconds = self._publish(f"{node}/{name}", "accepted")
-        node_busy, command_busy = busy_s(process) - before, _commands_busy_s() - command_before
+        node_busy, command_busy = busy_s(process) - before, commands_busy_s() - command_before
         with self.network.admin(node) as client:
             held = client.channel(f"{node}/{name}").channel.records
         demand(held == self.records, f"{held} records are in force instead of {self.records}")
@@ -140,12 +139,6 @@ def _rules(home: Home, version: str) -> RulesEdition:
     """The edition of the rules that a home has from its registry, or the one that every node has."""
     found = registry_source.load(database(home).registry_files()).targets.get(f"rules/{version}.json")
     return parse_rules(found) if found is not None else VERSION_1
-
-
-def _commands_busy_s() -> float:
-    """Seconds of processor time of all commands that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def report(records: int, file_bytes: int, rounds: Sequence[Published]) -> Report:

@@ -6,6 +6,7 @@ import click
 
 from node.cli import (
     bench,
+    bench_checks,
     bench_exchange,
     catalogue,
     channels,
@@ -103,6 +104,6 @@ GROUPS = (
 for group in GROUPS:
     for command in group.COMMANDS:
         main.add_command(command)
-for measurement in (bench_exchange,):
+for measurement in (bench_exchange, bench_checks):
     for command in measurement.COMMANDS:
         bench.bench.add_command(command)

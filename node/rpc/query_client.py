@@ -10,7 +10,8 @@ import grpc
 
 from node.pb import query_service_pb2 as pb
 from node.pb import query_service_pb2_grpc
-from node.rpc.admin_client import AdminClient
+from node.rpc.admin_client import CALL_DEADLINE_S, AdminClient
+from node.rpc.refusals import from_rpc_error
 
 SUBJECTS_PER_MESSAGE = 1_000
 CHUNKS_AHEAD = 4
@@ -66,6 +67,31 @@ class QueryClient(AdminClient):
         except grpc.RpcError as error:
             raise self._readable(error) from None
         return found
+
+
+class PortClient:
+    """Calls the query port of a node over a connection of its own, as a registered system does."""
+
+    def __init__(self, address: str, name: str, trusted: bytes, private_key_pem: bytes, certificate_pem: bytes) -> None:
+        credentials = grpc.ssl_channel_credentials(trusted, private_key_pem, certificate_pem)
+        options = [("grpc.ssl_target_name_override", name), ("grpc.use_local_subchannel_pool", 1)]
+        self._address = address
+        self._channel = grpc.secure_channel(address, credentials, options)
+        self._queries = query_service_pb2_grpc.QueryServiceStub(self._channel)
+
+    def check(self, question: pb.QueryQuestion, subject: str) -> pb.SubjectAnswer:
+        """What is answered of one subject."""
+        try:
+            found: pb.CheckResponse = self._queries.Check(
+                pb.CheckRequest(question=question, subject=subject), timeout=CALL_DEADLINE_S
+            )
+        except grpc.RpcError as error:
+            raise from_rpc_error(error, peer="the node", address=self._address) from None
+        return found.answer
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
 
 
 @dataclass
