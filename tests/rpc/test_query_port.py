@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from node.core.errors import XinqiaoError
@@ -58,7 +58,10 @@ class Office:
     def stub(self, name: str = "portal") -> Any:
         """The service as a system calls it over a connection of its own."""
         self.keys.setdefault(name, make_credentials(name))
-        credentials = tls.channel_credentials([self.own.certificate], *self.keys[name].pair())
+        return self.stub_of(tls.channel_credentials([self.own.certificate], *self.keys[name].pair()))
+
+    def stub_of(self, credentials: grpc.ChannelCredentials) -> Any:
+        """The same with these credentials."""
         named = [("grpc.ssl_target_name_override", target_name(READER)), ("grpc.use_local_subchannel_pool", 1)]
         self.channels.append(grpc.aio.secure_channel(f"127.0.0.1:{self.port.port}", credentials, named))
         return query_service_pb2_grpc.QueryServiceStub(self.channels[-1])
@@ -159,6 +162,35 @@ def test_who_is_not_registered_is_not_let_in_and_who_is_taken_out_gets_nothing_m
     run(scenario())
 
 
+def test_what_a_registered_certificate_signs_is_nobody(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with office(tmp_path) as at:
+            authority, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+            root = signed("authority", authority, "authority", authority, is_authority=True)
+            minted = signed("minted", leaf, "authority", authority, is_authority=False)
+            der = root.public_bytes(Encoding.DER)
+            at.clients.put([make_client("authority", der, UNIT, ["bidding.tender"], ["李明"])])
+            chain = minted.public_bytes(Encoding.PEM) + root.public_bytes(Encoding.PEM)
+            for key, shown, code in ((authority, root.public_bytes(Encoding.PEM), ""), (leaf, chain, "QUERY_CLIENT")):
+                pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+                stub = at.stub_of(grpc.ssl_channel_credentials(tls.as_pem([at.own.certificate]), pem, shown))
+                request = pb.CheckRequest(question=QUESTION, subject=ON_IT)
+                assert await code_of(stub.Check(request, timeout=5)) == code
+
+    run(scenario())
+
+
+def signed(
+    name: str, key: ec.EllipticCurvePrivateKey, issuer: str, signer: ec.EllipticCurvePrivateKey, *, is_authority: bool
+) -> x509.Certificate:
+    """A certificate of one key, signed by another or by itself."""
+    by, of = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in (issuer, name))
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    builder = x509.CertificateBuilder(by, of, key.public_key(), 1 + is_authority, start, start + timedelta(days=1))
+    constraints = x509.BasicConstraints(ca=is_authority, path_length=None)
+    return builder.add_extension(constraints, critical=True).sign(signer, hashes.SHA256())
+
+
 def test_a_table_that_cannot_be_read_lets_nobody_in(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with office(tmp_path) as at:
@@ -242,13 +274,9 @@ def test_a_system_is_registered_for_something_that_can_be(changes: dict[str, Any
 
 def namesakes(name: str) -> list[Credentials]:
     """Two keys with certificates of one subject."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    found = []
-    for serial in (1, 2):
-        key, start = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-        builder = x509.CertificateBuilder(subject, subject, key.public_key(), serial, start, start + timedelta(days=1))
-        found.append(Credentials(b"", builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)))
-    return found
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    found = [signed(name, key, name, key, is_authority=False) for key in keys]
+    return [Credentials(b"", each.public_bytes(Encoding.DER)) for each in found]
 
 
 def test_the_table_is_read_back_as_written_and_two_systems_with_one_key_or_subject_are_refused(tmp_path: Path) -> None:
