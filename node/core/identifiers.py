@@ -219,8 +219,11 @@ def fold_document_number(text: str) -> str:
 
     The folded form goes into natural keys only; what travels and is shown is the text as published.
     """
-    # Taking a space out can bring a letter and its accent together, hence NFKC once more.
-    return normalize("NFKC", _INVISIBLE.sub("", normalize("NFKC", text))).translate(_BRACKETS)
+    folded = normalize("NFKC", text)
+    if _INVISIBLE.search(folded):
+        # Taking a space out can bring a letter and its accent together, hence NFKC once more.
+        folded = normalize("NFKC", _INVISIBLE.sub("", folded))
+    return folded.translate(_BRACKETS)
 
 
 def fold_heading(text: str) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from node.core import envelope as envelopes
 from node.core.catalogue import Edition, Item, authority_of, natural_key, subject_of
@@ -22,6 +22,7 @@ from node.core.particulars import are_complete, name_a_person
 from node.core.record import content_hash, parse_record
 from node.core.rules import BARRING_CODES, VERSION_1, compile_rules
 from node.core.rules_edition import Effect, RulesEdition
+from node.core.sound import SoundReader, compile_sound_reader
 from node.core.validation import Validator, compile_validator
 from node.core.workdays import CHINA_STANDARD_TIME
 from node.pb import channel_pb2, record_pb2
@@ -217,27 +218,32 @@ def _judge_for(
     try:
         item = edition.item(entry.manifest.item)
         day = day_of(header.issued_at_unix_ms)
-        validate = validator_for(edition, item.id, disclosure, day, rules, entry.origin.division)
+        judged_by = (item, disclosure, day, rules, entry.origin.division)
+        read_sound, validate = _sound_reader(*judged_by), _compiled(*judged_by)
     except XinqiaoError as error:
         code = error.code
         return lambda _position, _record, _limits: code
 
+    @cache
+    def may_speak(authority: str) -> bool:
+        return not authority or entry.origin.may_speak_for(authority, header.issued_at_unix_ms)
+
     def judge(position: int, record: bytes, limits: Limits) -> _Judged | str:
-        try:
-            parsed = parse_record(record, limits)
-        except XinqiaoError as error:
-            return error.code
-        if parsed.item != item.id:
-            return "VERDICT_RECORD"
-        defects = validate(parsed.values)
-        if defects:
-            # What must not be kept counts as that, whatever else is wrong beside it.
-            return next((each.code for each in defects if each.code in BARRED_CODES), defects[0].code)
-        authority = authority_of(item, parsed.values)
-        if authority and not entry.origin.may_speak_for(authority, header.issued_at_unix_ms):
+        values = read_sound(record) if len(record) <= limits.max_record_bytes else None
+        if values is None:
+            try:
+                parsed = parse_record(record, limits)
+            except XinqiaoError as error:
+                return error.code
+            if parsed.item != item.id:
+                return "VERDICT_RECORD"
+            values, defects = parsed.values, validate(parsed.values)
+            if defects:
+                # What must not be kept counts as that, whatever else is wrong beside it.
+                return next((each.code for each in defects if each.code in BARRED_CODES), defects[0].code)
+        if not may_speak(authority_of(item, values)):
             return "VERDICT_AUTHORITY"
-        key = natural_key(item, parsed.values)
-        return _Judged(position, key, content_hash(record), subject_of(item, parsed.values))
+        return _Judged(position, natural_key(item, values), content_hash(record), subject_of(item, values))
 
     return judge
 
@@ -288,6 +294,12 @@ def validator_for(
 def _compiled(item: Item, disclosure: str, as_of: str, rules: RulesEdition, division: str) -> Validator:
     bars = compile_rules(rules, item, disclosure, as_of, (division,), effects={Effect.REJECT})
     return compile_validator(item, disclosure, as_of, bars)
+
+
+@lru_cache(maxsize=16)
+def _sound_reader(item: Item, disclosure: str, as_of: str, rules: RulesEdition, division: str) -> SoundReader:
+    bars = compile_rules(rules, item, disclosure, as_of, (division,), effects={Effect.REJECT})
+    return compile_sound_reader(item, disclosure, as_of, bars)
 
 
 DISCLOSURE_LETTERS: Mapping[int, str] = {

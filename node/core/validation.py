@@ -14,7 +14,8 @@ Conditions are named functions in the table below, rules in rules.py; an edition
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from node.core.catalogue import CATALOGUE_BASIS, Basis, Field, Item, is_natural_person, value_means
@@ -41,14 +42,50 @@ SUBJECT_CODE = Basis("R-INC-10", "上海市公共信用信息归集和使用管�
 
 # Control characters but tab and line ends, direction overrides that make a text read as another one, surrogates,
 # and the mark that a converter leaves in place of what it lost.
-_LOST = "\ufffd"
-_UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffd]")
+LOST = "\ufffd"
+UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffd]")
 _DIGITS = re.compile(r"[0-9]+")
 _ANY_EDGE = "|"  # between two texts, so that the end of one and the beginning of the next make no number
 _AMOUNTS = {
     "amount_yuan": (2, re.compile(r"(0|[1-9][0-9]{0,15})(\.[0-9]{1,2}0*)?")),
     "amount_wan_yuan": (6, re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,6}0*)?")),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What is asked of the records of an item in one class, on one day, compiled.
+
+    told has for each field its longest text and its check; texts are the numbers of fields whose text may hold no
+    identity number.
+    """
+
+    bars: Judge
+    fields: Mapping[int, Field]
+    required: frozenset[int]
+    conditional: Sequence[tuple[Field, Predicate]]
+    told: Mapping[int, tuple[int, Check | None]]
+    texts: frozenset[int]
+    relations: Sequence[Relation]
+
+
+def compile_conditions(item: Item, disclosure: str, as_of: str = "", rules: Judge | None = None) -> Conditions:
+    """Compile what is asked of a record of an item; parameters and errors are those of compile_validator."""
+    if disclosure not in item.disclosure:
+        allowed = ", ".join(item.disclosure)
+        raise XinqiaoError("CATALOGUE_DISCLOSURE", item=item.id, disclosure=disclosure, allowed=allowed)
+    public = disclosure == "A"
+    wanted = [field for field in item.fields if not (public and field.never_public)]
+    checks = _checks(item, public, as_of)
+    return Conditions(
+        bars=rules or compile_rules(VERSION_1, item, disclosure, as_of),
+        fields=item.by_number,
+        required=frozenset(field.number for field in wanted if field.required == "yes"),
+        conditional=[(field, CONDITIONS[field.condition](item)) for field in wanted if field.condition],
+        told={field.number: (field.max_chars, checks.get(field.number)) for field in item.fields},
+        texts=frozenset(field.number for field in wanted if field.type == "text" and public),
+        relations=[*_date_relations(item), *_identity_relations(item)],
+    )
 
 
 def compile_validator(item: Item, disclosure: str, as_of: str = "", rules: Judge | None = None) -> Validator:
@@ -59,19 +96,9 @@ def compile_validator(item: Item, disclosure: str, as_of: str = "", rules: Judge
     that bar a record, the three of version "1" where none are given. Raises XinqiaoError CATALOGUE_DISCLOSURE where
     the item may not be published in that class.
     """
-    if disclosure not in item.disclosure:
-        allowed = ", ".join(item.disclosure)
-        raise XinqiaoError("CATALOGUE_DISCLOSURE", item=item.id, disclosure=disclosure, allowed=allowed)
-    public = disclosure == "A"
-    bars = rules or compile_rules(VERSION_1, item, disclosure, as_of)
-    fields = item.by_number
-    wanted = [field for field in item.fields if not (public and field.never_public)]
-    required = frozenset(field.number for field in wanted if field.required == "yes")
-    conditional = [(field, CONDITIONS[field.condition](item)) for field in wanted if field.condition]
-    texts = frozenset(field.number for field in wanted if field.type == "text" and public)
-    checks = _checks(item, public, as_of)
-    told = {field.number: (field.max_chars, checks.get(field.number)) for field in item.fields}
-    relations = [*_date_relations(item), *_identity_relations(item)]
+    asked = compile_conditions(item, disclosure, as_of, rules)
+    bars, fields, required, told = asked.bars, asked.fields, asked.required, asked.told
+    conditional, texts, relations = asked.conditional, asked.texts, asked.relations
 
     def validate(values: Values) -> tuple[Defect, ...]:
         if barred := bars(values):  # (1)
@@ -94,7 +121,7 @@ def compile_validator(item: Item, disclosure: str, as_of: str = "", rules: Judge
         if any(map(str.isspace, values.values())):  # (5): one scan each settles the usual record
             found += (_defect(fields[number], "FIELD_BLANK") for number, text in values.items() if text.isspace())
         joined = "".join(values.values())
-        if not joined.isprintable() or _LOST in joined:
+        if not joined.isprintable() or LOST in joined:
             found += (_defect(fields[number], "FIELD_CHARACTERS") for number in _unclean(values))
         if texts and holds_resident_id(_ANY_EDGE.join([text for number, text in values.items() if number in texts])):
             found += (_defect(fields[number], "FIELD_RESIDENT_ID_PUBLIC") for number in _with_ids(values, texts))
@@ -147,7 +174,7 @@ def _with_ids(values: Values, texts: frozenset[int]) -> list[int]:
 
 
 def _unclean(values: Values) -> list[int]:
-    return [number for number, text in values.items() if _UNCLEAN.search(text)]
+    return [number for number, text in values.items() if UNCLEAN.search(text)]
 
 
 # --- (3) Conditions -----------------------------------------------------------------------------------------

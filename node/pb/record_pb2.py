@@ -24,25 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17xinqiao/v1/record.proto\x12\nxinqiao.v1\"%\n\x05\x46ield\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\"9\n\x06Record\x12\x0c\n\x04item\x18\x01 \x01(\t\x12!\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x11.xinqiao.v1.Field\"L\n\tRecordRef\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x10\n\x08position\x18\x04 \x01(\r\"\xcf\x01\n\x08StatusOp\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.xinqiao.v1.StatusKind\x12%\n\x06target\x18\x02 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\x12\n\ncommitment\x18\x03 \x01(\x0c\x12\x1c\n\x14\x65\x66\x66\x65\x63tive_at_unix_ms\x18\x04 \x01(\x03\x12\x18\n\x10particulars_slot\x18\x05 \x01(\r\x12*\n\x0breplacement\x18\x06 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\"5\n\x11StatusParticulars\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"q\n\nStatusSlot\x12\"\n\x02op\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.StatusOpH\x00\x12\x34\n\x0bparticulars\x18\x02 \x01(\x0b\x32\x1d.xinqiao.v1.StatusParticularsH\x00\x42\t\n\x07\x63ontent*\xf1\x01\n\nStatusKind\x12\x1b\n\x17STATUS_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11STATUS_KIND_ERASE\x10\x01\x12\x17\n\x13STATUS_KIND_CORRECT\x10\x02\x12\x16\n\x12STATUS_KIND_REPAIR\x10\x03\x12\x18\n\x14STATUS_KIND_WITHDRAW\x10\x04\x12\x17\n\x13STATUS_KIND_SUSPEND\x10\x05\x12\x16\n\x12STATUS_KIND_RESUME\x10\x06\x12\x1b\n\x17STATUS_KIND_ERASE_ENTRY\x10\x07\x12\x16\n\x12STATUS_KIND_REVIEW\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17xinqiao/v1/record.proto\x12\nxinqiao.v1\"%\n\x05\x46ield\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\"9\n\x06Record\x12\x0c\n\x04item\x18\x01 \x01(\t\x12!\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x11.xinqiao.v1.Field\"+\n\x0bRecordParts\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\x0c\"L\n\tRecordRef\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x10\n\x08position\x18\x04 \x01(\r\"\xcf\x01\n\x08StatusOp\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.xinqiao.v1.StatusKind\x12%\n\x06target\x18\x02 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\x12\x12\n\ncommitment\x18\x03 \x01(\x0c\x12\x1c\n\x14\x65\x66\x66\x65\x63tive_at_unix_ms\x18\x04 \x01(\x03\x12\x18\n\x10particulars_slot\x18\x05 \x01(\r\x12*\n\x0breplacement\x18\x06 \x01(\x0b\x32\x15.xinqiao.v1.RecordRef\"5\n\x11StatusParticulars\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"q\n\nStatusSlot\x12\"\n\x02op\x18\x01 \x01(\x0b\x32\x14.xinqiao.v1.StatusOpH\x00\x12\x34\n\x0bparticulars\x18\x02 \x01(\x0b\x32\x1d.xinqiao.v1.StatusParticularsH\x00\x42\t\n\x07\x63ontent*\xf1\x01\n\nStatusKind\x12\x1b\n\x17STATUS_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11STATUS_KIND_ERASE\x10\x01\x12\x17\n\x13STATUS_KIND_CORRECT\x10\x02\x12\x16\n\x12STATUS_KIND_REPAIR\x10\x03\x12\x18\n\x14STATUS_KIND_WITHDRAW\x10\x04\x12\x17\n\x13STATUS_KIND_SUSPEND\x10\x05\x12\x16\n\x12STATUS_KIND_RESUME\x10\x06\x12\x1b\n\x17STATUS_KIND_ERASE_ENTRY\x10\x07\x12\x16\n\x12STATUS_KIND_REVIEW\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.pb.record_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATUSKIND']._serialized_start=596
-  _globals['_STATUSKIND']._serialized_end=837
+  _globals['_STATUSKIND']._serialized_start=641
+  _globals['_STATUSKIND']._serialized_end=882
   _globals['_FIELD']._serialized_start=39
   _globals['_FIELD']._serialized_end=76
   _globals['_RECORD']._serialized_start=78
   _globals['_RECORD']._serialized_end=135
-  _globals['_RECORDREF']._serialized_start=137
-  _globals['_RECORDREF']._serialized_end=213
-  _globals['_STATUSOP']._serialized_start=216
-  _globals['_STATUSOP']._serialized_end=423
-  _globals['_STATUSPARTICULARS']._serialized_start=425
-  _globals['_STATUSPARTICULARS']._serialized_end=478
-  _globals['_STATUSSLOT']._serialized_start=480
-  _globals['_STATUSSLOT']._serialized_end=593
+  _globals['_RECORDPARTS']._serialized_start=137
+  _globals['_RECORDPARTS']._serialized_end=180
+  _globals['_RECORDREF']._serialized_start=182
+  _globals['_RECORDREF']._serialized_end=258
+  _globals['_STATUSOP']._serialized_start=261
+  _globals['_STATUSOP']._serialized_end=468
+  _globals['_STATUSPARTICULARS']._serialized_start=470
+  _globals['_STATUSPARTICULARS']._serialized_end=523
+  _globals['_STATUSSLOT']._serialized_start=525
+  _globals['_STATUSSLOT']._serialized_end=638
 # @@protoc_insertion_point(module_scope)

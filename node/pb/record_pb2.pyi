@@ -44,6 +44,14 @@ class Record(_message.Message):
     fields: _containers.RepeatedCompositeFieldContainer[Field]
     def __init__(self, item: _Optional[str] = ..., fields: _Optional[_Iterable[_Union[Field, _Mapping]]] = ...) -> None: ...
 
+class RecordParts(_message.Message):
+    __slots__ = ("item", "fields")
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    item: str
+    fields: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, item: _Optional[str] = ..., fields: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
 class RecordRef(_message.Message):
     __slots__ = ("channel", "epoch", "index", "position")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
