@@ -6,8 +6,8 @@
 HOME has the certificate and key to show, PEER_HOME the certificate to expect and, for what is received, the origin.
 FILE holds the entries: see write and messages. The receiver prints its address and serves until it is told to end; the
 sender prints how long it took until the last entry was answered, and how many records the receiver had verified by
-then. Nothing is parsed but the slots, nothing judged and nothing kept: no exchange of the same bytes can be faster
-with the same libraries and one process at each end.
+then. Every record is hashed and parsed, every batch root and signature checked; nothing is judged and nothing kept: no
+exchange of the same bytes can be faster with the same libraries and one process at each end.
 """
 
 import json
@@ -32,7 +32,7 @@ from node.core import merkle
 from node.core.suites import PublicKey
 from node.home import Home
 from node.keys import TlsIdentity
-from node.pb import channel_pb2, envelope_pb2
+from node.pb import channel_pb2, envelope_pb2, record_pb2
 from node.rpc import registry_source, tls
 
 METHOD = "/xinqiao.bench.BareStream/Send"
@@ -85,7 +85,7 @@ class Verifier:
         slots = channel_pb2.EntryBody.FromString(message[LENGTH.size + size :]).slots
         leaves = [sha256(b"\x00" + slot.salt + slot.record).digest() for slot in slots]
         demand(merkle.root(leaves) == header.records_root, "an entry holds other records than were signed")
-        return len(leaves)
+        return len([record_pb2.Record.FromString(slot.record) for slot in slots])
 
     def answer(self, requests: Iterator[bytes], _context: Any) -> Iterator[bytes]:
         """Answer every entry with the number of records verified so far."""

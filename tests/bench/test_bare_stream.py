@@ -4,10 +4,11 @@ import pytest
 
 from node.bench.bare_stream import Verifier, message_of
 from node.bench.programs import StageError
+from node.core.record import build_record
 from tests.builders import ChannelWriter, make_node
 
 ORIGIN = make_node("310000")
-RECORDS = [b"first", b"second", b"third"]
+RECORDS = [build_record("penalty.2018", {1: text}) for text in ("first", "second", "third")]
 
 
 def written(*records: bytes) -> bytes:
