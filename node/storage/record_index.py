@@ -28,8 +28,8 @@ from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection
 
 SLICES = 64
 """A power of two."""
-TAIL_TERMS = 65_536
-"""So many terms wait: some 20 MiB."""
+TAIL_TERMS = 32_768
+"""So many terms wait: some 10 MiB."""
 _TERM_BITS = 64
 _TERM_BYTES = 8
 _TERMS_PER_QUERY = 500

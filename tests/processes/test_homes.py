@@ -78,6 +78,8 @@ def test_a_home_of_an_older_version_is_folded_anew_before_it_is_served(town: Tow
         assert tables > FIRST_TABLES
         for table in sorted(name for name in tables - FIRST_TABLES if not name.startswith("sqlite_")):
             connection.execute(f"DROP TABLE {table}")
+        connection.execute("CREATE UNIQUE INDEX records_key ON records (channel_id, natural_key, in_force)")
+        connection.execute("CREATE INDEX records_subject ON records (subject)")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
     town.serve(SHANGHAI.id)
