@@ -215,7 +215,6 @@ class TestSchema:
     @pytest.mark.parametrize(
         "statement",
         [
-            server_index._UNDER.format("'a', 'b'").replace("?", ":id"),
             server_index._OF_SUBJECT.replace("?", ":subject"),
             sql_reading._KEYS_IN,
             sql_reading._IS_OF_SUBJECT,
@@ -237,6 +236,21 @@ class TestSchema:
         with store.transaction() as tx:
             plan = tx._connection.execute(f"EXPLAIN {statement}", values).fetchall()
         assert [line for (line,) in plan if "Seq Scan" in line and "channels" not in line] == []
+
+    def test_keys_are_looked_up_one_by_one_in_a_channel_that_nobody_has_counted(self, store: PostgresStore) -> None:
+        keys = [b"%032d" % at for at in range(20_000)]
+        rows = [(1, 0, at // 500, at % 500, 1, key, key, "S") for at, key in enumerate(keys)]
+        columns = "channel_id, epoch, entry_index, position, in_force, natural_key, content_hash, subject"
+        with store.transaction() as tx:
+            tx._change_many(f"INSERT INTO records ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        with store.transaction() as tx:
+            tx._connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            plan = tx._connection.execute(f"EXPLAIN {server_index._UNDER}", (keys[:500], 1)).fetchall()
+            found = tx._index.under(tx._connection, 1, keys[:700])
+        assert sorted(each.natural_key for each in found) == keys[:700]
+        told = "\n".join(line for (line,) in plan)
+        assert "Index Scan using records_key" in told
+        assert "Hash" not in told
 
 
 class TestValues:
