@@ -447,7 +447,7 @@ class TestLosses:
         self, cluster: Cluster, shanghai: SigningNode, rounds: int
     ) -> None:
         writer, chance = ChannelWriter(shanghai, CHANNEL), random.Random(20260102)
-        entries = [writer.records([b"%d/%d" % (at, position) for position in range(3)]) for at in range(100 * rounds)]
+        entries = [writer.records([b"%d/%d" % (at, position) for position in range(3)]) for at in range(1500 * rounds)]
         address = postgres.new_database(cluster.url)
         with postgres.opened(address, create=True) as store:
             for _ in range(rounds):
