@@ -451,9 +451,10 @@ class TestLosses:
         address = postgres.new_database(cluster.url)
         with postgres.opened(address, create=True) as store:
             for _ in range(rounds):
+                size = store.log(CHANNEL, 0).size
                 killed = threading.Timer(chance.uniform(0, 0.2), cluster.kill)
                 killed.start()
-                committed, code = write_until_lost(store, entries)
+                committed, code = write_until_lost(store, entries, size)
                 assert code in ("DATABASE_LOST", "DATABASE_UNSURE")
                 killed.join()
                 cluster.start()
@@ -482,9 +483,8 @@ class TestLosses:
             assert store.log(CHANNEL, 0).size == 0
 
 
-def write_until_lost(store: PostgresStore, entries: Sequence[VerifiedEntry]) -> tuple[int, str]:
-    """Write entries until that fails; (entries committed, the code of what failed)."""
-    size = store.log(CHANNEL, 0).size
+def write_until_lost(store: PostgresStore, entries: Sequence[VerifiedEntry], size: int) -> tuple[int, str]:
+    """Write entries after the first ones until that fails; (entries committed, the code of what failed)."""
     for at in range(size, len(entries)):
         try:
             keep_and_apply(store, entries[at])
