@@ -29,7 +29,7 @@ from node.storage.postgres_server import LOCK_TIMEOUT, Address, Server
 from node.storage.server_index import ServerIndex
 from node.storage.sql_changes import SqlChangesReader
 from node.storage.sql_lists import SqlListsReader
-from node.storage.sql_ports import SqlConnection, SqlCursor
+from node.storage.sql_ports import SqlCursor, SqlReads
 from node.storage.sql_queries import SqlQueriesReader
 from node.storage.sql_writing import SqlTransaction
 
@@ -152,7 +152,7 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
     # -- reading
 
     @contextmanager
-    def _connected(self) -> Iterator[SqlConnection]:
+    def _connected(self) -> Iterator[SqlReads]:
         self.server.check()
         with self._failures():
             yield self._reading
@@ -253,7 +253,7 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
 
 
 class _Reading:
-    """The SqlConnection of all reads, over a few sessions; who needs one waits until one is free."""
+    """The SqlReads of a store, over a few sessions; who needs one waits until one is free."""
 
     def __init__(self, connect: Callable[[], psycopg.Connection[Any]], count: int) -> None:
         self._connect = connect
@@ -277,10 +277,6 @@ class _Reading:
                 return connection.execute(sql, parameters)
             finally:
                 self._keep(connection)
-
-    def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> SqlCursor:
-        """Reads have no rows to hand over."""
-        raise NotImplementedError
 
     def _keep(self, connection: PostgresConnection) -> None:
         if not connection.raw.closed:

@@ -24,7 +24,7 @@ from hashlib import sha256
 from itertools import chain
 
 from node.core.state import Place
-from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection
+from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection, SqlReads
 
 SLICES = 64
 """A power of two."""
@@ -169,7 +169,7 @@ class RecordIndex:
     def __init__(self, tail: Tail) -> None:
         self._tail = tail
 
-    def load(self, connection: SqlConnection) -> None:
+    def load(self, connection: SqlReads) -> None:
         """Find what waited when the database was last open; nothing may have been added since."""
         tail = self._tail
         tail.merged_any = bool(connection.execute(_ANY_TERM).fetchall())
@@ -181,7 +181,7 @@ class RecordIndex:
             tail.sizes[log] = applied_size
         tail.round = dict(tail.sizes)
 
-    def under(self, connection: SqlConnection, channel_id: int, keys: Collection[bytes]) -> list[KeyedRecord]:
+    def under(self, connection: SqlReads, channel_id: int, keys: Collection[bytes]) -> list[KeyedRecord]:
         """All records of a channel under these keys, also those in the background."""
         terms, wanted = sorted(set(map(key_term, keys))), set(keys)
         places = sorted({row[1:] for term in terms for row in self._waiting(term) if row[1] == channel_id})
@@ -193,7 +193,7 @@ class RecordIndex:
         found = {Place(*row[1:4]): row for row in rows if row[0] in wanted}
         return [KeyedRecord(row[0], place, row[4] == 1, row[5]) for place, row in found.items()]
 
-    def of_subject(self, connection: SqlConnection, subject: str) -> list[tuple[int, Place]]:
+    def of_subject(self, connection: SqlReads, subject: str) -> list[tuple[int, Place]]:
         """Where records of a subject may stand, by channel and place; some may be gone, or name another one."""
         term = subject_term(subject)
         places = {row[1:] for row in self._waiting(term)}

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from node.core.state import Place
-from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection
+from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection, SqlReads
 
 _KEYS_PER_QUERY = 500
 # One look for each key, which OFFSET 0 keeps the planner from joining in any other way: to a planner that has not
@@ -27,14 +27,14 @@ _OF_SUBJECT = (
 class ServerIndex:
     """The KeyIndexChanges of a database that indexes its records by itself."""
 
-    def under(self, connection: SqlConnection, channel_id: int, keys: Collection[bytes]) -> Sequence[KeyedRecord]:
+    def under(self, connection: SqlReads, channel_id: int, keys: Collection[bytes]) -> Sequence[KeyedRecord]:
         """All records of a channel under these keys, also in the background, in no order."""
         ordered, rows = sorted(keys), list[tuple[Any, ...]]()
         for start in range(0, len(ordered), _KEYS_PER_QUERY):
             rows += connection.execute(_UNDER, (ordered[start : start + _KEYS_PER_QUERY], channel_id)).fetchall()
         return [KeyedRecord(row[0], Place(*row[1:4]), row[4] == 1, row[5]) for row in rows]
 
-    def of_subject(self, connection: SqlConnection, subject: str) -> Sequence[tuple[int, Place]]:
+    def of_subject(self, connection: SqlReads, subject: str) -> Sequence[tuple[int, Place]]:
         """Where records of a subject stand, by channel_id and place."""
         rows = connection.execute(_OF_SUBJECT, (subject,)).fetchall()
         return [(channel_id, Place(*place)) for channel_id, *place in rows]

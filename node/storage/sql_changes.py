@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - statements are put together from constants of this module
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,8 +53,8 @@ class SqlChangesWriter(SqlChangesReader):
 
     erased: bool
 
-    def _change(self, statement: str, **values: object) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _change(self, statement: str, **values: object) -> int: ...
 
     def put_change(self, change: HeldChange) -> None:
         values = {name: getattr(change, name) for name in _COLUMNS}

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - statements are put together from constants of this module
 
 import json
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,8 +86,8 @@ class SqlDecisionsWriter(SqlDecisionsReader):
 
     erased: bool
 
-    def _change(self, statement: str, **values: object) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _change(self, statement: str, **values: object) -> int: ...
 
     def add_statement(self, statement: VerifiedStatement) -> int:
         if self._row(_IS_TAKEN, digest=statement.digest) is not None:

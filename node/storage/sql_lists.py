@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - statements are put together from constants of this module
 
+from abc import abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import astuple
 from typing import Any
@@ -132,8 +133,8 @@ class SqlListsReader(ListsReading, SqlDecisionsReader):
 class SqlListsWriter(ListsWriting, SqlListsReader, SqlDecisionsWriter):
     """The ListsWriter over the transaction that is open."""
 
-    def _change_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _change_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int: ...
 
     def _operations_at(self, channel: str, epoch: int, index: int) -> Sequence[HeldOperation]:
         rows = self._rows(_OPERATIONS_AT, id=self._channel_id(channel), epoch=epoch, index=index)

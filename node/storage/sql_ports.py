@@ -19,7 +19,7 @@ class SqlCursor(Protocol):
         ...
 
 
-class SqlConnection(Protocol):
+class SqlReads(Protocol):
     """What statements run on: a driver that takes :name and ? as they are, with nothing between it and them.
 
     A layer over the driver costs several times as much as the small statements of this package themselves.
@@ -28,6 +28,10 @@ class SqlConnection(Protocol):
     def execute(self, sql: str, parameters: Mapping[str, Any] | Sequence[Any] = ..., /) -> SqlCursor:
         """Run a statement."""
         ...
+
+
+class SqlConnection(SqlReads, Protocol):
+    """What a transaction runs on."""
 
     def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> SqlCursor:
         """Run a statement for each row of values."""
@@ -46,11 +50,11 @@ class KeyedRecord(NamedTuple):
 class KeyIndex(Protocol):
     """How records are found by what does not tell their place."""
 
-    def under(self, connection: SqlConnection, channel_id: int, keys: Collection[bytes]) -> Sequence[KeyedRecord]:
+    def under(self, connection: SqlReads, channel_id: int, keys: Collection[bytes]) -> Sequence[KeyedRecord]:
         """All records of a channel under these keys, also in the background, in no order."""
         ...
 
-    def of_subject(self, connection: SqlConnection, subject: str) -> Sequence[tuple[int, Place]]:
+    def of_subject(self, connection: SqlReads, subject: str) -> Sequence[tuple[int, Place]]:
         """Where records of a subject may stand, by channel_id and place; some may be gone, or name another one."""
         ...
 

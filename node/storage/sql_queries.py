@@ -1,5 +1,6 @@
 """The query log in the tables: entries are appended, and never changed or taken away."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,8 +58,8 @@ class SqlQueriesReader(SqlReader):
 class SqlQueriesWriter(SqlQueriesReader):
     """The QueriesWriter over the transaction that is open."""
 
-    def _note(self, statement: str, **values: object) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _note(self, statement: str, **values: object) -> None: ...
 
     def add_query(self, entry: LoggedQuery) -> None:
         query, asked = entry.query, entry.query.question

@@ -6,6 +6,7 @@ while their reader works. A row that changes between two pages is seen in one of
 # ruff: noqa: S608 - statements are put together from constants of this module and parameter marks
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby, islice
@@ -32,7 +33,7 @@ from node.ports import (
     RegistryFileRecord,
 )
 from node.storage.slots import pick_records
-from node.storage.sql_ports import KeyedRecord, KeyIndex, SqlConnection, SqlCursor
+from node.storage.sql_ports import KeyedRecord, KeyIndex, SqlCursor, SqlReads
 
 _Row = tuple[Any, ...]
 
@@ -180,13 +181,13 @@ class _LogRow(NamedTuple):
     incomplete: int
 
 
-class SqlReader:
+class SqlReader(ABC):
     """The StoreReader; a store or a transaction says on which connection each statement runs, and its index."""
 
     _index: KeyIndex
 
-    def _connected(self) -> AbstractContextManager[SqlConnection]:
-        raise NotImplementedError
+    @abstractmethod
+    def _connected(self) -> AbstractContextManager[SqlReads]: ...
 
     def _rows(self, statement: str, **values: Any) -> Sequence[_Row]:
         with self._connected() as connection:
@@ -482,7 +483,7 @@ def marks(count: int) -> str:
     return ",".join("?" * count)
 
 
-def run(connection: SqlConnection, statement: str, values: Mapping[str, Any]) -> SqlCursor:
+def run(connection: SqlReads, statement: str, values: Mapping[str, Any]) -> SqlCursor:
     """Run a statement with these values by name.
 
     A peer's 64-bit number may exceed what a column holds; no row is ever found at the largest.
