@@ -136,11 +136,13 @@ class Tail:
         """Let single terms go."""
         for row in gone:
             part = self._part(row[0])
-            held = part.pop(row[0], ())
+            held = part.get(row[0], ())
             left = tuple(each for each in held if each != row)
             self.count -= len(held) - len(left)
             if left:
                 part[row[0]] = left
+            else:
+                part.pop(row[0], None)
 
     def drop_log(self, log: LogId) -> None:
         """Let all terms of a log go."""
@@ -150,7 +152,6 @@ class Tail:
 
     def merged(self, slices: int) -> None:
         """Go on in the round behind so many slices; the next round is for all that waits when it begins."""
-        self.merged_any |= slices > 0
         self.next_slice += slices
         if self.next_slice == self.slices:
             self.next_slice = 0
@@ -263,6 +264,7 @@ class RecordIndexChanges(RecordIndex):
     def commit(self) -> None:
         """Let the tail have what the transaction did, which is committed."""
         tail = self._tail
+        tail.merged_any |= bool(self._merged)  # before they leave the tail: a reader then looks at the table as well
         for number in self._merged:
             tail.empty(number)
         tail.drop(self._gone)

@@ -1,6 +1,6 @@
 """The index of the embedded database finds what the memory store finds, whatever was merged, lost or taken back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -200,4 +200,32 @@ def test_what_was_merged_waits_no_longer(tmp_path: Path) -> None:
     twins.restart()
     assert max(waited) <= 30 + 2 * PER_ENTRY + 2 * PER_ENTRY
     assert twins.sqlite._tail.count <= 3 * 30
+    twins.sqlite.close()
+
+
+class LookedAt(Tail):
+    """A tail whose every change is followed by a look from outside, as from a reader of another thread."""
+
+    look: Callable[[], None] = staticmethod(lambda: None)
+
+    def empty(self, number: int) -> None:
+        super().empty(number)
+        self.look()
+
+    def drop(self, gone: Iterable[Term]) -> None:
+        super().drop(gone)
+        self.look()
+
+
+def test_a_reader_finds_what_is_held_at_every_moment_of_a_merge(tmp_path: Path) -> None:
+    twins, tail = Twins(tmp_path / "node.db", 1, 4), LookedAt(1, 4)
+    twins.sqlite.close()
+    twins.sqlite = SqliteStore.open(twins.path, create=True, tail=tail)
+    twins.apply([("key 0", "subject 0"), ("key 1", "subject 0")])
+    seen = []
+    tail.look = lambda: seen.append(len(list(twins.sqlite.records(subject="subject 0"))))
+    for at in (2, 3):
+        twins.apply([(f"key {at}", "subject 1")])
+    assert seen
+    assert set(seen) == {2}
     twins.sqlite.close()
