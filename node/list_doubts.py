@@ -49,6 +49,7 @@ class ListDoubts:
         self._is_recovering = is_recovering
         self._limits = limits
         self._known: tuple[int, Mapping[str, _Facts]] | None = None
+        self._told: dict[str, ConsultedList] = {}
 
     def lists(self, now_ms: int) -> Mapping[str, ConsultedList]:
         """Every list that this node may read, by channel, with all doubts about it; those never received too."""
@@ -68,7 +69,7 @@ class ListDoubts:
     def _facts(self) -> Mapping[str, _Facts]:
         generation = self._store.generation()
         if self._known is None or self._known[0] != generation:
-            self._known = generation, self._read()
+            self._known, self._told = (generation, self._read()), {}
         return self._known[1]
 
     def _read(self) -> Mapping[str, _Facts]:
@@ -111,9 +112,17 @@ class ListDoubts:
             differs=facts.differs,
             is_whole=facts.is_whole,
         )
-        return ConsultedList(
-            held.log.channel, held.manifest.list, self._doubts(known, now_ms), held.fresh_at_ms, limit_ms
+        return self._same(
+            ConsultedList(held.log.channel, held.manifest.list, self._doubts(known, now_ms), held.fresh_at_ms, limit_ms)
         )
+
+    def _same(self, found: ConsultedList) -> ConsultedList:
+        """The one of the look before where nothing about it has changed: what was made of it is good still."""
+        before = self._told.get(found.channel)
+        if before == found:
+            return before
+        self._told[found.channel] = found
+        return found
 
     def _speaks(self, held: HeldChannel) -> bool:
         """Whether the origin of a list may speak, and no cut of the list is awaited."""

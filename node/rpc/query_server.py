@@ -7,8 +7,9 @@ from typing import Any
 import grpc.aio
 
 from node.checking import LOOKS, Asking, Checked, Swept
-from node.core.answer import Answer, AnsweredEntry, ListAnswer, Verdict, check_subject
+from node.core.answer import Answer, AnsweredEntry, ConsultedList, ListAnswer, Verdict, check_subject
 from node.core.errors import XinqiaoError
+from node.core.membership import Members
 from node.core.query_log import Head, LoggedQuery
 from node.node import Node
 from node.pb import query_service_pb2 as pb
@@ -30,6 +31,7 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._kept: dict[str, tuple[ConsultedList, Members, pb.ListVerdict]] = {}
 
     async def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:  # noqa: N802
         """Answer for one subject."""
@@ -132,8 +134,18 @@ class QueryServicer(query_service_pb2_grpc.QueryServiceServicer):
         )
 
     def _list(self, found: ListAnswer) -> pb.ListVerdict:
+        """What one list answers; what it answers to all whom it does not hold is put into words once."""
+        consulted, members = found.consulted, self._node.membership.members
+        if found.entries:
+            return self._worded(found, members)
+        kept = self._kept.get(consulted.channel)
+        if kept is None or kept[0] is not consulted or kept[1] is not members:
+            kept = self._kept[consulted.channel] = consulted, members, self._worded(found, members)
+        return kept[2]
+
+    def _worded(self, found: ListAnswer, members: Members) -> pb.ListVerdict:
         consulted = found.consulted
-        origin = self._node.membership.members.get(consulted.origin)
+        origin = members.get(consulted.origin)
         return pb.ListVerdict(
             channel=consulted.channel,
             verdict=VERDICTS[found.verdict],

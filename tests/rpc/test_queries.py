@@ -284,3 +284,17 @@ def test_a_sweep_holds_back_who_asks_faster_than_answers_are_read(tmp_path: Path
             assert read <= CHUNKS_AHEAD + 2
 
     run(scenario())
+
+
+def test_g5_what_was_put_into_words_once_is_put_anew_when_a_list_falls_into_doubt(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with desk(tmp_path) as found:
+            (before,) = (await found.call(found.client.check, QUESTION, NOT_ON_IT)).lists
+            (again,) = (await found.call(found.client.check, QUESTION, NOT_ON_IT)).lists
+            assert (before, list(before.doubts)) == (again, [])
+            found.town.network.clock.time_ms += LIMIT_S * 1000 + 1
+            for subject in (NOT_ON_IT, ON_IT):
+                (stale,) = (await found.call(found.client.check, QUESTION, subject)).lists
+                assert (list(stale.doubts), stale.verdict) == (["stale"], pb.QUERY_VERDICT_UNCONFIRMED)
+
+    run(scenario())
