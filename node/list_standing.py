@@ -64,9 +64,10 @@ def asserted_operations(
 
 def compare(tx: StoreTransaction, held: HeldChannel, header: channel_pb2.EntryHeader) -> None:
     """Compare the digest after an entry that was just folded, and note where the list first differs."""
-    newest, cut = tx.channel(header.channel), held.log.cut
+    cut = held.log.cut
     is_above_cut = cut is not None and header.index >= cut.size
-    if not is_list(header.channel) or newest is None or newest.log.epoch != header.epoch or is_above_cut:
+    newest = tx.channel(header.channel) if is_list(header.channel) and not is_above_cut else None
+    if newest is None or newest.log.epoch != header.epoch:
         return
     state = _state(tx, header.channel)
     agrees = state.digest == header.state_digest

@@ -26,12 +26,12 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.storage import migrations
 from node.storage.postgres_dialect import PostgresConnection
 from node.storage.postgres_server import LOCK_TIMEOUT, Address, Server
+from node.storage.postgres_writing import PostgresTransaction
 from node.storage.server_index import ServerIndex
 from node.storage.sql_changes import SqlChangesReader
 from node.storage.sql_lists import SqlListsReader
 from node.storage.sql_ports import SqlCursor, SqlReads
 from node.storage.sql_queries import SqlQueriesReader
-from node.storage.sql_writing import SqlTransaction
 
 LOCK = 0x58696E7169616F  # "Xinqiao"; of the database, not of the cluster
 READERS = 8
@@ -68,6 +68,7 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         self._writer: PostgresConnection | None = None
         self._generation = 0
         self._turn = threading.Lock()  # transactions of several threads take turns
+        self._ids: dict[str, int] = {}  # of channels that are committed, which keep their numbers for ever
 
     @classmethod
     def open(
@@ -157,6 +158,12 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         with self._failures():
             yield self._reading
 
+    def _channel_id(self, channel: str) -> int | None:
+        found = self._ids.get(channel)
+        if found is None and (found := super()._channel_id(channel)) is not None:
+            self._ids[channel] = found
+        return found
+
     def size_bytes(self) -> int:
         """What the database takes on the server's disks."""
         return int(self._value(_SIZE))
@@ -168,11 +175,11 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         return self._generation
 
     @contextmanager
-    def transaction(self) -> Iterator[SqlTransaction]:
+    def transaction(self) -> Iterator[PostgresTransaction]:
         """Commit durably on leaving, leave nothing when the block raises."""
         with self._turn:
             connection = self._connected_writer(LOCK_PATIENCE_S)
-            transaction, committing = SqlTransaction(connection, self._limits, ServerIndex()), False
+            transaction, committing = PostgresTransaction(connection, self._limits), False
             try:
                 connection.execute("BEGIN")
                 yield transaction

@@ -9,8 +9,10 @@ A statement is written once, with :name or ? for its values, and translated once
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cache
+from struct import Struct
 from typing import Any, NamedTuple, cast
 
 import psycopg
@@ -30,6 +32,11 @@ COPY_FROM_ROWS = 8
 """With fewer rows, asking for a COPY takes longer than it saves."""
 
 type_oids = psycopg.postgres.types
+_ARRAY_HEAD = Struct(">iiI")  # dimensions, whether there are NULLs, the type of the values
+_ARRAY_BOUNDS = Struct(">ii")  # how many, and the number of the first
+_LENGTH = Struct(">i")
+_NUMBER = Struct(">iq")
+_NULL = _LENGTH.pack(-1)
 
 
 class _Text(Dumper):
@@ -40,9 +47,13 @@ class _Text(Dumper):
 
     def dump(self, obj: str) -> Buffer:
         """Its bytes; PostgreSQL would refuse a NUL."""
-        if "\0" in obj or "\1" in obj:
-            obj = obj.replace("\1", "\1\2").replace("\0", "\1\1")
-        return obj.encode()
+        return _written(obj)
+
+
+def _written(text: str) -> bytes:
+    if "\0" in text or "\1" in text:
+        text = text.replace("\1", "\1\2").replace("\0", "\1\1")
+    return text.encode()
 
 
 class _TextLoader(Loader):
@@ -54,6 +65,68 @@ class _TextLoader(Loader):
         """The text as it was handed over."""
         text = str(data, "utf-8")
         return text.replace("\1\1", "\0").replace("\1\2", "\1") if "\1" in text else text
+
+
+class Contents(tuple[bytes | None, ...]):
+    """Values that travel as one bytea[]."""
+
+    __slots__ = ()
+
+
+class Numbers(tuple[int | None, ...]):
+    """Values that travel as one bigint[]."""
+
+    __slots__ = ()
+
+
+class Texts(tuple[str, ...]):
+    """Values that travel as one text[]."""
+
+    __slots__ = ()
+
+
+class _Array(Dumper, ABC):
+    """An array of one dimension; what the driver has for lists looks at each value several times."""
+
+    format = pq.Format.BINARY
+    element: int
+
+    def dump(self, obj: tuple[Any, ...]) -> Buffer:
+        """Its head, then each value with its length."""
+        if not obj:
+            return _ARRAY_HEAD.pack(0, 0, self.element)
+        head = _ARRAY_HEAD.pack(1, None in obj, self.element) + _ARRAY_BOUNDS.pack(len(obj), 1)
+        return head + b"".join([_NULL if value is None else self.item(value) for value in obj])
+
+    @abstractmethod
+    def item(self, value: Any) -> bytes:
+        """The length of a value and its bytes."""
+        ...
+
+
+class _ContentsDumper(_Array):
+    oid = type_oids["bytea"].array_oid
+    element = type_oids["bytea"].oid
+
+    def item(self, value: bytes) -> bytes:
+        return _LENGTH.pack(len(value)) + value
+
+
+class _NumbersDumper(_Array):
+    oid = type_oids["int8"].array_oid
+    element = type_oids["int8"].oid
+
+    def item(self, value: int) -> bytes:
+        return _NUMBER.pack(8, value)
+
+
+class _TextsDumper(_Array):
+    oid = type_oids["text"].array_oid
+    element = type_oids["text"].oid
+
+    def item(self, value: str) -> bytes:
+        written = _written(value)
+        return _LENGTH.pack(len(written)) + written
 
 
 class _WholeLoader(NumericBinaryLoader):
@@ -71,6 +144,9 @@ def teach(context: AdaptContext) -> None:
     adapters.register_dumper(bool, Int8BinaryDumper)
     adapters.register_dumper(str, _Text)
     adapters.register_dumper(bytes, BytesBinaryDumper)  # COPY would take a slower one
+    adapters.register_dumper(Contents, _ContentsDumper)
+    adapters.register_dumper(Numbers, _NumbersDumper)
+    adapters.register_dumper(Texts, _TextsDumper)
     for name in ("text", "varchar"):
         adapters.register_loader(name, _TextLoader)
     adapters.register_loader("numeric", _WholeLoader)

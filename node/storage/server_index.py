@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from node.core.state import Place
+from node.storage.postgres_dialect import Contents
 from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection, SqlReads
 
-_KEYS_PER_QUERY = 500
+_KEYS_PER_QUERY = 2_000
 # One look for each key, which OFFSET 0 keeps the planner from joining in any other way: to a planner that has not
 # counted the records of a new channel, reading all of them for each entry looks cheap.
 _UNDER = (
@@ -31,7 +32,9 @@ class ServerIndex:
         """All records of a channel under these keys, also in the background, in no order."""
         ordered, rows = sorted(keys), list[tuple[Any, ...]]()
         for start in range(0, len(ordered), _KEYS_PER_QUERY):
-            rows += connection.execute(_UNDER, (ordered[start : start + _KEYS_PER_QUERY], channel_id)).fetchall()
+            rows += connection.execute(
+                _UNDER, (Contents(ordered[start : start + _KEYS_PER_QUERY]), channel_id)
+            ).fetchall()
         return [KeyedRecord(row[0], Place(*row[1:4]), row[4] == 1, row[5]) for row in rows]
 
     def of_subject(self, connection: SqlReads, subject: str) -> Sequence[tuple[int, Place]]:

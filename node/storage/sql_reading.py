@@ -47,7 +47,8 @@ _LOGS = """
     SELECT c.name, c.origin, l.epoch, l.size, l.root, l.frontier, l.applied_size, l.records,
         l.manifest, l.manifest_index, l.left_at, l.fresh_at_ms,
         l.covered_size, l.covered_root, l.cut_size, l.cut_root, COALESCE(l.epoch <= o.closed_through, FALSE),
-        (SELECT COUNT(*) FROM entries e WHERE e.channel_id = l.channel_id AND e.epoch = l.epoch AND complete = 0)
+        (SELECT COUNT(*) FROM entries e WHERE e.channel_id = l.channel_id AND e.epoch = l.epoch AND complete = 0),
+        l.channel_id
     FROM logs l JOIN channels c ON c.id = l.channel_id LEFT JOIN origins o ON o.name = c.origin """
 _ALL_LOGS = _LOGS + "WHERE l.size > 0 ORDER BY c.name, l.epoch"
 _ONE_LOG = _LOGS + "WHERE c.name = :channel AND l.epoch = :epoch"
@@ -158,7 +159,7 @@ _REGISTRY_FILE = "SELECT content FROM registry_files WHERE name = :name"
 _REGISTRY_NAMES = "SELECT name FROM registry_files ORDER BY name"
 
 
-class _LogRow(NamedTuple):
+class LogRow(NamedTuple):
     """The columns of _LOGS."""
 
     name: str
@@ -179,6 +180,7 @@ class _LogRow(NamedTuple):
     cut_root: bytes
     quarantined: int
     incomplete: int
+    channel_id: int
 
 
 class SqlReader(ABC):
@@ -217,20 +219,24 @@ class SqlReader(ABC):
     # -- logs
 
     def channels(self) -> Sequence[HeldChannel]:
-        return [_held_channel(_LogRow._make(row)) for row in self._rows(_ALL_LOGS)]
+        return [_held_channel(LogRow._make(row)) for row in self._rows(_ALL_LOGS)]
 
     def channel(self, channel: str, epoch: int | None = None) -> HeldChannel | None:
-        if epoch is None:
-            row = self._row(_NEWEST_LOG, channel=channel)
-        else:
-            row = self._row(_ONE_LOG, channel=channel, epoch=epoch)
-        held = _LogRow._make(row) if row is not None else None
-        return _held_channel(held) if held is not None and held.size else None
+        row = self._newest_log_row(channel) if epoch is None else self._log_row(channel, epoch)
+        return _held_channel(row) if row is not None and row.size else None
+
+    def _newest_log_row(self, channel: str) -> LogRow | None:
+        row = self._row(_NEWEST_LOG, channel=channel)
+        return LogRow._make(row) if row is not None else None
+
+    def _log_row(self, channel: str, epoch: int) -> LogRow | None:
+        row = self._row(_ONE_LOG, channel=channel, epoch=epoch)
+        return LogRow._make(row) if row is not None else None
 
     def log(self, channel: str, epoch: int) -> Log:
-        row = self._row(_ONE_LOG, channel=channel, epoch=epoch)
+        row = self._log_row(channel, epoch)
         if row is not None:
-            return _log(_LogRow._make(row))
+            return _log(row)
         closed = self._row(_IS_CLOSED, origin=origin_of(channel), epoch=epoch) is not None
         return Log(channel, epoch, quarantined=closed)
 
@@ -500,7 +506,7 @@ def at_place(place: Place) -> dict[str, int]:
     return {"epoch": place.epoch, "index": place.index, "position": place.position}
 
 
-def _log(row: _LogRow) -> Log:
+def _log(row: LogRow) -> Log:
     frontier = tuple(row.frontier[at : at + HASH_BYTES] for at in range(0, len(row.frontier), HASH_BYTES))
     return Log(
         channel=row.name,
@@ -514,7 +520,7 @@ def _log(row: _LogRow) -> Log:
     )
 
 
-def _held_channel(row: _LogRow) -> HeldChannel:
+def _held_channel(row: LogRow) -> HeldChannel:
     return HeldChannel(
         log=_log(row),
         origin=row.origin,

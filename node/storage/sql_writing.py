@@ -30,6 +30,7 @@ from node.core.receipt import VerifiedReceipt
 from node.core.state import Act, Applied, Erasure, Place, RecordInForce
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
+from node.storage.record_rows import act_row, marked_records
 from node.storage.slots import open_held, root_of, settle
 from node.storage.sql_changes import SqlChangesWriter
 from node.storage.sql_lists import SqlListsWriter
@@ -268,7 +269,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
             _SWAP_HEAD, **at, before=header.prev_root, after=entry.root, frontier=b"".join(entry.frontier)
         )
         if swapped != 1 or channel_id is None:
-            raise _head_moved(header.channel, header.index, self.log(header.channel, header.epoch).size)
+            raise head_moved(header.channel, header.index, self.log(header.channel, header.epoch).size)
         if entry.manifest is not None:
             self._change(_SET_MANIFEST, **at, manifest=entry.manifest.SerializeToString())
         # (2) the entry
@@ -319,7 +320,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         # (1) the head of the fold
         if channel_id is None or self._change(_SWAP_APPLIED, **at) != 1:
             held = self.channel(applied.channel, applied.epoch)
-            raise _head_moved(applied.channel, applied.index, held.applied_size if held else 0)
+            raise head_moved(applied.channel, applied.index, held.applied_size if held else 0)
         # (2) records; above the cut they stay in the background
         cut_size = self._value(_CUT_SIZE, **at)
         self._put_records(channel_id, applied, in_force=cut_size is None or applied.index < cut_size)
@@ -333,15 +334,8 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
 
     def _put_records(self, channel_id: int, applied: Applied, in_force: bool) -> None:
         epoch, index = applied.epoch, applied.index
-        changes: Counter[int] = Counter()
-        if in_force:
-            self._check_single(channel_id, applied.in_force)
-            changes[epoch] = len(applied.in_force)
-            changes.subtract(self._replace(channel_id, applied.in_force))
-        self._looked_up = None
-        marked = [(record, 1 if in_force else None) for record in applied.in_force]
-        marked += [(record, None) for record in applied.behind]
-        marked.sort(key=lambda each: each[0].position)
+        changes = self._make_room(channel_id, applied, in_force)
+        marked = marked_records(applied, in_force)
         rows = [
             (channel_id, epoch, index, record.position, mark, record.key, record.content_hash, record.subject)
             for record, mark in marked
@@ -350,6 +344,16 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         told = (Indexed(record.key, record.subject, index, record.position) for record, _ in marked)
         self._index.add(self._connection, (channel_id, epoch), index + 1, told)
         self._count_records(channel_id, changes)
+
+    def _make_room(self, channel_id: int, applied: Applied, in_force: bool) -> "Counter[int]":
+        """Put what is replaced in the background; how many more will be in force of each epoch once all is done."""
+        changes: Counter[int] = Counter()
+        if in_force:
+            self._check_single(channel_id, applied.in_force)
+            changes[applied.epoch] = len(applied.in_force)
+            changes.subtract(self._replace(channel_id, applied.in_force))
+        self._looked_up = None
+        return changes
 
     def _check_single(self, channel_id: int, records: Sequence[RecordInForce]) -> None:
         """See that each of these will be the only one in force under its key."""
@@ -450,7 +454,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
 
     def put_acts(self, channel: str, acts: Iterable[Act]) -> None:
         channel_id = self._ensure_channel(channel)
-        self._change_many(_PUT_ACT, [_act_row(channel_id, act) for act in acts])
+        self._change_many(_PUT_ACT, [act_row(channel_id, act) for act in acts])
 
     def erase_bodies(self, channel: str, epoch: int) -> None:
         log = {"id": self._channel_id(channel), "epoch": epoch}
@@ -586,12 +590,6 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
             self._change(_PUT_REGISTRY_FILE, name=name, content=content)
 
 
-def _act_row(channel_id: int, act: Act) -> tuple[int | None, ...]:
-    at, target, new = act.place, act.target, act.replacement
-    replacement = (None, None, None) if new is None else (new.epoch, new.index, new.position)
-    place = (channel_id, at.epoch, at.index, at.position, act.kind, target.epoch, target.index, target.position)
-    return (*place, act.at_ms, act.particulars, *replacement)
-
-
-def _head_moved(channel: str, expected: int, found: int) -> XinqiaoError:
+def head_moved(channel: str, expected: int, found: int) -> XinqiaoError:
+    """What a loser of a compare-and-swap is told."""
     return XinqiaoError("HEAD_MOVED", channel=channel, expected=expected, found=found)
