@@ -18,7 +18,16 @@ from dataclasses import replace
 
 from node.core.audience import manifest_defect
 from node.core.channel import HeadAt, Log
-from node.core.entry import WHOLE_ENTRY, VerifiedBody, VerifiedEntry, erased_in, fill_slots, open_body, origin_of
+from node.core.entry import (
+    WHOLE_ENTRY,
+    AheadEntry,
+    VerifiedBody,
+    VerifiedEntry,
+    erased_in,
+    fill_slots,
+    open_body,
+    origin_of,
+)
 from node.core.envelope import parse
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
@@ -101,6 +110,17 @@ class Admission:
         # (4) audience
         if entry.manifest is not None and not stays:
             self._follow_audience(tx, held, header.index)
+
+    def take_ahead(self, tx: StoreTransaction, entries: Sequence[AheadEntry]) -> None:
+        """Let status entries of one log take effect before it is their turn; then they do nothing more.
+
+        Nothing is kept by a node that has left the audience since they were on their way.
+        """
+        for entry in entries:
+            held = tx.channel(entry.header.channel, entry.header.epoch)
+            if held is not None and held.left_at is None:
+                self._erase(tx, entry.header, entry.body)
+                self._act(tx, entry.header, entry.body)
 
     def supply(self, tx: StoreTransaction, channel: str, epoch: int, index: int, serialized: bytes) -> HeldChannel:
         """Complete the body of a stored entry from another copy; raises ENTRY_SIZE, ENTRY_BODY.

@@ -4,7 +4,8 @@ For each link two tasks run, one for each lane, so that what matters most never 
 
     control   Hello at every interval and whenever something changed; then the control channels, receipts,
               and news of heartbeats, addresses and proofs
-    bulk      the record channels that Hello found larger on one side
+    bulk      the record channels that Hello found larger on one side: first what takes records of them back, then
+              the logs, each from one peer at a time, those that lack least first
 
 Of a log that is new here the control lane takes the first entry: that says in which lane the others travel.
 
@@ -21,15 +22,15 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Protocol
 
-from node.admission import is_own, lane_of, root_at
+from node.admission import is_own, lane_of
+from node.arrivals import Arrivals
+from node.comparing import can_be, compare
 from node.core import heartbeat as heartbeats
-from node.core.channel import HeadAt, is_channel_name
+from node.core.channel import HeadAt
 from node.core.delivery import choose_links
-from node.core.entry import origin_of
 from node.core.errors import XinqiaoError, from_refusal
 from node.core.heartbeat import ChannelEpoch
-from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
-from node.core.merkle import HASH_BYTES
+from node.core.limits import DEFAULT_LIMITS, Limits
 from node.hellos import Hellos
 from node.links import Link, LinkStates, Work, check_skew, count_refused, ended, wait
 from node.missing import Missing
@@ -37,8 +38,10 @@ from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb
 from node.ports import Clock, Entropy, Lane, Peer, Peers, Store, View, Writer
 from node.refusals import ASK_AGAIN_MS, Extent, Refusals, registry_seen
 from node.regained import Regained
+from node.removals import Removals
 from node.sharing import Sharing
-from node.transfers import EntryReceiver, Given, Transfers
+from node.sources import SENDING_S, Sources
+from node.transfers import LINK_CODES, EntryReceiver, Given, Transfers
 from node.visiting import Visiting
 
 LOCAL_PAUSE_S = 1.0
@@ -72,6 +75,8 @@ class Delivery:
         own_heartbeat_returned: Callable[[channel_pb2.HeartbeatView], None],
         regained: Regained,
         also_linked: Callable[[], Iterable[str]],
+        arrivals: Arrivals,
+        turned: Callable[[], None],
         interval_s: float,
         links_further: int = 8,
         retry_cap_s: float = 1800.0,
@@ -84,7 +89,7 @@ class Delivery:
         self._clock, self._entropy = clock, entropy
         self._registry_seen = registry_seen
         self._peer_answered, self._own_heartbeat_returned = peer_answered, own_heartbeat_returned
-        self._regained, self._also_linked = regained, also_linked
+        self._regained, self._also_linked, self._turned = regained, also_linked, turned
         self._interval_s, self._links_further = interval_s, links_further
         # Another one after every start: peers tell again what a restored database has forgotten.
         self._hellos = Hellos(view, sharing, clock, f"{store.incarnation()}.{entropy.bytes(8).hex()}")
@@ -101,15 +106,30 @@ class Delivery:
             only_dials_out=self._only_dials_out,
             again_ms=ASK_AGAIN_MS,
         )
-        self._transfers = Transfers(
-            store=store, writer=writer, receiver=receiver, sharing=sharing, clock=clock, reach=self._reach
-        )
+        self.sources = Sources(store, clock, self._source_freed)
+        self.removals = Removals(view, store, writer, clock, peers, limits)
+        self._transfers = self._moving(writer, arrivals)
         self._refusals = Refusals(view=view, store=store, clock=clock, first_ms=int(interval_s * 1000))
         self.refused_news = 0
-        self.visiting = Visiting(
-            view=view,
-            entropy=entropy,
-            interval_s=interval_s,
+        self.visiting = self._visits()
+
+    def _moving(self, writer: Writer, arrivals: Arrivals) -> Transfers:
+        return Transfers(
+            store=self._store,
+            writer=writer,
+            receiver=self._receiver,
+            sharing=self._sharing,
+            clock=self._clock,
+            reach=self._reach,
+            arrivals=arrivals,
+            moved=self.sources.moved,
+        )
+
+    def _visits(self) -> Visiting:
+        return Visiting(
+            view=self._view,
+            entropy=self._entropy,
+            interval_s=self._interval_s,
             only_dials_out=self._only_dials_out,
             linked=lambda: self._links,
             meet=self._meet,
@@ -167,6 +187,11 @@ class Delivery:
     def linked(self) -> tuple[str, ...]:
         """The members a link is kept with."""
         return tuple(self._links)
+
+    @property
+    def links(self) -> Mapping[str, Link]:
+        """The links that are kept, and those of visits."""
+        return {**self.visiting.links, **self._links}
 
     async def _relink(self) -> None:
         chosen = self._choose()
@@ -231,18 +256,42 @@ class Delivery:
 
     async def _bulk_turn(self, link: Link) -> None:
         if not link.bulk_wanted.is_set():
-            await link.bulk_wanted.wait()
+            # What others bring is looked at again soon: it may have broken off.
+            await (wait(link.bulk_wanted, SENDING_S) if link.bulk else link.bulk_wanted.wait())
             await self._wait_for_backoff(link)
         link.bulk_wanted.clear()
         await self._bulk_round(link)
 
     async def _bulk_round(self, link: Link) -> None:
-        while link.bulk:
-            key = next(iter(link.bulk))
-            work = link.bulk.pop(key)
-            await self._do(link, Lane.BULK, key, work)
+        for key, work in list(link.bulk.items()):
+            await self._fetch_removals(link, key, work)
+            if not work.pulls and self.sources.has_arrived(link.node, key):
+                link.bulk.pop(key, None)
+                link.want_hello()
+        self._turned()
+        while (due := self.sources.next(link)) is not None:
+            work = link.bulk.pop(due)
+            with self.sources.bringing(link, due) if work.pulls else nullcontext():
+                await self._do(link, Lane.BULK, due, work)
         await self._push_dirty(link, Lane.BULK)
         await self._fetch_missing(link, Lane.BULK)
+
+    async def _fetch_removals(self, link: Link, key: ChannelEpoch, work: Work) -> None:
+        """What takes records back goes ahead of them; where that fails it comes in its turn."""
+        if not work.pulls or work.probes or work.theirs is None or self._is_closed(key, work):
+            return
+        try:
+            await self.removals.fetch(self._reach(link.node), key, work.theirs)
+        except XinqiaoError as error:
+            if error.code.startswith(LINK_CODES):
+                raise
+            if error.code != "AUDIENCE":
+                await self._transfers.alarm(link, key, error)
+
+    def _source_freed(self) -> None:
+        for link in list(self._links.values()):
+            if link.bulk:
+                link.want(Lane.BULK)
 
     async def _wait_for_backoff(self, link: Link) -> None:
         while (seconds := self._states.pause_s(link.node)) > 0:
@@ -315,6 +364,7 @@ class Delivery:
         if response.in_step or await self._reconcile(link, response.heads):
             self._peer_answered(node)
         await self._fetch_missing(link, Lane.CONTROL)
+        self._turned()
         link.bulk_wanted.set()
         await self._put_receipts(link)
 
@@ -366,7 +416,7 @@ class Delivery:
         await self._tell_cuts(link, ours)
         gave_all, new = True, []
         for key in keys:
-            work = self._compare(key, ours.get(key), theirs.get(key))
+            work = compare(self._store, key, ours.get(key), theirs.get(key))
             if work is None or (not work.pulls and link.known.get(key, 0) >= ours[key].size):
                 continue
             is_lost = work.pulls and is_own(self._view, key[0])
@@ -399,7 +449,9 @@ class Delivery:
 
     async def _take_claims(self, heads: Sequence[channel_pb2.Head]) -> list[channel_pb2.Head]:
         """The claims that can be; where they are heads that the registry's cuts list, they say where logs are cut."""
-        claimed = [head for head in heads[: self._limits.max_heads_per_hello] if self._can_be(head)]
+        claimed = [
+            head for head in heads[: self._limits.max_heads_per_hello] if can_be(head, self._view.members, self._limits)
+        ]
         await self._receiver.resolve_cuts(claimed)
         return claimed
 
@@ -417,33 +469,6 @@ class Delivery:
     def _is_cut(self, key: ChannelEpoch) -> bool:
         held = self._store.channel(*key)
         return held is not None and held.log.cut is not None
-
-    def _can_be(self, head: channel_pb2.Head) -> bool:
-        """Whether a claim names a log that a member may have written."""
-        origin = self._view.members.get(origin_of(head.channel))
-        numbers_fit = head.size < NUMBERS_END and len(head.root) == HASH_BYTES
-        return (
-            origin is not None
-            and numbers_fit
-            and head.epoch <= origin.open_epoch
-            and is_channel_name(head.channel, self._limits)
-        )
-
-    def _compare(self, key: ChannelEpoch, ours: HeadAt | None, theirs: HeadAt | None) -> Work | None:
-        if theirs is None:
-            return Work(pulls=False, start=0)
-        if ours is None:
-            held = self._store.channel(*key)
-            size = held.log.size if held is not None else 0
-            return Work(pulls=True, start=size, theirs=theirs) if theirs.size > size else None
-        if theirs == ours:
-            return None
-        if theirs.size > ours.size:
-            return Work(pulls=True, start=ours.size, theirs=theirs)
-        held = self._store.channel(*key)
-        if held is not None and root_at(self._store, held.log, theirs.size) == theirs.root:
-            return Work(pulls=False, start=theirs.size)
-        return Work(pulls=True, start=max(theirs.size - 1, 0), probes=True, theirs=theirs)
 
     def _lane(self, key: ChannelEpoch) -> Lane:
         held = self._store.channel(*key)
@@ -502,7 +527,9 @@ class Delivery:
     async def _push_dirty(self, link: Link, lane: Lane) -> None:
         for key in [key for key in link.dirty if self._lane(key) is lane]:
             del link.dirty[key]
-            if key in link.known:
+            if lane is Lane.BULK and self.sources.is_on_the_way(link.node, key):
+                link.bulk.setdefault(key, Work(pulls=False, start=0))
+            elif key in link.known:
                 # The log has grown: whatever was refused before is offered with what is new.
                 await self._do(link, lane, key, Work(pulls=False, start=link.known[key]))
             else:
@@ -542,7 +569,9 @@ class Delivery:
         if request.closed_heads:
             await self._take_claims(request.closed_heads)
         answer = self._hellos.answer(peer, request)
-        if answer.in_step:
+        if not answer.in_step:
+            self.sources.compared(peer)
+        else:
             heads = self._sharing.heads(peer)
             self._regained.shown(peer, heads)
             if peer in self._links:

@@ -7,6 +7,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 from node.answering import Answering
+from node.arrivals import Arrivals
 from node.aside import Aside, in_turn
 from node.checking import Checking
 from node.core import envelope as envelopes
@@ -41,6 +42,7 @@ from node.ports import (
     Store,
     Writer,
 )
+from node.progress import Progress
 from node.publishing import Publishing
 from node.quality import Measuring
 from node.querying import Querying
@@ -48,7 +50,7 @@ from node.receiving import Receiving, Taken
 from node.regained import Regained
 from node.sharing import Sharing
 from node.terms import Terms
-from node.transfers import proofs_brought
+from node.transfers import RUN_ENTRIES, proofs_brought
 
 FOLLOW_PAUSE_S = 5.0
 
@@ -92,7 +94,7 @@ class Node:
         self.settings, self.world, self._limits = settings, world, limits
         self._refresh_wanted, self._beat_wanted = asyncio.Event(), asyncio.Event()
         self._endpoints: tuple[str, str] | None = None
-        self.refused_refreshes: Counter[str] = Counter()
+        self.refused_refreshes = Counter[str]()
         self.called_at_ms: dict[str, int] = {}
         self.behind_registry: dict[str, tuple[int, int]] = {}
         self.membership = Membership(
@@ -133,20 +135,20 @@ class Node:
             log_begun=self._log_begun,
             limits=limits,
         )
-        regained = Regained(view, world.store, world.clock, limits)
+        self.arrivals, regained = Arrivals(world.store, world.clock), Regained(view, world.store, world.clock, limits)
         self.delivery = self._delivery(settings, world, regained)
-        self.answering = Answering(view, world.store, world.clock, limits)
-        self.judging = Judging(view, world.store, world.clock)
+        self.answering, self.judging = Answering(view, world.store, world.clock, limits), self._judging(world)
         self.measuring = Measuring(view, world.store, world.writer, world.clock, world.aside, limits)
         self.terms = Terms(view, world.store, world.writer, world.clock, world.aside, self.measuring.published)
         self.ledgers = self._ledgers(settings, world)
         self.deciding = Deciding(view, world.store, world.writer, world.clock, limits)
-        publish, book = self.publishing.publish_reviewed, self.deciding.book
-        self.holding = Holding(view, world.store, world.writer, world.clock, book, publish, limits)
+        publish = self.publishing.publish_reviewed
+        self.holding = Holding(view, world.store, world.writer, world.clock, self.deciding.book, publish, limits)
         self.listing = self._listing(world)
         self.deciding.rulings |= {**self.holding.rulings, **self.listing.changes.rulings}
         self.querying = Querying(world.store, world.writer, world.query_key, world.aside)
         self.checking = self._checking(world, regained)
+        self.progress = self._progress(world)
         self.publishing.start()
 
     def _delivery(self, settings: Settings, world: World, regained: Regained) -> Delivery:
@@ -164,6 +166,8 @@ class Node:
             own_heartbeat_returned=self._own_heartbeat_returned,
             regained=regained,
             also_linked=lambda: self.publishing.unanswered,
+            arrivals=self.arrivals,
+            turned=self._turned,
             interval_s=settings.heartbeat_interval_s,
             links_further=settings.links_further,
             retry_cap_s=settings.retry_cap_s,
@@ -199,6 +203,21 @@ class Node:
             log_batch=self.querying.log_batch,
             aside=world.aside,
             limits=self._limits,
+        )
+
+    def _judging(self, world: World) -> Judging:
+        return Judging(self.membership, world.store, world.clock)
+
+    def _progress(self, world: World) -> Progress:
+        return Progress(
+            view=self.membership,
+            store=world.store,
+            clock=world.clock,
+            arrivals=self.arrivals,
+            sources=self.delivery.sources,
+            removals=self.delivery.removals,
+            links=lambda: self.delivery.links,
+            lists=self.checking.lists,
         )
 
     def _is_recovering(self) -> bool:
@@ -362,6 +381,9 @@ class Node:
         # Where the clock was wrong that forgot them, peers can give back the heartbeats that were right.
         self.delivery.hear_again()
 
+    def _turned(self) -> None:
+        self.progress.note()
+
     def _log_begun(self) -> None:
         # Its origin is one to keep a link with.
         self.delivery.relink()
@@ -388,13 +410,28 @@ class Node:
         if held is None or self.sharing.extent(peer, held).size == 0:
             raise XinqiaoError("AUDIENCE", node=peer)
         key, end = (request.channel, request.epoch), request.end_index or None
+        if request.acts_of_size:
+            for found in self.sharing.acts(peer, *key, request.start_index, end, request.acts_of_size):
+                if found is not None:
+                    yield found
+                await asyncio.sleep(0)
+            return
         with self.delivery.taking(peer, key) if end is None else nullcontext():
+            given = 0
             for signed in self.sharing.entries(peer, *key, request.start_index, end):
                 yield signed
+                given += 1
+            if given > RUN_ENTRIES:
+                self.delivery.sources.given(peer, key)
 
-    async def receive(self, run: Sequence[SignedEntry]) -> Taken:
+    async def receive(self, run: Sequence[SignedEntry], peer: str = "") -> Taken:
         """Take entries a member pushes."""
-        return await self.receiving.receive(run, proofs_brought(run))
+        key = (run[0].channel, run[0].epoch)
+        await self.delivery.removals.before(peer, key)
+        with self.arrivals.taking(run):
+            taken = await self.receiving.receive(run, proofs_brought(run))
+        self.delivery.sources.sent(peer, key)
+        return taken
 
     async def take_receipts(self, receipts: Sequence[envelope_pb2.Envelope]) -> list[envelope_pb2.Refusal]:
         """Take receipts a member hands over."""

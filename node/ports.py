@@ -4,7 +4,7 @@ Adapters implement these protocols, tests and the simulator the same ones. Writi
 one transaction, committed when it returns, without a trace when it raises; steps of the control lane go first.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -481,6 +481,10 @@ class Peer(Protocol):
         self, lane: Lane, channel: str, epoch: int, start: int, end: int | None = None
     ) -> AsyncIterator[SignedEntry]:
         """Entries in order of index; bodies are decoded within the limits."""
+        ...
+
+    def pull_acts(self, channel: str, epoch: int, start: int, end: int, size: int) -> AsyncGenerator[SignedEntry, None]:
+        """The status entries alone of start..end-1, each with the proof that it stands in the log of a size."""
         ...
 
     def push(self, lane: Lane, entries: AsyncIterator[SignedEntry]) -> AsyncIterator[PushAnswer]:

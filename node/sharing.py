@@ -14,6 +14,7 @@ from node.core import heartbeat as heartbeats
 from node.core import merkle
 from node.core.channel import HeadAt
 from node.core.entry import Continuation, SignedEntry, origin_of
+from node.core.errors import XinqiaoError
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Members, Standing
@@ -30,6 +31,8 @@ class Extent:
 
 
 NOTHING = Extent(0, False)
+HEADERS_AT_ONCE = 256
+"""So many entries are looked through for acts in one turn of the loop."""
 
 
 class Sharing:
@@ -118,6 +121,29 @@ class Sharing:
                     channel, epoch, entry.index, envelope, entry.body, self._invitation(held, entry.index)
                 )
             start += 1
+
+    def acts(
+        self, peer: str, channel: str, epoch: int, start: int, end: int | None, size: int
+    ) -> Iterator[SignedEntry | None]:
+        """The whole status entries of start..end-1, each with the proof that it stands in the log of a size.
+
+        None now and then between them: a long log is looked through, and others want their turn. Raises AUDIENCE
+        where that log is not the peer's to read, or not held so far.
+        """
+        hashes, end = self._store.hashes(channel, epoch), min(size, end if end is not None else size)
+        for index in range(start, end, HEADERS_AT_ONCE):
+            held = self._store.channel(channel, epoch)
+            extent = self.extent(peer, held) if held is not None else NOTHING
+            if size > extent.size or not extent.with_bodies:
+                raise XinqiaoError("AUDIENCE", node=peer)
+            step = min(index + HEADERS_AT_ONCE, end)
+            looked = list(self._store.entries(channel, epoch, index, step, with_bodies=False))
+            for found in (each for each in looked if header_of(each).kind == channel_pb2.ENTRY_KIND_STATUS):
+                entry = self._store.entry(channel, epoch, found.index)
+                if entry is not None and entry.body is not None:
+                    proof = tuple(merkle.prove_inclusion(entry.index, size, hashes))
+                    yield SignedEntry(channel, epoch, entry.index, entry.envelope, entry.body, inclusion=proof)
+            yield None
 
     def _countersigned(self, held: HeldChannel, envelope: envelope_pb2.Envelope) -> envelope_pb2.Envelope:
         """A header of ours under a key that is active now: who was dropped is shown no later head to believe it by."""

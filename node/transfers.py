@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
+from node.arrivals import Arrivals
 from node.core.entry import SignedEntry, origin_of
 from node.core.errors import Family, XinqiaoError, from_refusal
 from node.core.heartbeat import ChannelEpoch
@@ -59,6 +60,8 @@ class Transfers:
         sharing: Sharing,
         clock: Clock,
         reach: Callable[[str], Peer],
+        arrivals: Arrivals,
+        moved: Callable[[Link, ChannelEpoch], None],
     ) -> None:
         self._store = store
         self._writer = writer
@@ -66,6 +69,8 @@ class Transfers:
         self._sharing = sharing
         self._clock = clock
         self._reach = reach
+        self._arrivals = arrivals
+        self._moved = moved
 
     # -- from a peer ------------------------------------------------------------------------------------
 
@@ -79,6 +84,7 @@ class Transfers:
                 refusal = await self._hand_over(link, key, run)
                 if refusal is not None:
                     return Given(given, refusal)
+                self._moved(link, key)
         if said:
             await self._note_refusal(link, key, said[0])
             return Given(given, said[0])
@@ -114,7 +120,8 @@ class Transfers:
                 return ()
 
         try:
-            await self._receiver.receive(run, prove)
+            with self._arrivals.taking(run):
+                await self._receiver.receive(run, prove)
         except XinqiaoError as error:
             if error.family in (Family.LOCAL, Family.WIRE):
                 raise

@@ -10,7 +10,7 @@ Every message is serialised and parsed again on its way, as a real wire does.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -138,6 +138,15 @@ class WirePeer:
     ) -> AsyncIterator[SignedEntry]:
         request = exchange_service_pb2.PullRequest(
             network=NETWORK, channel=channel, epoch=epoch, start_index=start, end_index=end or 0
+        )
+        async for signed in self._reach().pull(self._caller, request):
+            yield self._network.in_transit(self._node, self._caller, signed)
+
+    async def pull_acts(
+        self, channel: str, epoch: int, start: int, end: int, size: int
+    ) -> AsyncGenerator[SignedEntry, None]:
+        request = exchange_service_pb2.PullRequest(
+            network=NETWORK, channel=channel, epoch=epoch, start_index=start, end_index=end, acts_of_size=size
         )
         async for signed in self._reach().pull(self._caller, request):
             yield self._network.in_transit(self._node, self._caller, signed)

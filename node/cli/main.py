@@ -24,6 +24,7 @@ from node.cli import (
     lists,
     measures,
     officer,
+    progress,
     publishing,
     quality,
     reading,
@@ -72,6 +73,7 @@ def main() -> None:
     Check a subject:     xinqiao check --subject CODE --matter MATTER ... ; who has asked: xinqiao queries
     Decide by two:       xinqiao officer add NAME ; xinqiao holds list | show | release | refuse HOLD
     Keep a joint list:   xinqiao list define FILE | add LIST | exit LIST ENTRY | pending | approve CHANGE | show LIST
+    How far it has come: xinqiao progress [--watch]
     How good it is:      xinqiao quality CHANNEL
     Find what is wrong:  xinqiao doctor ; see what ends soon: xinqiao forecast
     Prove one record:    xinqiao prove ... ; xinqiao verify FILE --root-fingerprint HEX
@@ -96,6 +98,7 @@ GROUPS = (
         clients,
         delivery,
         reading,
+        progress,
         quality,
         doctor,
     ),

@@ -19,11 +19,11 @@ An authentic entry that makes no sense is advanced all the same; what it means i
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node.core import envelope as envelopes
 from node.core import merkle
-from node.core.entry import _SEAL, HeadAt, SignedEntry, VerifiedEntry, open_body, origin_of
+from node.core.entry import _SEAL, AheadEntry, HeadAt, SignedEntry, VerifiedEntry, open_body, origin_of
 from node.core.errors import XinqiaoError
 from node.core.identifiers import is_node_id
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
@@ -121,6 +121,27 @@ def advance(
         rests_on=rests_on,
         seal=_SEAL,
     )
+
+
+def check_ahead(
+    log: Log, head: HeadAt, signed: SignedEntry, origin: Member | None, network: str, limits: Limits = DEFAULT_LIMITS
+) -> AheadEntry:
+    """Verify a status entry of a log that comes before its turn, by the head of a heartbeat of its origin or of a cut.
+
+    It is authentic as in advance, (1) to (3) and (5); in place of (4) it is shown to stand in the log of that head.
+    Raises what advance raises there, FRAME where it is no whole status entry, ENTRY_UNCONFIRMED where it is not shown.
+    """
+    _check_size(signed, limits)
+    member = _check_standing(log, signed, origin, limits)
+    header, _, _ = open_header(signed, member, network, replace(log, covered=head), limits)
+    if header.kind != channel_pb2.ENTRY_KIND_STATUS or signed.body is None:
+        raise XinqiaoError("FRAME", detail="an entry that is no whole status entry comes ahead of its turn")
+    leaf = merkle.leaf_hash(signed.envelope.payload)
+    if not merkle.check_inclusion(leaf, header.index, head.size, signed.inclusion, head.root):
+        raise XinqiaoError(
+            "ENTRY_UNCONFIRMED", channel=log.channel, epoch=log.epoch, index=header.index, size=head.size
+        )
+    return AheadEntry(header, open_body(header, signed.body, limits), _SEAL)
 
 
 def _rests_on(log: Log, header: channel_pb2.EntryHeader, origin: Member, key: PublicKey) -> HeadAt | None:

@@ -48,7 +48,8 @@ class SignedEntry:
 
     body is the serialized EntryBody, None where only the header was sent. invitation is the header of a later
     manifest, for a reader that the manifests up to this entry do not name. leads_to comes with a pushed entry that
-    needs a later head to be believed, as its receiver may be unable to ask for it.
+    needs a later head to be believed, as its receiver may be unable to ask for it. inclusion proves that an entry that
+    comes ahead of its turn stands in the log of the size that was asked for.
     """
 
     channel: str
@@ -58,6 +59,7 @@ class SignedEntry:
     body: bytes | None
     invitation: envelope_pb2.Envelope | None = None
     leads_to: Continuation | None = None
+    inclusion: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,18 @@ class VerifiedEntry:
     def manifest(self) -> channel_pb2.Manifest | None:
         """The manifest this entry puts in force; None for other kinds and for one that makes no sense."""
         return None if manifest_defect(self.header) else self.header.manifest
+
+
+@dataclass(frozen=True, slots=True)
+class AheadEntry:
+    """An authentic status entry that stands in its log, and came ahead of its turn; only core.channel makes one."""
+
+    header: channel_pb2.EntryHeader
+    body: VerifiedBody
+    seal: object
+
+    def __post_init__(self) -> None:
+        _check_seal(self.seal)
 
 
 def _check_seal(seal: object) -> None:

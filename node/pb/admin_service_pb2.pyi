@@ -907,3 +907,105 @@ class ShutdownRequest(_message.Message):
 class ShutdownResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class GetProgressRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListDoubt(_message.Message):
+    __slots__ = ("channel", "doubts")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    DOUBTS_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    doubts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, channel: _Optional[str] = ..., doubts: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RestingLink(_message.Message):
+    __slots__ = ("node", "failure", "retry_at_unix_ms")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    failure: _envelope_pb2.Refusal
+    retry_at_unix_ms: int
+    def __init__(self, node: _Optional[str] = ..., failure: _Optional[_Union[_envelope_pb2.Refusal, _Mapping]] = ..., retry_at_unix_ms: _Optional[int] = ...) -> None: ...
+
+class LogProgress(_message.Message):
+    __slots__ = ("channel", "epoch", "entries", "applied_entries", "announced_entries", "records", "removals_up_to", "source", "waits_for")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCED_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    REMOVALS_UP_TO_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    WAITS_FOR_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    epoch: int
+    entries: int
+    applied_entries: int
+    announced_entries: int
+    records: int
+    removals_up_to: int
+    source: str
+    waits_for: str
+    def __init__(self, channel: _Optional[str] = ..., epoch: _Optional[int] = ..., entries: _Optional[int] = ..., applied_entries: _Optional[int] = ..., announced_entries: _Optional[int] = ..., records: _Optional[int] = ..., removals_up_to: _Optional[int] = ..., source: _Optional[str] = ..., waits_for: _Optional[str] = ...) -> None: ...
+
+class GroupProgress(_message.Message):
+    __slots__ = ("origin", "lane", "entries", "announced_entries", "records", "entries_per_s", "records_per_s", "bytes_per_s", "span_s", "least_seconds_left", "most_seconds_left", "logs")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    LANE_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCED_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_PER_S_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    BYTES_PER_S_FIELD_NUMBER: _ClassVar[int]
+    SPAN_S_FIELD_NUMBER: _ClassVar[int]
+    LEAST_SECONDS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    MOST_SECONDS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    LOGS_FIELD_NUMBER: _ClassVar[int]
+    origin: str
+    lane: str
+    entries: int
+    announced_entries: int
+    records: int
+    entries_per_s: float
+    records_per_s: float
+    bytes_per_s: float
+    span_s: float
+    least_seconds_left: int
+    most_seconds_left: int
+    logs: _containers.RepeatedCompositeFieldContainer[LogProgress]
+    def __init__(self, origin: _Optional[str] = ..., lane: _Optional[str] = ..., entries: _Optional[int] = ..., announced_entries: _Optional[int] = ..., records: _Optional[int] = ..., entries_per_s: _Optional[float] = ..., records_per_s: _Optional[float] = ..., bytes_per_s: _Optional[float] = ..., span_s: _Optional[float] = ..., least_seconds_left: _Optional[int] = ..., most_seconds_left: _Optional[int] = ..., logs: _Optional[_Iterable[_Union[LogProgress, _Mapping]]] = ...) -> None: ...
+
+class GetProgressResponse(_message.Message):
+    __slots__ = ("time_unix_ms", "started_at_unix_ms", "useful_since_unix_ms", "is_useful", "compared_with", "lanes", "origins", "doubts", "resting", "received_bytes", "received_again_bytes", "received_entries", "received_again_entries")
+    TIME_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    USEFUL_SINCE_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    IS_USEFUL_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_WITH_FIELD_NUMBER: _ClassVar[int]
+    LANES_FIELD_NUMBER: _ClassVar[int]
+    ORIGINS_FIELD_NUMBER: _ClassVar[int]
+    DOUBTS_FIELD_NUMBER: _ClassVar[int]
+    RESTING_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_AGAIN_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_AGAIN_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    time_unix_ms: int
+    started_at_unix_ms: int
+    useful_since_unix_ms: int
+    is_useful: bool
+    compared_with: _containers.RepeatedScalarFieldContainer[str]
+    lanes: _containers.RepeatedCompositeFieldContainer[GroupProgress]
+    origins: _containers.RepeatedCompositeFieldContainer[GroupProgress]
+    doubts: _containers.RepeatedCompositeFieldContainer[ListDoubt]
+    resting: _containers.RepeatedCompositeFieldContainer[RestingLink]
+    received_bytes: int
+    received_again_bytes: int
+    received_entries: int
+    received_again_entries: int
+    def __init__(self, time_unix_ms: _Optional[int] = ..., started_at_unix_ms: _Optional[int] = ..., useful_since_unix_ms: _Optional[int] = ..., is_useful: _Optional[bool] = ..., compared_with: _Optional[_Iterable[str]] = ..., lanes: _Optional[_Iterable[_Union[GroupProgress, _Mapping]]] = ..., origins: _Optional[_Iterable[_Union[GroupProgress, _Mapping]]] = ..., doubts: _Optional[_Iterable[_Union[ListDoubt, _Mapping]]] = ..., resting: _Optional[_Iterable[_Union[RestingLink, _Mapping]]] = ..., received_bytes: _Optional[int] = ..., received_again_bytes: _Optional[int] = ..., received_entries: _Optional[int] = ..., received_again_entries: _Optional[int] = ...) -> None: ...

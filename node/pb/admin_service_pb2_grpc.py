@@ -140,6 +140,11 @@ class AdminServiceStub:
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ForecastRequest.SerializeToString,
                 response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ForecastResponse.FromString,
                 _registered_method=True)
+        self.GetProgress = channel.unary_unary(
+                '/xinqiao.v1.AdminService/GetProgress',
+                request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.GetProgressRequest.SerializeToString,
+                response_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.GetProgressResponse.FromString,
+                _registered_method=True)
         self.Shutdown = channel.unary_unary(
                 '/xinqiao.v1.AdminService/Shutdown',
                 request_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ShutdownRequest.SerializeToString,
@@ -302,6 +307,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetProgress(self, request, context):
+        """GetProgress tells how much of what is announced is here, how fast the rest comes and what it waits for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Shutdown(self, request, context):
         """Shutdown drains and stops the node.
         """
@@ -416,6 +428,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Forecast,
                     request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.ForecastRequest.FromString,
                     response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.ForecastResponse.SerializeToString,
+            ),
+            'GetProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProgress,
+                    request_deserializer=xinqiao_dot_v1_dot_admin__service__pb2.GetProgressRequest.FromString,
+                    response_serializer=xinqiao_dot_v1_dot_admin__service__pb2.GetProgressResponse.SerializeToString,
             ),
             'Shutdown': grpc.unary_unary_rpc_method_handler(
                     servicer.Shutdown,
@@ -991,6 +1008,33 @@ class AdminService:
             '/xinqiao.v1.AdminService/Forecast',
             xinqiao_dot_v1_dot_admin__service__pb2.ForecastRequest.SerializeToString,
             xinqiao_dot_v1_dot_admin__service__pb2.ForecastResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xinqiao.v1.AdminService/GetProgress',
+            xinqiao_dot_v1_dot_admin__service__pb2.GetProgressRequest.SerializeToString,
+            xinqiao_dot_v1_dot_admin__service__pb2.GetProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

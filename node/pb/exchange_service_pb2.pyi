@@ -80,7 +80,7 @@ class HelloResponse(_message.Message):
     def __init__(self, time_unix_ms: _Optional[int] = ..., in_step: _Optional[bool] = ..., heads: _Optional[_Iterable[_Union[_channel_pb2.Head, _Mapping]]] = ..., held_receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ...) -> None: ...
 
 class EntryStart(_message.Message):
-    __slots__ = ("channel", "epoch", "index", "envelope", "encoding", "encoded_bytes", "body_bytes", "invitation", "leads_to_size", "leads_to_hashes")
+    __slots__ = ("channel", "epoch", "index", "envelope", "encoding", "encoded_bytes", "body_bytes", "invitation", "leads_to_size", "leads_to_hashes", "inclusion_hashes")
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +91,7 @@ class EntryStart(_message.Message):
     INVITATION_FIELD_NUMBER: _ClassVar[int]
     LEADS_TO_SIZE_FIELD_NUMBER: _ClassVar[int]
     LEADS_TO_HASHES_FIELD_NUMBER: _ClassVar[int]
+    INCLUSION_HASHES_FIELD_NUMBER: _ClassVar[int]
     channel: str
     epoch: int
     index: int
@@ -101,7 +102,8 @@ class EntryStart(_message.Message):
     invitation: _envelope_pb2.Envelope
     leads_to_size: int
     leads_to_hashes: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, channel: _Optional[str] = ..., epoch: _Optional[int] = ..., index: _Optional[int] = ..., envelope: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., encoding: _Optional[_Union[BodyEncoding, str]] = ..., encoded_bytes: _Optional[int] = ..., body_bytes: _Optional[int] = ..., invitation: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., leads_to_size: _Optional[int] = ..., leads_to_hashes: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    inclusion_hashes: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, channel: _Optional[str] = ..., epoch: _Optional[int] = ..., index: _Optional[int] = ..., envelope: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., encoding: _Optional[_Union[BodyEncoding, str]] = ..., encoded_bytes: _Optional[int] = ..., body_bytes: _Optional[int] = ..., invitation: _Optional[_Union[_envelope_pb2.Envelope, _Mapping]] = ..., leads_to_size: _Optional[int] = ..., leads_to_hashes: _Optional[_Iterable[bytes]] = ..., inclusion_hashes: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class EntryFrame(_message.Message):
     __slots__ = ("start", "data")
@@ -112,18 +114,20 @@ class EntryFrame(_message.Message):
     def __init__(self, start: _Optional[_Union[EntryStart, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class PullRequest(_message.Message):
-    __slots__ = ("network", "channel", "epoch", "start_index", "end_index")
+    __slots__ = ("network", "channel", "epoch", "start_index", "end_index", "acts_of_size")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     START_INDEX_FIELD_NUMBER: _ClassVar[int]
     END_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ACTS_OF_SIZE_FIELD_NUMBER: _ClassVar[int]
     network: str
     channel: str
     epoch: int
     start_index: int
     end_index: int
-    def __init__(self, network: _Optional[str] = ..., channel: _Optional[str] = ..., epoch: _Optional[int] = ..., start_index: _Optional[int] = ..., end_index: _Optional[int] = ...) -> None: ...
+    acts_of_size: int
+    def __init__(self, network: _Optional[str] = ..., channel: _Optional[str] = ..., epoch: _Optional[int] = ..., start_index: _Optional[int] = ..., end_index: _Optional[int] = ..., acts_of_size: _Optional[int] = ...) -> None: ...
 
 class PullResponse(_message.Message):
     __slots__ = ("frame",)

@@ -131,6 +131,10 @@ class AdminClient:
         """What ends or fills up within some days."""
         return self._call(pb.ForecastResponse, self._stub.Forecast, pb.ForecastRequest(days=days))
 
+    def progress(self) -> pb.GetProgressResponse:
+        """How much of what is announced is here."""
+        return self._call(pb.GetProgressResponse, self._stub.GetProgress, pb.GetProgressRequest())
+
     def shutdown(self) -> None:
         """Ask the node to drain and stop."""
         self._call(pb.ShutdownResponse, self._stub.Shutdown, pb.ShutdownRequest())

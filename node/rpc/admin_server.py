@@ -26,6 +26,7 @@ from node.pb import admin_service_pb2_grpc, channel_pb2, envelope_pb2, record_pb
 from node.ports import HeldAlarm, HeldReceipt, Stage
 from node.rpc.correcting import right_values
 from node.rpc.editions_message import matters_message, measures_message
+from node.rpc.progress_message import progress_message
 from node.rpc.publication import Publication, ReadBatches
 from node.rpc.quality_message import quality_message
 from node.rpc.refusals import refuse
@@ -298,6 +299,14 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             return measures_message(self._node.membership, request.version, self._node.world.clock.now_ms())
         except XinqiaoError as error:
             await refuse(context, error)
+
+    async def GetProgress(  # noqa: N802
+        self,
+        _: pb.GetProgressRequest,
+        context: Context,  # noqa: ARG002
+    ) -> pb.GetProgressResponse:
+        """How much of what is announced is here."""
+        return progress_message(self._node.progress.look())
 
     async def ListMatters(  # noqa: N802
         self, request: pb.ListMattersRequest, context: Context

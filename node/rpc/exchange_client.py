@@ -7,8 +7,8 @@ the peer's address, its certificates or our own certificate have changed; calls 
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -273,6 +273,31 @@ class GrpcPeer:
         request = pb.PullRequest(
             network=self._peers.network(), channel=channel, epoch=epoch, start_index=start, end_index=end or 0
         )
+        async with aclosing(self._pulled(lane, request)) as entries:
+            async for signed in entries:
+                _check_asked(signed, channel, epoch, start, end)
+                start += 1
+                yield signed
+
+    async def pull_acts(
+        self, channel: str, epoch: int, start: int, end: int, size: int
+    ) -> AsyncGenerator[SignedEntry, None]:
+        """The status entries of start..end-1, ascending; raises FRAME where the peer sends anything else."""
+        request = pb.PullRequest(
+            network=self._peers.network(),
+            channel=channel,
+            epoch=epoch,
+            start_index=start,
+            end_index=end,
+            acts_of_size=size,
+        )
+        async with aclosing(self._pulled(Lane.CONTROL, request)) as entries:
+            async for signed in entries:
+                _check_asked(signed, channel, epoch, max(start, signed.index), end)
+                start = signed.index + 1
+                yield signed
+
+    async def _pulled(self, lane: Lane, request: pb.PullRequest) -> AsyncGenerator[SignedEntry, None]:
         reader = EntryReader(self._limits)
         with self._peers.calling(self._node, lane) as connection:
             call = connection.stub.Pull(request)
@@ -280,8 +305,6 @@ class GrpcPeer:
                 async for response in _messages(call, IdleLimit(self._limits.stream_idle_deadline_s)):
                     signed = reader.feed(response.frame)
                     if signed is not None:
-                        _check_asked(signed, channel, epoch, start, end)
-                        start += 1
                         yield signed
                 reader.finish()
             finally:

@@ -125,7 +125,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     async def Pull(self, request: pb.PullRequest, context: Context) -> None:  # noqa: N802
         """Stream entries; what the caller may have is looked at again for each, who it is for each frame."""
         async with self.admitted(context) as caller:
-            _check_numbers(caller.node, request.epoch, request.start_index, request.end_index)
+            _check_numbers(caller.node, request.epoch, request.start_index, request.end_index, request.acts_of_size)
             self._check_network(caller.node, request.network)
             idle = IdleLimit(self._limits.stream_idle_deadline_s)
             async with aclosing(self._node.pull(caller.node, request)) as entries:
@@ -178,7 +178,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
 
     async def _receive(self, caller: Caller, entries: Sequence[SignedEntry]) -> list[pb.PushResponse]:
         channel, epoch = entries[0].channel, entries[0].epoch
-        taken = await self._node.receive(entries)
+        taken = await self._node.receive(entries, caller.node)
         if not self._is_reader(caller.node, channel, epoch):
             # Whoever was dropped from the audience learns no more than what it has just sent.
             return [pb.PushResponse(channel=channel, epoch=epoch, size=signed.index + 1) for signed in entries]

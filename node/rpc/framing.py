@@ -42,6 +42,7 @@ def frames(signed: SignedEntry, limits: Limits = DEFAULT_LIMITS) -> Iterator[pb.
         invitation=signed.invitation,
         leads_to_size=signed.leads_to.size if signed.leads_to is not None else 0,
         leads_to_hashes=signed.leads_to.hashes if signed.leads_to is not None else (),
+        inclusion_hashes=signed.inclusion,
     )
     step = limits.max_frame_bytes
     yield pb.EntryFrame(start=start, data=encoded[:step])
@@ -145,9 +146,9 @@ def _check_start(start: pb.EntryStart, limits: Limits) -> None:
         raise XinqiaoError("FRAME", detail="the channel's name is too long")
     if max(start.epoch, start.index, start.leads_to_size) >= NUMBERS_END:
         raise XinqiaoError("FRAME", detail="epoch, index or the size it leads to is out of range")
-    hashes = start.leads_to_hashes
-    if len(hashes) > limits.max_proof_hashes or any(len(each) != HASH_BYTES for each in hashes):
-        raise XinqiaoError("FRAME", detail="the proof of where the entry leads cannot be one")
+    for hashes in (start.leads_to_hashes, start.inclusion_hashes):
+        if len(hashes) > limits.max_proof_hashes or any(len(each) != HASH_BYTES for each in hashes):
+            raise XinqiaoError("FRAME", detail="the proof that comes with the entry cannot be one")
     if not _sizes_agree(start):
         raise XinqiaoError("FRAME", detail="encoding, encoded_bytes and body_bytes contradict each other")
 
@@ -169,7 +170,8 @@ def _complete(current: _Open, limits: Limits) -> SignedEntry:
         body = _decompress(start, bytes(current.data), limits)
     invitation = start.invitation if start.HasField("invitation") else None
     leads_to = Continuation(start.leads_to_size, tuple(start.leads_to_hashes)) if start.leads_to_size else None
-    return SignedEntry(start.channel, start.epoch, start.index, start.envelope, body, invitation, leads_to)
+    inclusion = tuple(start.inclusion_hashes)
+    return SignedEntry(start.channel, start.epoch, start.index, start.envelope, body, invitation, leads_to, inclusion)
 
 
 def _decompress(start: pb.EntryStart, data: bytes, limits: Limits) -> bytes:

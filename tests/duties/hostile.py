@@ -4,7 +4,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -162,6 +162,7 @@ class ScriptedPeer:
     def __init__(self) -> None:
         self.response = exchange_service_pb2.HelloResponse(time_unix_ms=NOW_MS)
         self.entries: list[SignedEntry] = []
+        self.ahead: list[SignedEntry] = []
         self.answers: Sequence[PushAnswer] = ()
         self.failure: Exception | None = None
         self.pull_failure: Exception | None = None
@@ -188,6 +189,13 @@ class ScriptedPeer:
                 yield signed
         if self.pull_failure is not None:
             raise self.pull_failure
+
+    async def pull_acts(
+        self, channel: str, epoch: int, start: int, end: int, size: int
+    ) -> AsyncGenerator[SignedEntry, None]:
+        self._called(f"pull_acts {channel} {epoch}/{start}")
+        for signed in self.ahead:
+            yield signed
 
     async def push(self, lane: Lane, entries: AsyncIterator[SignedEntry]) -> AsyncIterator[PushAnswer]:
         self._called("push")

@@ -87,11 +87,11 @@ def test_g4_a_new_list_reaches_who_only_dials_out_while_its_bulk_stands_still() 
         await origin.publishing.create_channel("lists", control())
         stuck, receive = asyncio.Event(), origin.receive
 
-        async def receive_lists_only(run: Sequence[SignedEntry]) -> Taken:
+        async def receive_lists_only(run: Sequence[SignedEntry], peer: str = "") -> Taken:
             if run[0].channel == BASE:
                 stuck.set()
                 await asyncio.Event().wait()
-            return await receive(run)
+            return await receive(run, peer)
 
         origin.receive = receive_lists_only  # type: ignore[method-assign]
         async with running(origin, reader):

@@ -70,10 +70,10 @@ def test_a_push_passes_over_what_another_has_brought_meanwhile() -> None:
         reader, carried = network["310101"], sent_to(network, "310101")
         receive = reader.receive
 
-        async def slowly(run: Sequence[SignedEntry]) -> Taken:
+        async def slowly(run: Sequence[SignedEntry], peer: str = "") -> Taken:
             reader.receive = receive  # type: ignore[method-assign]
             await reader.delivery.sync_once("310115")
-            return await receive(run)
+            return await receive(run, peer)
 
         reader.receive = slowly  # type: ignore[method-assign]
         await network["310000"].delivery.sync_once("310101")

@@ -42,6 +42,7 @@ SHARED = (
         "node.transfers",
     ),
     *("node.visiting", "node.list_changes", "node.list_history"),
+    *("node.arrivals", "node.comparing", "node.progress", "node.removals", "node.sources"),
 )
 NODE = ("node.node", *DUTIES, *SHARED, *PORTS)
 OUTFIT = ("node.config", "node.keys", "node.home", "node.files", "node.query_clients")
@@ -73,8 +74,15 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.hellos": ("node.links", "node.sharing", *PORTS),
     "node.missing": ("node.admission", "node.links", "node.sharing", *PORTS),
     "node.refusals": ("node.links", *PORTS),
-    "node.transfers": ("node.links", "node.sharing", *PORTS),
+    "node.transfers": ("node.arrivals", "node.links", "node.sharing", *PORTS),
     "node.visiting": ("node.links", *PORTS),
+    # more of them: what a comparison finds, from whom each log is taken, what goes ahead of its log, what has come
+    "node.comparing": ("node.admission", "node.links", *PORTS),
+    "node.sources": ("node.admission", "node.links", *PORTS),
+    "node.removals": ("node.admission", *PORTS),
+    "node.arrivals": PORTS,
+    # how much of all that is announced is here
+    "node.progress": ("node.admission", "node.arrivals", "node.links", "node.removals", "node.sources", *PORTS),
     # a part of publishing: what of our own entries is gone for good
     "node.losses": ("node.admission", *PORTS),
     # another one: what becomes of a row, by what is held

@@ -445,10 +445,10 @@ def test_entries_that_wait_make_one_run_and_the_refused_one_among_them_is_found(
             runs: list[list[int]] = []
             receive = b.receive
 
-            async def slowly(run: Sequence[SignedEntry]) -> Taken:
+            async def slowly(run: Sequence[SignedEntry], peer: str) -> Taken:
                 runs.append([signed.index for signed in run])
                 await asyncio.sleep(0.1 if run[0].index == 0 else 0)
-                return await receive(run)
+                return await receive(run, peer)
 
             monkeypatch.setattr(b, "receive", slowly)
             answers, error = await pushed(network, pushes(*entries))

@@ -310,7 +310,7 @@ def test_a_stream_is_read_ahead_by_no_more_than_a_run(monkeypatch: pytest.Monkey
             body = Random(1).randbytes(1024 * 1024)
             runs: list[int] = []
 
-            async def slowly(run: Sequence[SignedEntry]) -> Taken:
+            async def slowly(run: Sequence[SignedEntry], peer: str) -> Taken:
                 runs.append(len(run))
                 await asyncio.sleep(0.05)
                 return Taken(run[-1].index + 1, run[-1].index + 1, None)

@@ -156,12 +156,12 @@ _HISTORIES = (
         "equivocate, with two histories of equal size at the end; best few and short logs",
         (
             Change(
-                f"{_DELIVERY}_compare",
+                "node.comparing:compare",
                 """
                 - if theirs == ours:
                 + if theirs.size == ours.size:
 
-                - if held is not None and root_at(self._store, held.log, theirs.size) == theirs.root:
+                - if held is not None and root_at(store, held.log, theirs.size) == theirs.root:
                 + if held is not None:
                 """,
             ),
