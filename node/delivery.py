@@ -106,7 +106,7 @@ class Delivery:
             only_dials_out=self._only_dials_out,
             again_ms=ASK_AGAIN_MS,
         )
-        self.sources = Sources(store, clock, self._source_freed)
+        self.sources = Sources(view.me, store, clock, self._source_freed)
         self.removals = Removals(view, store, writer, clock, peers, limits)
         self._transfers = self._moving(writer, arrivals)
         self._refusals = Refusals(view=view, store=store, clock=clock, first_ms=int(interval_s * 1000))
@@ -265,7 +265,7 @@ class Delivery:
     async def _bulk_round(self, link: Link) -> None:
         for key, work in list(link.bulk.items()):
             await self._fetch_removals(link, key, work)
-            if not work.pulls and self.sources.has_arrived(link.node, key):
+            if not work.pulls and self.sources.is_to_be_compared(link.node, key):
                 link.bulk.pop(key, None)
                 link.want_hello()
         self._turned()
@@ -527,8 +527,8 @@ class Delivery:
     async def _push_dirty(self, link: Link, lane: Lane) -> None:
         for key in [key for key in link.dirty if self._lane(key) is lane]:
             del link.dirty[key]
-            if lane is Lane.BULK and self.sources.is_on_the_way(link.node, key):
-                link.bulk.setdefault(key, Work(pulls=False, start=0))
+            if lane is Lane.BULK and (key in link.bulk or self.sources.is_on_the_way(link.node, key)):
+                link.bulk.setdefault(key, Work(pulls=False, start=link.known.get(key, 0)))
             elif key in link.known:
                 # The log has grown: whatever was refused before is offered with what is new.
                 await self._do(link, lane, key, Work(pulls=False, start=link.known[key]))
@@ -569,9 +569,7 @@ class Delivery:
         if request.closed_heads:
             await self._take_claims(request.closed_heads)
         answer = self._hellos.answer(peer, request)
-        if not answer.in_step:
-            self.sources.compared(peer)
-        else:
+        if answer.in_step:
             heads = self._sharing.heads(peer)
             self._regained.shown(peer, heads)
             if peer in self._links:
