@@ -13,6 +13,7 @@ from node.core.state import Place
 from node.node import Node
 from node.pb import channel_pb2
 from node.ports import HeldChannel, Store
+from node.removals import told_size
 from node.simulator.records import ChannelRecords
 from node.simulator.truth import LogKey
 
@@ -184,6 +185,10 @@ class Holder:
             if not entry.complete:
                 log.missing[entry.index] = _bare(entry.body, named)
         log.roots[-1] = held.log.root
+        # What was erased ahead of its turn stays so: it is known before its entry is here.
+        for index in range(held.log.size, told_size(store, held.key)):
+            for position in store.erasures(*held.key, index):
+                self.erased.setdefault(held.log.channel, {})[Place(held.log.epoch, index, position)] = 0
 
     # -- who may read, as this node sees it
 
