@@ -69,3 +69,24 @@ def test_a_node_that_two_others_bring_the_same_to_takes_little_of_it_twice(simul
     # Each of the two others has a log of its own, of one entry, beside this one.
     assert seen.new.entries == 63
     assert seen.again.entries <= 3
+
+
+def test_a_restart_between_an_erasure_and_its_entry_is_no_loss_of_content(
+    simulated_network: SimulateNetwork,
+) -> None:
+    network = simulated_network(ORIGIN, READER, "330100", seed=1, network={"bytes_per_s": 1_000})
+    network.create_channel(BASE)
+    network.run_for(minutes=2)
+    with network.partition(READER):
+        for _ in range(BATCHES):
+            network.publish(BASE, records=4, padding=PADDING)
+        for _ in range(4):
+            network.do("erase", ORIGIN, channel=BASE, pick=4 * BATCHES - 8)
+        network.run_for(minutes=1)
+    network.run_for(SOON_S)
+    assert bulk_entries(network) < BATCHES
+    # Put back as it was a moment ago: what is known of the node is read from its database again.
+    network.do("backup", READER, name="before")
+    network.do("restore", READER, name="before", down_ms=1_000, sidecar="kept")
+    network.settle()
+    assert network.record_count(READER, BASE) == 4 * (BATCHES - 1)
