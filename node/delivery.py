@@ -92,7 +92,8 @@ class Delivery:
         self._regained, self._also_linked, self._turned = regained, also_linked, turned
         self._interval_s, self._links_further = interval_s, links_further
         # Another one after every start: peers tell again what a restored database has forgotten.
-        self._hellos = Hellos(view, sharing, clock, f"{store.incarnation()}.{entropy.bytes(8).hex()}")
+        session = f"{store.incarnation()}.{entropy.bytes(8).hex()}"
+        self._hellos = Hellos(view, sharing, clock, session, limits)
         self._limits = limits
         self._states = LinkStates(store, writer, clock, entropy, retry_cap_s)
         self._links: dict[str, Link] = {}
@@ -353,8 +354,13 @@ class Delivery:
         await self._receiver.take_receipts(response.receipts)
         self._regained.given_back(response.held_receipts)
         started_anew = link.heard.incarnation not in ("", response.cursor.incarnation)
-        link.told = exchange_service_pb2.Cursor() if started_anew else told
+        if started_anew:
+            link.told, link.lacks = exchange_service_pb2.Cursor(), None
+        else:
+            self._hellos.compared(link, told, request, response)
+            link.told = told
         link.hear(response.cursor)
+        await self._tell_rest(link, heads)
         link.registry = registry_seen(response.registry)
         await self._registry_seen(node, response.registry)
         if response.in_step:
@@ -367,6 +373,13 @@ class Delivery:
         self._turned()
         link.bulk_wanted.set()
         await self._put_receipts(link)
+
+    async def _tell_rest(self, link: Link, heads: Sequence[tuple[ChannelEpoch, HeadAt]]) -> None:
+        """Tell at once what heartbeats the peer lacks; where comparisons follow one another the next one tells them."""
+        before_s, link.compared_s = link.compared_s, self._clock.monotonic_s()
+        if link.lacks and link.compared_s - before_s >= self._interval_s / 2:
+            await self._reach(link.node).hello(self._hellos.rest(link, heads))
+            link.lacks = frozenset()
 
     def _reach(self, node: str) -> Peer:
         peer = self._peers.peer(node)

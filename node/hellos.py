@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from node.core.channel import HeadAt
-from node.core.heartbeat import ChannelEpoch, shared_digest
-from node.core.limits import NUMBERS_END
+from node.core.heartbeat import ChannelEpoch, digest_of_views, shared_digest
+from node.core.limits import NUMBERS_END, Limits
 from node.links import Link
-from node.pb import exchange_service_pb2
+from node.pb import channel_pb2, exchange_service_pb2
 from node.ports import Clock, View
-from node.sharing import Sharing, head_messages
+from node.sharing import Sharing, Shown, head_messages
 
 Heads = Sequence[tuple[ChannelEpoch, HeadAt]]
 
@@ -16,25 +16,65 @@ Heads = Sequence[tuple[ChannelEpoch, HeadAt]]
 class Hellos:
     """Writes both sides of a comparison. session names this start of the node: a cursor counts for one."""
 
-    def __init__(self, view: View, sharing: Sharing, clock: Clock, session: str) -> None:
+    def __init__(self, view: View, sharing: Sharing, clock: Clock, session: str, limits: Limits) -> None:
         self._view = view
         self._sharing = sharing
         self._clock = clock
         self._session = session
+        self._limits = limits
 
     def request(
         self, link: Link, heads: Heads
     ) -> tuple[exchange_service_pb2.HelloRequest, exchange_service_pb2.Cursor]:
         """What opens a comparison, and how far the peer has been told when it has answered."""
         told = exchange_service_pb2.Cursor(receipts=link.told.receipts)
-        beats, told.heartbeats = self._sharing.heartbeats_since(link.node, link.told.heartbeats)
         addresses, told.addresses = self._sharing.addresses_since(link.node, link.told.addresses)
         proofs, told.equivocations = self._sharing.equivocations_since(link.node, link.told.equivocations)
         request = self._opening(link, heads)
+        request.heartbeats_digest, told.heartbeats = held_digest(self._held(link.node))
+        if link.lacks is None:
+            beats, told.heartbeats = self._sharing.heartbeats_since(link.node, link.told.heartbeats)
+        else:
+            # Those of others are compared before they are told: mostly the peer has them from their authors.
+            authors = sorted({self._view.me, *link.lacks})
+            beats = self._sharing.heartbeats_of(link.node, authors, link.told.heartbeats)
         request.heartbeats.extend(beats)
         request.addresses.extend(addresses)
         request.equivocations.extend(proofs)
         return request, told
+
+    def compared(
+        self,
+        link: Link,
+        told: exchange_service_pb2.Cursor,
+        request: exchange_service_pb2.HelloRequest,
+        answer: exchange_service_pb2.HelloResponse,
+    ) -> None:
+        """Note whose heartbeats the peer lacks, as its answer shows once what that told has been taken."""
+        held = self._held(link.node)
+        digest, reached = held_digest(held)
+        if answer.heartbeats_digest == digest:
+            told.heartbeats = reached
+        if answer.heartbeats_digest in (request.heartbeats_digest, digest):
+            link.lacks = frozenset()
+            return
+        if link.lacks is not None:
+            told.heartbeats = link.told.heartbeats
+        theirs = {each.node: (each.time_unix_ms, each.heads) for each in answer.heartbeats_held}
+        lacking = [each.node for each in held if theirs.get(each.node, (0, 0)) < (each.time_ms, len(each.positions))]
+        link.lacks = frozenset(lacking) - {link.node} if answer.heartbeats_digest else None
+
+    def _held(self, peer: str) -> list[Shown]:
+        """The heartbeats that both ends may know of; one of a time to come is about to be forgotten, and none."""
+        latest_ms = self._clock.now_ms() + self._limits.max_clock_skew_ms
+        return [each for each in self._sharing.heartbeats_held(peer) if each.time_ms <= latest_ms]
+
+    def rest(self, link: Link, heads: Heads) -> exchange_service_pb2.HelloRequest:
+        """A Hello with the heartbeats that the peer lacks, and with nothing else to tell."""
+        request, _ = self.request(link, heads)
+        request.ClearField("addresses")
+        request.ClearField("equivocations")
+        return request
 
     def claims(self, link: Link, heads: Heads, closed: Heads) -> exchange_service_pb2.HelloRequest:
         """A comparison that names heads of closed logs, and tells no news."""
@@ -62,11 +102,11 @@ class Hellos:
         known = self.has_heard(request) and max(_positions(request.cursor)) < NUMBERS_END
         after = request.cursor if known else exchange_service_pb2.Cursor()
         cursor = exchange_service_pb2.Cursor(incarnation=self._session)
-        beats, cursor.heartbeats = self._sharing.heartbeats_since(peer, after.heartbeats)
+        beats, cursor.heartbeats, said = self._lacked(peer, after.heartbeats, request.heartbeats_digest)
         addresses, cursor.addresses = self._sharing.addresses_since(peer, after.addresses)
         receipts, cursor.receipts = self._sharing.receipts_since(peer, after.receipts)
         proofs, cursor.equivocations = self._sharing.equivocations_since(peer, after.equivocations)
-        return exchange_service_pb2.HelloResponse(
+        answer = exchange_service_pb2.HelloResponse(
             time_unix_ms=self._clock.now_ms(),
             in_step=in_step,
             heads=[] if in_step else head_messages(heads),
@@ -78,6 +118,30 @@ class Hellos:
             registry=self._view.versions,
             cursor=cursor,
         )
+        answer.MergeFrom(said)
+        return answer
+
+    def _lacked(
+        self, peer: str, sequence: int, its_digest: bytes
+    ) -> tuple[list[channel_pb2.HeartbeatView], int, exchange_service_pb2.HelloResponse]:
+        """The heartbeats that a caller lacks, up to which change it then has them, and what the answer says of them."""
+        held = self._held(peer)
+        digest, reached = held_digest(held)
+        said = exchange_service_pb2.HelloResponse(heartbeats_digest=digest)
+        if its_digest == digest and sequence:
+            return [], reached, said
+        if its_digest and its_digest != digest:
+            said.heartbeats_held.extend(
+                exchange_service_pb2.HeldHeartbeat(node=each.node, time_unix_ms=each.time_ms, heads=len(each.positions))
+                for each in held
+            )
+        return *self._sharing.heartbeats_since(peer, sequence), said
+
+
+def held_digest(held: Sequence[Shown]) -> tuple[bytes, int]:
+    """What two members compare of the heartbeats that both may know of, and up to which change it says so."""
+    digest = digest_of_views((each.payload, each.positions) for each in held)
+    return digest, max((each.sequence for each in held), default=0)
 
 
 def _positions(cursor: exchange_service_pb2.Cursor) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ rebuilt by the next Hello.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -78,7 +79,9 @@ class Link:
     """One link: what is known of the peer and what there is to do, all of it rebuilt by the next Hello.
 
     answered is how far the peer said that it holds what was sent to it: it may name no head of a log that it holds.
-    registry says which files of the registry the peer has read.
+    registry says which files of the registry the peer has read. lacks names those whose newest heartbeat the
+    peer lacked at the last comparison, None where that is not known; compared_s is when that was,
+    by the monotonic clock.
     """
 
     node: str
@@ -97,6 +100,8 @@ class Link:
     refused: dict[ChannelEpoch, Refused] = field(default_factory=dict)
     registry: tuple[int, int, bytes] = (0, 0, b"")
     hello_due: bool = True
+    lacks: frozenset[str] | None = None
+    compared_s: float = -math.inf
     _taken: dict[ChannelEpoch, int] = field(default_factory=dict)
     _put_off: set[ChannelEpoch] = field(default_factory=set)
 

@@ -19,7 +19,7 @@ from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Members, Standing
 from node.pb import channel_pb2, envelope_pb2
-from node.ports import HeldChannel, HeldReceipt, Signer, Store, View
+from node.ports import HeldChannel, HeldHeartbeat, HeldReceipt, Signer, Store, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,17 @@ class Extent:
 NOTHING = Extent(0, False)
 HEADERS_AT_ONCE = 256
 """So many entries are looked through for acts in one turn of the loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A heartbeat as a member may know of it: the positions of the heads that it may be shown."""
+
+    sequence: int
+    node: str
+    time_ms: int
+    payload: bytes
+    positions: tuple[int, ...]
 
 
 class Sharing:
@@ -185,6 +196,11 @@ class Sharing:
         head = heartbeat_head(beat.view, held.key)
         return head.size if head is not None else None
 
+    def _readable(self, peer: str) -> set[str]:
+        """The channels held here that a member may know of."""
+        newest = {held.log.channel: held for held in self._store.channels()}
+        return {channel for channel, held in newest.items() if self.extent(peer, held).with_bodies}
+
     def may_read(self, peer: str, channel: str) -> bool:
         """Whether a member may know of a channel held here."""
         held = self._store.channel(channel)
@@ -200,14 +216,30 @@ class Sharing:
         held_of_peer = self._store.heartbeat(peer) if sequence == 0 else None
         own = [held_of_peer.view] if held_of_peer is not None else []
         changed = self._store.heartbeats_since(sequence)[: self._limits.max_heartbeats_per_hello - len(own)]
-        views = [
-            heartbeats.narrow_view(held.view, lambda channel: self.may_read(peer, channel))
-            for held in changed
-            if held.time_ms
-            and held.node != peer
-            and any(self.may_read(peer, item.head.channel) for item in held.view.heads)
+        return [*own, *self._narrowed(peer, changed)], changed[-1].sequence if changed else sequence
+
+    def heartbeats_of(self, peer: str, nodes: Sequence[str], sequence: int) -> list[channel_pb2.HeartbeatView]:
+        """The heartbeats of some nodes with a date, changed after a sequence number, narrowed likewise."""
+        found = [held for held in map(self._store.heartbeat, nodes) if held is not None and held.sequence > sequence]
+        return self._narrowed(peer, found[: self._limits.max_heartbeats_per_hello])
+
+    def _narrowed(self, peer: str, found: Sequence[HeldHeartbeat]) -> list[channel_pb2.HeartbeatView]:
+        readable = self._readable(peer) if found else set()
+        return [
+            heartbeats.narrow_view(held.view, readable.__contains__)
+            for held in found
+            if held.time_ms and held.node != peer and any(item.head.channel in readable for item in held.view.heads)
         ]
-        return [*own, *views], changed[-1].sequence if changed else sequence
+
+    def heartbeats_held(self, peer: str) -> list[Shown]:
+        """Every heartbeat with a date that a member may know of, its own as well, by node."""
+        readable, held = self._readable(peer), self._store.heartbeats_since(0)
+        return [
+            Shown(each.sequence, each.node, each.time_ms, each.view.heartbeat.payload, tuple(positions))
+            for each in sorted(held, key=lambda each: each.node)
+            if each.time_ms
+            and (positions := [item.position for item in each.view.heads if item.head.channel in readable])
+        ]
 
     def addresses_since(self, peer: str, sequence: int) -> tuple[list[envelope_pb2.Envelope], int]:
         """Address records of others changed after a sequence number."""

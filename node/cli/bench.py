@@ -133,7 +133,7 @@ def digest(rounds: int, entries: int, folder: Path | None) -> None:
 
 @contextmanager
 def measured_network(
-    nodes: int, folder: Path | None, databases: Mapping[str, str] | None = None
+    nodes: int, folder: Path | None, databases: Mapping[str, str] | None = None, *, meets: bool = True
 ) -> "Iterator[tuple[Network, Callable[[str], None]]]":
     """A network that serves, with what says how it goes; it is stopped whatever happens. Raises BENCH_FAILED."""
     from node.bench import network
@@ -143,7 +143,7 @@ def measured_network(
     programs, tell = Programs(work, limit_s=COMMAND_LIMIT_S), _teller()
     with _stopped(programs):
         try:
-            yield network.found(programs, nodes, tell, databases), tell
+            yield network.found(programs, nodes, tell, databases, meets=meets), tell
             demand(not programs.dead(), "; ".join(programs.dead()))
         except StageError as error:
             click.echo(f"{error.details.strip()}\n{programs.tails()}", err=True)

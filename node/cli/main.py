@@ -8,6 +8,7 @@ from node.cli import (
     bench,
     bench_checks,
     bench_exchange,
+    bench_idle,
     catalogue,
     channels,
     checks,
@@ -102,7 +103,7 @@ GROUPS = (
         quality,
         doctor,
     ),
-    *(forecast, rules, catalogue, measures, evidence, keys, officer, holds, simulate, bench),
+    *(forecast, rules, catalogue, measures, evidence, keys, officer, holds, simulate, bench, bench_idle),
 )
 for group in GROUPS:
     for command in group.COMMANDS:

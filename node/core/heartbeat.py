@@ -6,8 +6,9 @@ A view carries the heads its reader may know of and the hashes of the subtrees w
 narrow a view for its own readers; it can never widen one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from node.core import envelope as envelopes
 from node.core import merkle
@@ -19,6 +20,7 @@ from node.core.membership import Member
 from node.pb import channel_pb2, envelope_pb2
 
 ChannelEpoch = tuple[str, int]
+VIEWS_DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,19 @@ def _leaf(head: channel_pb2.Head) -> bytes:
 
 def _leaves(heads: Mapping[ChannelEpoch, HeadAt]) -> list[bytes]:
     return [head_leaf(channel, epoch, head) for (channel, epoch), head in sort_heads(heads)]
+
+
+def digest_of_views(shown: Iterable[tuple[bytes, Sequence[int]]]) -> bytes:
+    """What two members compare of the heartbeats they hold, 16 bytes: payloads, each with the positions both may know.
+
+    It only says whether there is anything to tell: whoever shows a false one is told less, or more, and nobody else.
+    """
+    digest = sha256()
+    for payload, positions in shown:
+        for part in (payload, b",".join(str(each).encode() for each in positions)):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+    return digest.digest()[:VIEWS_DIGEST_BYTES]
 
 
 def shared_digest(heads: Sequence[tuple[ChannelEpoch, HeadAt]]) -> bytes:

@@ -27,45 +27,47 @@ from node.pb import envelope_pb2 as xinqiao_dot_v1_dot_envelope__pb2
 from node.pb import registry_pb2 as xinqiao_dot_v1_dot_registry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xinqiao/v1/exchange_service.proto\x12\nxinqiao.v1\x1a\x18xinqiao/v1/channel.proto\x1a\x19xinqiao/v1/envelope.proto\x1a\x19xinqiao/v1/registry.proto\"m\n\x06\x43ursor\x12\x13\n\x0bincarnation\x18\x01 \x01(\t\x12\x12\n\nheartbeats\x18\x02 \x01(\x04\x12\x11\n\taddresses\x18\x03 \x01(\x04\x12\x10\n\x08receipts\x18\x04 \x01(\x04\x12\x15\n\requivocations\x18\x05 \x01(\x04\"\xd1\x02\n\x0cHelloRequest\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x14\n\x0ctime_unix_ms\x18\x02 \x01(\x03\x12\x15\n\rshared_digest\x18\x03 \x01(\x0c\x12-\n\nheartbeats\x18\x04 \x03(\x0b\x32\x19.xinqiao.v1.HeartbeatView\x12\'\n\taddresses\x18\x05 \x03(\x0b\x32\x14.xinqiao.v1.Envelope\x12.\n\x08registry\x18\x06 \x01(\x0b\x32\x1c.xinqiao.v1.RegistryVersions\x12/\n\requivocations\x18\x07 \x03(\x0b\x32\x18.xinqiao.v1.Equivocation\x12\"\n\x06\x63ursor\x18\x08 \x01(\x0b\x32\x12.xinqiao.v1.Cursor\x12&\n\x0c\x63losed_heads\x18\t \x03(\x0b\x32\x10.xinqiao.v1.Head\"\x89\x03\n\rHelloResponse\x12\x14\n\x0ctime_unix_ms\x18\x01 \x01(\x03\x12\x0f\n\x07in_step\x18\x02 \x01(\x08\x12\x1f\n\x05heads\x18\x03 \x03(\x0b\x32\x10.xinqiao.v1.Head\x12+\n\rheld_receipts\x18\x04 \x03(\x0b\x32\x14.xinqiao.v1.Envelope\x12-\n\nheartbeats\x18\x05 \x03(\x0b\x32\x19.xinqiao.v1.HeartbeatView\x12\'\n\taddresses\x18\x06 \x03(\x0b\x32\x14.xinqiao.v1.Envelope\x12.\n\x08registry\x18\x07 \x01(\x0b\x32\x1c.xinqiao.v1.RegistryVersions\x12/\n\requivocations\x18\x08 \x03(\x0b\x32\x18.xinqiao.v1.Equivocation\x12&\n\x08receipts\x18\t \x03(\x0b\x32\x14.xinqiao.v1.Envelope\x12\"\n\x06\x63ursor\x18\n \x01(\x0b\x32\x12.xinqiao.v1.Cursor\"\xae\x02\n\nEntryStart\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\x04\x12&\n\x08\x65nvelope\x18\x04 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12*\n\x08\x65ncoding\x18\x05 \x01(\x0e\x32\x18.xinqiao.v1.BodyEncoding\x12\x15\n\rencoded_bytes\x18\x06 \x01(\x04\x12\x12\n\nbody_bytes\x18\x07 \x01(\x04\x12(\n\ninvitation\x18\x08 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x15\n\rleads_to_size\x18\t \x01(\x04\x12\x17\n\x0fleads_to_hashes\x18\n \x03(\x0c\x12\x18\n\x10inclusion_hashes\x18\x0b \x03(\x0c\"A\n\nEntryFrame\x12%\n\x05start\x18\x01 \x01(\x0b\x32\x16.xinqiao.v1.EntryStart\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"|\n\x0bPullRequest\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x13\n\x0bstart_index\x18\x04 \x01(\x04\x12\x11\n\tend_index\x18\x05 \x01(\x04\x12\x14\n\x0c\x61\x63ts_of_size\x18\x06 \x01(\x04\"5\n\x0cPullResponse\x12%\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x16.xinqiao.v1.EntryFrame\"4\n\x0bPushRequest\x12%\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x16.xinqiao.v1.EntryFrame\"\x89\x01\n\x0cPushResponse\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12$\n\x07refusal\x18\x04 \x01(\x0b\x32\x13.xinqiao.v1.Refusal\x12%\n\x07receipt\x18\x05 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\"`\n\x1aGetConsistencyProofRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x10\n\x08old_size\x18\x03 \x01(\x04\x12\x10\n\x08new_size\x18\x04 \x01(\x04\"-\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\"W\n\x18GetInclusionProofRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x0c\n\x04size\x18\x04 \x01(\x04\"+\n\x19GetInclusionProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\"<\n\x12PutReceiptsRequest\x12&\n\x08receipts\x18\x01 \x03(\x0b\x32\x14.xinqiao.v1.Envelope\"<\n\x13PutReceiptsResponse\x12%\n\x08refusals\x18\x01 \x03(\x0b\x32\x13.xinqiao.v1.Refusal*a\n\x0c\x42odyEncoding\x12\x1d\n\x19\x42ODY_ENCODING_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x42ODY_ENCODING_IDENTITY\x10\x01\x12\x16\n\x12\x42ODY_ENCODING_ZSTD\x10\x02\x32\xe5\x03\n\x0f\x45xchangeService\x12<\n\x05Hello\x12\x18.xinqiao.v1.HelloRequest\x1a\x19.xinqiao.v1.HelloResponse\x12;\n\x04Pull\x12\x17.xinqiao.v1.PullRequest\x1a\x18.xinqiao.v1.PullResponse0\x01\x12=\n\x04Push\x12\x17.xinqiao.v1.PushRequest\x1a\x18.xinqiao.v1.PushResponse(\x01\x30\x01\x12\x66\n\x13GetConsistencyProof\x12&.xinqiao.v1.GetConsistencyProofRequest\x1a\'.xinqiao.v1.GetConsistencyProofResponse\x12`\n\x11GetInclusionProof\x12$.xinqiao.v1.GetInclusionProofRequest\x1a%.xinqiao.v1.GetInclusionProofResponse\x12N\n\x0bPutReceipts\x12\x1e.xinqiao.v1.PutReceiptsRequest\x1a\x1f.xinqiao.v1.PutReceiptsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!xinqiao/v1/exchange_service.proto\x12\nxinqiao.v1\x1a\x18xinqiao/v1/channel.proto\x1a\x19xinqiao/v1/envelope.proto\x1a\x19xinqiao/v1/registry.proto\"m\n\x06\x43ursor\x12\x13\n\x0bincarnation\x18\x01 \x01(\t\x12\x12\n\nheartbeats\x18\x02 \x01(\x04\x12\x11\n\taddresses\x18\x03 \x01(\x04\x12\x10\n\x08receipts\x18\x04 \x01(\x04\x12\x15\n\requivocations\x18\x05 \x01(\x04\"\xec\x02\n\x0cHelloRequest\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x14\n\x0ctime_unix_ms\x18\x02 \x01(\x03\x12\x15\n\rshared_digest\x18\x03 \x01(\x0c\x12-\n\nheartbeats\x18\x04 \x03(\x0b\x32\x19.xinqiao.v1.HeartbeatView\x12\'\n\taddresses\x18\x05 \x03(\x0b\x32\x14.xinqiao.v1.Envelope\x12.\n\x08registry\x18\x06 \x01(\x0b\x32\x1c.xinqiao.v1.RegistryVersions\x12/\n\requivocations\x18\x07 \x03(\x0b\x32\x18.xinqiao.v1.Equivocation\x12\"\n\x06\x63ursor\x18\x08 \x01(\x0b\x32\x12.xinqiao.v1.Cursor\x12&\n\x0c\x63losed_heads\x18\t \x03(\x0b\x32\x10.xinqiao.v1.Head\x12\x19\n\x11heartbeats_digest\x18\n \x01(\x0c\"\xd8\x03\n\rHelloResponse\x12\x14\n\x0ctime_unix_ms\x18\x01 \x01(\x03\x12\x0f\n\x07in_step\x18\x02 \x01(\x08\x12\x1f\n\x05heads\x18\x03 \x03(\x0b\x32\x10.xinqiao.v1.Head\x12+\n\rheld_receipts\x18\x04 \x03(\x0b\x32\x14.xinqiao.v1.Envelope\x12-\n\nheartbeats\x18\x05 \x03(\x0b\x32\x19.xinqiao.v1.HeartbeatView\x12\'\n\taddresses\x18\x06 \x03(\x0b\x32\x14.xinqiao.v1.Envelope\x12.\n\x08registry\x18\x07 \x01(\x0b\x32\x1c.xinqiao.v1.RegistryVersions\x12/\n\requivocations\x18\x08 \x03(\x0b\x32\x18.xinqiao.v1.Equivocation\x12&\n\x08receipts\x18\t \x03(\x0b\x32\x14.xinqiao.v1.Envelope\x12\"\n\x06\x63ursor\x18\n \x01(\x0b\x32\x12.xinqiao.v1.Cursor\x12\x19\n\x11heartbeats_digest\x18\x0b \x01(\x0c\x12\x32\n\x0fheartbeats_held\x18\x0c \x03(\x0b\x32\x19.xinqiao.v1.HeldHeartbeat\"B\n\rHeldHeartbeat\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x14\n\x0ctime_unix_ms\x18\x02 \x01(\x03\x12\r\n\x05heads\x18\x03 \x01(\r\"\xae\x02\n\nEntryStart\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\x04\x12&\n\x08\x65nvelope\x18\x04 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12*\n\x08\x65ncoding\x18\x05 \x01(\x0e\x32\x18.xinqiao.v1.BodyEncoding\x12\x15\n\rencoded_bytes\x18\x06 \x01(\x04\x12\x12\n\nbody_bytes\x18\x07 \x01(\x04\x12(\n\ninvitation\x18\x08 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\x12\x15\n\rleads_to_size\x18\t \x01(\x04\x12\x17\n\x0fleads_to_hashes\x18\n \x03(\x0c\x12\x18\n\x10inclusion_hashes\x18\x0b \x03(\x0c\"A\n\nEntryFrame\x12%\n\x05start\x18\x01 \x01(\x0b\x32\x16.xinqiao.v1.EntryStart\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"|\n\x0bPullRequest\x12\x0f\n\x07network\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x13\n\x0bstart_index\x18\x04 \x01(\x04\x12\x11\n\tend_index\x18\x05 \x01(\x04\x12\x14\n\x0c\x61\x63ts_of_size\x18\x06 \x01(\x04\"5\n\x0cPullResponse\x12%\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x16.xinqiao.v1.EntryFrame\"4\n\x0bPushRequest\x12%\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x16.xinqiao.v1.EntryFrame\"\x89\x01\n\x0cPushResponse\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0c\n\x04size\x18\x03 \x01(\x04\x12$\n\x07refusal\x18\x04 \x01(\x0b\x32\x13.xinqiao.v1.Refusal\x12%\n\x07receipt\x18\x05 \x01(\x0b\x32\x14.xinqiao.v1.Envelope\"`\n\x1aGetConsistencyProofRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x10\n\x08old_size\x18\x03 \x01(\x04\x12\x10\n\x08new_size\x18\x04 \x01(\x04\"-\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\"W\n\x18GetInclusionProofRequest\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05index\x18\x03 \x01(\x04\x12\x0c\n\x04size\x18\x04 \x01(\x04\"+\n\x19GetInclusionProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\"<\n\x12PutReceiptsRequest\x12&\n\x08receipts\x18\x01 \x03(\x0b\x32\x14.xinqiao.v1.Envelope\"<\n\x13PutReceiptsResponse\x12%\n\x08refusals\x18\x01 \x03(\x0b\x32\x13.xinqiao.v1.Refusal*a\n\x0c\x42odyEncoding\x12\x1d\n\x19\x42ODY_ENCODING_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x42ODY_ENCODING_IDENTITY\x10\x01\x12\x16\n\x12\x42ODY_ENCODING_ZSTD\x10\x02\x32\xe5\x03\n\x0f\x45xchangeService\x12<\n\x05Hello\x12\x18.xinqiao.v1.HelloRequest\x1a\x19.xinqiao.v1.HelloResponse\x12;\n\x04Pull\x12\x17.xinqiao.v1.PullRequest\x1a\x18.xinqiao.v1.PullResponse0\x01\x12=\n\x04Push\x12\x17.xinqiao.v1.PushRequest\x1a\x18.xinqiao.v1.PushResponse(\x01\x30\x01\x12\x66\n\x13GetConsistencyProof\x12&.xinqiao.v1.GetConsistencyProofRequest\x1a\'.xinqiao.v1.GetConsistencyProofResponse\x12`\n\x11GetInclusionProof\x12$.xinqiao.v1.GetInclusionProofRequest\x1a%.xinqiao.v1.GetInclusionProofResponse\x12N\n\x0bPutReceipts\x12\x1e.xinqiao.v1.PutReceiptsRequest\x1a\x1f.xinqiao.v1.PutReceiptsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'node.pb.exchange_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BODYENCODING']._serialized_start=2126
-  _globals['_BODYENCODING']._serialized_end=2223
+  _globals['_BODYENCODING']._serialized_start=2300
+  _globals['_BODYENCODING']._serialized_end=2397
   _globals['_CURSOR']._serialized_start=129
   _globals['_CURSOR']._serialized_end=238
   _globals['_HELLOREQUEST']._serialized_start=241
-  _globals['_HELLOREQUEST']._serialized_end=578
-  _globals['_HELLORESPONSE']._serialized_start=581
-  _globals['_HELLORESPONSE']._serialized_end=974
-  _globals['_ENTRYSTART']._serialized_start=977
-  _globals['_ENTRYSTART']._serialized_end=1279
-  _globals['_ENTRYFRAME']._serialized_start=1281
-  _globals['_ENTRYFRAME']._serialized_end=1346
-  _globals['_PULLREQUEST']._serialized_start=1348
-  _globals['_PULLREQUEST']._serialized_end=1472
-  _globals['_PULLRESPONSE']._serialized_start=1474
-  _globals['_PULLRESPONSE']._serialized_end=1527
-  _globals['_PUSHREQUEST']._serialized_start=1529
-  _globals['_PUSHREQUEST']._serialized_end=1581
-  _globals['_PUSHRESPONSE']._serialized_start=1584
-  _globals['_PUSHRESPONSE']._serialized_end=1721
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1723
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1819
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=1821
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=1866
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1868
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=1955
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=1957
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=2000
-  _globals['_PUTRECEIPTSREQUEST']._serialized_start=2002
-  _globals['_PUTRECEIPTSREQUEST']._serialized_end=2062
-  _globals['_PUTRECEIPTSRESPONSE']._serialized_start=2064
-  _globals['_PUTRECEIPTSRESPONSE']._serialized_end=2124
-  _globals['_EXCHANGESERVICE']._serialized_start=2226
-  _globals['_EXCHANGESERVICE']._serialized_end=2711
+  _globals['_HELLOREQUEST']._serialized_end=605
+  _globals['_HELLORESPONSE']._serialized_start=608
+  _globals['_HELLORESPONSE']._serialized_end=1080
+  _globals['_HELDHEARTBEAT']._serialized_start=1082
+  _globals['_HELDHEARTBEAT']._serialized_end=1148
+  _globals['_ENTRYSTART']._serialized_start=1151
+  _globals['_ENTRYSTART']._serialized_end=1453
+  _globals['_ENTRYFRAME']._serialized_start=1455
+  _globals['_ENTRYFRAME']._serialized_end=1520
+  _globals['_PULLREQUEST']._serialized_start=1522
+  _globals['_PULLREQUEST']._serialized_end=1646
+  _globals['_PULLRESPONSE']._serialized_start=1648
+  _globals['_PULLRESPONSE']._serialized_end=1701
+  _globals['_PUSHREQUEST']._serialized_start=1703
+  _globals['_PUSHREQUEST']._serialized_end=1755
+  _globals['_PUSHRESPONSE']._serialized_start=1758
+  _globals['_PUSHRESPONSE']._serialized_end=1895
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1897
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1993
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=1995
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=2040
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=2042
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=2129
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=2131
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=2174
+  _globals['_PUTRECEIPTSREQUEST']._serialized_start=2176
+  _globals['_PUTRECEIPTSREQUEST']._serialized_end=2236
+  _globals['_PUTRECEIPTSRESPONSE']._serialized_start=2238
+  _globals['_PUTRECEIPTSRESPONSE']._serialized_end=2298
+  _globals['_EXCHANGESERVICE']._serialized_start=2400
+  _globals['_EXCHANGESERVICE']._serialized_end=2885
 # @@protoc_insertion_point(module_scope)

@@ -34,7 +34,7 @@ class Cursor(_message.Message):
     def __init__(self, incarnation: _Optional[str] = ..., heartbeats: _Optional[int] = ..., addresses: _Optional[int] = ..., receipts: _Optional[int] = ..., equivocations: _Optional[int] = ...) -> None: ...
 
 class HelloRequest(_message.Message):
-    __slots__ = ("network", "time_unix_ms", "shared_digest", "heartbeats", "addresses", "registry", "equivocations", "cursor", "closed_heads")
+    __slots__ = ("network", "time_unix_ms", "shared_digest", "heartbeats", "addresses", "registry", "equivocations", "cursor", "closed_heads", "heartbeats_digest")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     TIME_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     SHARED_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +44,7 @@ class HelloRequest(_message.Message):
     EQUIVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     CLOSED_HEADS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEATS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     network: str
     time_unix_ms: int
     shared_digest: bytes
@@ -53,10 +54,11 @@ class HelloRequest(_message.Message):
     equivocations: _containers.RepeatedCompositeFieldContainer[_channel_pb2.Equivocation]
     cursor: Cursor
     closed_heads: _containers.RepeatedCompositeFieldContainer[_channel_pb2.Head]
-    def __init__(self, network: _Optional[str] = ..., time_unix_ms: _Optional[int] = ..., shared_digest: _Optional[bytes] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ..., closed_heads: _Optional[_Iterable[_Union[_channel_pb2.Head, _Mapping]]] = ...) -> None: ...
+    heartbeats_digest: bytes
+    def __init__(self, network: _Optional[str] = ..., time_unix_ms: _Optional[int] = ..., shared_digest: _Optional[bytes] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ..., closed_heads: _Optional[_Iterable[_Union[_channel_pb2.Head, _Mapping]]] = ..., heartbeats_digest: _Optional[bytes] = ...) -> None: ...
 
 class HelloResponse(_message.Message):
-    __slots__ = ("time_unix_ms", "in_step", "heads", "held_receipts", "heartbeats", "addresses", "registry", "equivocations", "receipts", "cursor")
+    __slots__ = ("time_unix_ms", "in_step", "heads", "held_receipts", "heartbeats", "addresses", "registry", "equivocations", "receipts", "cursor", "heartbeats_digest", "heartbeats_held")
     TIME_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     IN_STEP_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +69,8 @@ class HelloResponse(_message.Message):
     EQUIVOCATIONS_FIELD_NUMBER: _ClassVar[int]
     RECEIPTS_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEATS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEATS_HELD_FIELD_NUMBER: _ClassVar[int]
     time_unix_ms: int
     in_step: bool
     heads: _containers.RepeatedCompositeFieldContainer[_channel_pb2.Head]
@@ -77,7 +81,19 @@ class HelloResponse(_message.Message):
     equivocations: _containers.RepeatedCompositeFieldContainer[_channel_pb2.Equivocation]
     receipts: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
     cursor: Cursor
-    def __init__(self, time_unix_ms: _Optional[int] = ..., in_step: _Optional[bool] = ..., heads: _Optional[_Iterable[_Union[_channel_pb2.Head, _Mapping]]] = ..., held_receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ...) -> None: ...
+    heartbeats_digest: bytes
+    heartbeats_held: _containers.RepeatedCompositeFieldContainer[HeldHeartbeat]
+    def __init__(self, time_unix_ms: _Optional[int] = ..., in_step: _Optional[bool] = ..., heads: _Optional[_Iterable[_Union[_channel_pb2.Head, _Mapping]]] = ..., held_receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., heartbeats: _Optional[_Iterable[_Union[_channel_pb2.HeartbeatView, _Mapping]]] = ..., addresses: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., registry: _Optional[_Union[_registry_pb2.RegistryVersions, _Mapping]] = ..., equivocations: _Optional[_Iterable[_Union[_channel_pb2.Equivocation, _Mapping]]] = ..., receipts: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., cursor: _Optional[_Union[Cursor, _Mapping]] = ..., heartbeats_digest: _Optional[bytes] = ..., heartbeats_held: _Optional[_Iterable[_Union[HeldHeartbeat, _Mapping]]] = ...) -> None: ...
+
+class HeldHeartbeat(_message.Message):
+    __slots__ = ("node", "time_unix_ms", "heads")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    TIME_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    node: str
+    time_unix_ms: int
+    heads: int
+    def __init__(self, node: _Optional[str] = ..., time_unix_ms: _Optional[int] = ..., heads: _Optional[int] = ...) -> None: ...
 
 class EntryStart(_message.Message):
     __slots__ = ("channel", "epoch", "index", "envelope", "encoding", "encoded_bytes", "body_bytes", "invitation", "leads_to_size", "leads_to_hashes", "inclusion_hashes")

@@ -36,6 +36,9 @@ class OwnClock(FakeClock):
     def now_ms(self) -> int:
         return self._right.now_ms() + self._ahead_ms()
 
+    def monotonic_s(self) -> float:
+        return self._right.monotonic_s()
+
 
 class Clocks(Network):
     """A network in which each node has a clock of its own; a node may be started again on what it held."""
