@@ -2,7 +2,7 @@
 
 For each link two tasks run, one for each lane, so that what matters most never waits behind bulk:
 
-    control   Hello at every interval and whenever something changed; then the control channels, receipts,
+    control   Hello with every heartbeat and whenever something changed; then the control channels, receipts,
               and news of heartbeats, addresses and proofs
     bulk      the record channels that Hello found larger on one side: first what takes records of them back, then
               the logs, each from one peer at a time, those that lack least first
@@ -45,6 +45,8 @@ from node.transfers import LINK_CODES, EntryReceiver, Given, Transfers
 from node.visiting import Visiting
 
 LOCAL_PAUSE_S = 1.0
+ALONE = (1.25, 1.5)
+"""After how many intervals without a heartbeat a link compares by itself; ticks are up to a tenth off the beat."""
 
 
 class Receiver(EntryReceiver, Protocol):
@@ -252,7 +254,8 @@ class Delivery:
         await self._push_dirty(link, Lane.CONTROL)
         await self._states.succeeded(link.node)
         if not link.control_wanted.is_set():
-            await wait(link.control_wanted, self._interval_s * self._entropy.uniform(0.8, 1.2))
+            # Every heartbeat of ours wants a comparison; where none comes the link sees to it.
+            await wait(link.control_wanted, self._interval_s * self._entropy.uniform(*ALONE))
             link.hello_due = link.hello_due or not link.control_wanted.is_set()
 
     async def _bulk_turn(self, link: Link) -> None:

@@ -10,10 +10,12 @@ is measured from outside:
 
 A network of one of two shapes:
 
-    mesh        every channel is read by everybody: each link carries all of them, and everybody's heartbeats
-    star        each peer writes so many channels for the measured node alone: each link carries the peer's
+    mesh        so many channels, written in turn by all nodes and read by everybody: each link carries all of them,
+                and the heartbeats of everybody
+    star        so many channels for each link, written in turn by its two ends and read by nobody else: the measured
+                node holds so many for each of its peers, and its peers keep further links with each other
 
-What a node does by itself it does at intervals of up to five minutes. The minute that costs most is the one that counts.
+What a node does by itself it does at intervals of up to five minutes. It is the minute that costs most that counts.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -229,28 +231,36 @@ def _port(home: Path, setting: str) -> int:
 
 
 def _exchange(network: Network, quiet: Quiet) -> None:
-    """Have the peers write the channels, and wait until every reader has applied them."""
+    """Have the channels written, and wait until every reader has applied them."""
     with ExitStack() as stack:
-        asked = {node: stack.enter_context(network.admin(node)) for node in network.readers}
+        asked = {node: stack.enter_context(network.admin(node)) for node in network.nodes}
         written = [
-            _write(network, node, asked[node], number, quiet)
-            for number in range(quiet.channels)
-            for node in (network.readers if quiet.shape == STAR else [network.readers[number % quiet.links]])
+            (node, _write(network, node, asked[node], audience, number, quiet), readers)
+            for number, (node, audience, readers) in enumerate(plan(network.nodes, quiet))
         ]
-        readers = network.nodes if quiet.shape == MESH else (network.owner,)
 
         def is_exchanged() -> bool:
-            return all(
-                is_covered(asked[node].channel(channel), [each for each in readers if each != node])
-                for node, channel in written
-            )
+            return all(is_covered(asked[node].channel(channel), readers) for node, channel, readers in written)
 
         wait_until(is_exchanged, "every reader has applied every channel", SETTLE_LIMIT_S)
 
 
-def _write(network: Network, node: str, client: AdminClient, number: int, quiet: Quiet) -> tuple[str, str]:
-    """Create a channel and publish records in it; returns its writer and its name."""
-    audience = "everyone" if quiet.shape == MESH else network.owner
+def plan(nodes: Sequence[str], quiet: Quiet) -> Iterator[tuple[str, str, list[str]]]:
+    """The channels to be written: by whom, for what audience, and who reads it then; the first node is measured."""
+    measured, peers = nodes[0], nodes[1:]
+    if quiet.shape == MESH:
+        for number in range(quiet.channels):
+            writer = nodes[number % len(nodes)]
+            yield writer, "everyone", [node for node in nodes if node != writer]
+        return
+    for number in range(quiet.channels):
+        for peer in peers:
+            writer, reader = (peer, measured) if number % 2 == 0 else (measured, peer)
+            yield writer, reader, [reader]
+
+
+def _write(network: Network, node: str, client: AdminClient, audience: str, number: int, quiet: Quiet) -> str:
+    """Create a channel and publish records in it; returns its name."""
     created = client.create_channel(
         pb.CreateChannelRequest(
             name=f"quiet-{number}",
@@ -260,8 +270,8 @@ def _write(network: Network, node: str, client: AdminClient, number: int, quiet:
         )
     )
     file = network.programs.work / f"{node}-{number}.csv"
-    plan = Plan(ITEM, quiet.records, 1, f"{node[:2]}{number:04d}", example_uscc("11", node, 1))
-    write_rows(client.catalogue().item(ITEM), plan, file)
+    rows = Plan(ITEM, quiet.records, 1, f"{node[:2]}{number:04d}", example_uscc("11", node, 1))
+    write_rows(client.catalogue().item(ITEM), rows, file)
     (*_, last) = client.publish(pb.PublishRequest(channel=created.head.channel), file)
     demand(last.counts.accepted == quiet.records, "not every row was accepted")
-    return node, created.head.channel
+    return str(created.head.channel)

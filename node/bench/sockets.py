@@ -68,11 +68,11 @@ def connections() -> Iterator[Connection]:
     """The ends of all TCP connections in this network namespace; raises StageError where the system tells none."""
     for family in (socket.AF_INET, socket.AF_INET6):
         for message in _dump(family):
-            ports = struct.unpack_from("!HH", message, _PORTS_AT)
+            port, peer_port = struct.unpack_from("!HH", message, _PORTS_AT)
             (inode,) = struct.unpack_from("=I", message, _INODE_AT)
             traffic = _counted(message)
             if traffic is not None:
-                yield Connection(inode, *ports, traffic)
+                yield Connection(inode, port, peer_port, traffic)
 
 
 def sockets_of(process: int) -> set[int]:

@@ -14,9 +14,9 @@ from node.bench.programs import XINQIAO
 TINY = ("--nodes", "3", "--rounds", "1", "--removals", "2", "--records", "200", "--entries", "5")
 
 
-def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+def start(folder: Path, *arguments: str, bench: str = "removal") -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [str(XINQIAO), "bench", "removal", "--dir", str(folder), "--json", "--lang", "en", *arguments],
+        [str(XINQIAO), "bench", bench, "--dir", str(folder), "--json", "--lang", "en", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

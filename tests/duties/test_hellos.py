@@ -1,7 +1,7 @@
 """What a comparison tells: each heartbeat comes from its author, and from others only to whoever lacks it."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any
@@ -34,7 +34,7 @@ class Told:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     noted, hello = Told(), WirePeer.hello
 
     async def listened(self: WirePeer, request: pb.HelloRequest) -> pb.HelloResponse:
@@ -49,7 +49,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
         return response
 
     monkeypatch.setattr(WirePeer, "hello", listened)
-    yield noted
+    return noted
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
