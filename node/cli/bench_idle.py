@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli.bench import DIR_HELP, FOLDER, bench, measured_network
+from node.cli.bench import DIR_HELP, FOLDER, measured_network
 from node.cli.terminal import Command, options, result, say, table
 from node.texts import words
 
@@ -20,7 +20,7 @@ COLUMNS = (
 )
 
 
-@bench.command("idle", cls=Command)
+@click.command("idle", cls=Command)
 @click.option(
     "--links", default=20, show_default=True, type=click.IntRange(1, 20), help="Links of the node that is measured."
 )
@@ -116,5 +116,4 @@ def _row(number: int, minute: "Minute") -> list[object]:
     return [number, *(f"{size / KIB:.1f}" for size in sizes), minute.traffic.packets, f"{minute.busy_s:.2f}"]
 
 
-# The group of all measurements, to which this one belongs.
-COMMANDS = (bench,)
+COMMANDS = (idle,)

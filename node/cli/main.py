@@ -103,11 +103,11 @@ GROUPS = (
         quality,
         doctor,
     ),
-    *(forecast, rules, catalogue, measures, evidence, keys, officer, holds, simulate, bench, bench_idle),
+    *(forecast, rules, catalogue, measures, evidence, keys, officer, holds, simulate, bench),
 )
 for group in GROUPS:
     for command in group.COMMANDS:
         main.add_command(command)
-for measurement in (bench_exchange, bench_checks):
+for measurement in (bench_checks, bench_exchange, bench_idle):
     for command in measurement.COMMANDS:
         bench.bench.add_command(command)
