@@ -91,13 +91,15 @@ def _show(found: "Report", document: dict[str, Any], *, is_judged: bool) -> None
             more=f"{found.worst_bytes_with_headers / KIB:.1f}",
         ),
     )
+    floor, aim = {"kib": FLOOR_BYTES // KIB, "seconds": FLOOR_BUSY_S}, {"kib": AIM_BYTES // KIB, "seconds": AIM_BUSY_S}
     if is_judged:
-        _judge("{bytes} KiB and {seconds} s a minute: {held}", FLOOR_BYTES, FLOOR_BUSY_S, holds=found.is_floor_held)
-        _judge(
-            "{bytes} KiB and {seconds} s a minute are aimed at: {held}",
-            AIM_BYTES,
-            AIM_BUSY_S,
-            holds=found.is_aim_reached,
+        say(
+            words("no minute of more than {kib} KiB or {seconds} s: {held}", **floor, held=_held(found.is_floor_held)),
+            words(
+                "none of more than {kib} KiB or {seconds} s, as is aimed at: {held}",
+                **aim,
+                held=_held(found.is_aim_reached),
+            ),
         )
     limits = {
         "floor": {"bytes": FLOOR_BYTES, "busy_s": FLOOR_BUSY_S, "held": found.is_floor_held if is_judged else None},
@@ -106,9 +108,8 @@ def _show(found: "Report", document: dict[str, Any], *, is_judged: bool) -> None
     result(document | asdict(found) | limits)
 
 
-def _judge(line: str, most_bytes: int, most_s: float, *, holds: bool) -> None:
-    held = words("hold") if holds else words("do NOT hold")
-    say(words(line, bytes=most_bytes // KIB, seconds=most_s, held=held))
+def _held(holds: bool) -> str:
+    return words("hold") if holds else words("do NOT hold")
 
 
 def _row(number: int, minute: "Minute") -> list[object]:
