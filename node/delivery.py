@@ -85,8 +85,7 @@ class Delivery:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._view, self._store = view, store
-        self._peers = peers
-        self._receiver = receiver
+        self._peers, self._receiver = peers, receiver
         self._sharing = sharing
         self._clock, self._entropy = clock, entropy
         self._registry_seen = registry_seen

@@ -19,16 +19,17 @@ What a node does by itself it does at intervals of up to five minutes. It is the
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from statistics import mean
-from time import perf_counter, sleep, time
+from time import perf_counter, sleep
 from typing import Any
 
-from node.bench.figures import busy_s, peak_mib
+from node.bench.figures import busy_s, peak_mb
 from node.bench.load import ITEM, is_covered, write_rows
-from node.bench.network import LOOPBACK, SETTINGS, Network, wait_until
+from node.bench.network import AT_A_TIME, LOOPBACK, SETTINGS, Network, wait_until
 from node.bench.programs import demand, edit_settings
 from node.bench.relay import Relay
 from node.bench.rows import Plan, example_uscc
@@ -83,10 +84,10 @@ class Minute:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The minutes, and the one that costs most of each; peak_mib is the largest resident size of the node."""
+    """The minutes, and the one that costs most of each; peak_mb is the largest resident size of the node."""
 
     minutes: Sequence[Minute]
-    peak_mib: float
+    peak_mb: float
     mean_bytes: float = field(init=False)
     worst_bytes: int = field(init=False)
     worst_bytes_with_headers: int = field(init=False)
@@ -156,8 +157,10 @@ class Still:
     def restart(self, quiet: Quiet) -> None:
         """Stop all nodes, set them as they come, let relays count what their registry ports move, and start them."""
         network, programs = self._network, self._network.programs
-        for node in network.nodes:
-            programs.end(node)
+        with network.admin(network.owner) as asked:
+            self._since_ms = asked.status().time_unix_ms
+        with ThreadPoolExecutor(AT_A_TIME) as crew:
+            list(crew.map(programs.end, network.nodes))
         for node in network.nodes:
             port = _port(network.home(node), "registry_listen")
             relay = self._relay(port, (lambda _: True) if node == network.owner else self._is_measured)
@@ -168,9 +171,8 @@ class Still:
             )
         registry = self._relay(_port(network.home(network.owner), "registry"), self._is_measured)
         edit_settings(network.home(network.owner) / "xinqiao.toml", {"registry": f'"{LOOPBACK}:{registry.port}"'})
-        self._since_ms = int(time() * 1000)
-        for node in network.nodes:
-            programs.serve(node, "serve", "--home", str(network.home(node)))
+        with ThreadPoolExecutor(AT_A_TIME) as crew:
+            list(crew.map(lambda node: programs.serve(node, "serve", "--home", str(network.home(node))), network.nodes))
 
     def _relay(self, port: int, counts: Callable[[int], bool]) -> Relay:
         relay = self._stack.enter_context(Relay((LOOPBACK, port), counts))
@@ -217,7 +219,7 @@ class Still:
             now = meter.read(), self._registry(), busy_s(process), perf_counter()
             found.append(Minute(round(now[3] - began, 3), now[0] - peers, now[1] - registry, round(now[2] - busy, 3)))
             peers, registry, busy, began = now
-        return Report(found, round(peak_mib(process), 1))
+        return Report(found, round(peak_mb(process), 1))
 
     def _registry(self) -> Traffic:
         return sum((relay.read() for relay in self._relays), Traffic())

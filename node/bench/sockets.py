@@ -87,16 +87,15 @@ def sockets_of(process: int) -> set[int]:
 
 
 class Meter:
-    """Sums up what the connections of a process have moved since the meter was made.
+    """Sums up what the connections of a process have moved since the meter was made, or since the process was started.
 
     What a connection moves between two readings and its end is lost: read often where connections are short.
     """
 
-    def __init__(self, process: int) -> None:
+    def __init__(self, process: int, *, since_start: bool = False) -> None:
         self._process = process
-        self._before: dict[int, Traffic] = {}
         self._seen: dict[int, Traffic] = {}
-        self._before = self._look()
+        self._before: dict[int, Traffic] = {} if since_start else self._look()
 
     def _look(self) -> dict[int, Traffic]:
         mine = sockets_of(self._process)

@@ -7,6 +7,7 @@ import click
 from node.cli import (
     bench,
     bench_checks,
+    bench_catchup,
     bench_exchange,
     bench_idle,
     catalogue,
@@ -108,6 +109,6 @@ GROUPS = (
 for group in GROUPS:
     for command in group.COMMANDS:
         main.add_command(command)
-for measurement in (bench_checks, bench_exchange, bench_idle):
+for measurement in (bench_catchup, bench_checks, bench_exchange, bench_idle):
     for command in measurement.COMMANDS:
         bench.bench.add_command(command)
