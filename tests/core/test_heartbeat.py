@@ -1,5 +1,7 @@
 """Heartbeats: one signature over all heads, of which each reader sees its own, and nobody can be shown another."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,16 @@ from hypothesis import strategies as st
 from node.core import envelope as envelopes
 from node.core import merkle
 from node.core.channel import HeadAt, head_leaf
-from node.core.heartbeat import build, full_view, narrow_view, node_of, open_view, shared_digest
+from node.core.heartbeat import (
+    VIEWS_DIGEST_BYTES,
+    build,
+    digest_of_views,
+    full_view,
+    narrow_view,
+    node_of,
+    open_view,
+    shared_digest,
+)
 from node.core.limits import NUMBERS_END, Limits
 from node.core.suites import ECDSA_P256, ED25519
 from node.pb import channel_pb2, registry_pb2
@@ -202,3 +213,15 @@ def test_the_claimed_node_is_read_from_a_heartbeat_of_bounded_size() -> None:
 def test_a_heartbeat_that_claims_more_heads_than_memory_costs_nothing() -> None:
     view = view_of({}, head_count=(1 << 64) - 1)
     assert "more heads" in detail(view)
+
+
+def test_a_digest_of_heartbeats_tells_apart_what_is_held_and_what_is_shown_of_it() -> None:
+    held = [(b"one", (0, 2)), (b"two", (1,))]
+    digest = digest_of_views(held)
+    assert len(digest) == VIEWS_DIGEST_BYTES
+    others = [[], held[:1], held[::-1], [(b"one", (0,)), held[1]], [(b"one", (0, 21)), held[1]], [(b"onetwo", (0, 2))]]
+    assert len({digest, *map(digest_of_views, others)}) == len(others) + 1
+    # As docs/PROTOCOL.md (P-92) says.
+    parts = (b"one", b"0,2", b"two", b"1")
+    expected = hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).digest()
+    assert digest == expected[:16]
