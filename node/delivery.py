@@ -347,6 +347,9 @@ class Delivery:
         node = link.node
         peer = self._reach(node)
         heads = self._sharing.heads(node)
+        if not self._compares_often(link) and link.lacks:
+            # That was long ago: this answer shows what is lacking now.
+            link.lacks = frozenset()
         request, told = self._hellos.request(link, heads)
         response = await peer.hello(request)
         skew_ms = response.time_unix_ms - self._clock.now_ms()
@@ -378,10 +381,14 @@ class Delivery:
 
     async def _tell_rest(self, link: Link, heads: Sequence[tuple[ChannelEpoch, HeadAt]]) -> None:
         """Tell at once what heartbeats the peer lacks; where comparisons follow one another the next one tells them."""
-        before_s, link.compared_s = link.compared_s, self._clock.monotonic_s()
-        if link.lacks and link.compared_s - before_s >= self._interval_s / 2:
+        is_one_of_many, link.compared_s = self._compares_often(link), self._clock.monotonic_s()
+        if link.lacks and not is_one_of_many:
             await self._reach(link.node).hello(self._hellos.rest(link, heads))
             link.lacks = frozenset()
+
+    def _compares_often(self, link: Link) -> bool:
+        """Whether the last comparison was short ago, as it is while this node appends."""
+        return self._clock.monotonic_s() - link.compared_s < self._interval_s / 2
 
     def _reach(self, node: str) -> Peer:
         peer = self._peers.peer(node)

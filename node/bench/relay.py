@@ -6,6 +6,7 @@ Here they are read when it ends.
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Self
@@ -58,15 +59,14 @@ class Relay:
     def _pass_on(self, caller: socket.socket, port: int) -> None:
         with caller, socket.socket() as called:
             is_counted = self._counts(port)
-            try:
+            with suppress(OSError):  # nobody listens there yet: the caller finds its connection closed
                 called.connect(self._target)
                 back = Thread(target=_pump, args=(called, caller), daemon=True)
                 back.start()
                 _pump(caller, called)
                 back.join()
-            finally:
-                if is_counted:
-                    self._add(traffic_of(caller.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO_BYTES)))
+            if is_counted:
+                self._add(traffic_of(caller.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO_BYTES)))
 
     def _add(self, ours: Traffic) -> None:
         with self._lock:
