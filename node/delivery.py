@@ -360,9 +360,9 @@ class Delivery:
         self._regained.given_back(response.held_receipts)
         started_anew = link.heard.incarnation not in ("", response.cursor.incarnation)
         if started_anew:
-            link.told, link.lacks = exchange_service_pb2.Cursor(), None
+            link.told, link.lacks, link.shown = exchange_service_pb2.Cursor(), None, {}
         else:
-            self._hellos.compared(link, told, request, response)
+            self._hellos.compared(link, request, response)
             link.told = told
         link.hear(response.cursor)
         await self._tell_rest(link, heads)
@@ -382,9 +382,10 @@ class Delivery:
     async def _tell_rest(self, link: Link, heads: Sequence[tuple[ChannelEpoch, HeadAt]]) -> None:
         """Tell at once what heartbeats the peer lacks; where comparisons follow one another the next one tells them."""
         is_one_of_many, link.compared_s = self._compares_often(link), self._clock.monotonic_s()
-        if link.lacks and not is_one_of_many:
-            await self._reach(link.node).hello(self._hellos.rest(link, heads))
-            link.lacks = frozenset()
+        rest = self._hellos.rest(link, heads) if link.lacks and not is_one_of_many else None
+        if rest is not None:
+            await self._reach(link.node).hello(rest)
+            self._hellos.rest_told(link, rest)
 
     def _compares_often(self, link: Link) -> bool:
         """Whether the last comparison was short ago, as it is while this node appends."""

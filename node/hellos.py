@@ -27,54 +27,61 @@ class Hellos:
         self, link: Link, heads: Heads
     ) -> tuple[exchange_service_pb2.HelloRequest, exchange_service_pb2.Cursor]:
         """What opens a comparison, and how far the peer has been told when it has answered."""
-        told = exchange_service_pb2.Cursor(receipts=link.told.receipts)
+        told = exchange_service_pb2.Cursor(receipts=link.told.receipts, heartbeats=link.told.heartbeats)
         addresses, told.addresses = self._sharing.addresses_since(link.node, link.told.addresses)
         proofs, told.equivocations = self._sharing.equivocations_since(link.node, link.told.equivocations)
         request = self._opening(link, heads)
-        request.heartbeats_digest, told.heartbeats = held_digest(self._held(link.node))
         if link.lacks is None:
             beats, told.heartbeats = self._sharing.heartbeats_since(link.node, link.told.heartbeats)
+            request.heartbeats.extend(beats)
+            request.heartbeats_digest, _ = held_digest(self._held(link.node))
         else:
-            # Those of others are compared before they are told: mostly the peer has them from their authors.
-            authors = sorted({self._view.me, *link.lacks})
-            beats = self._sharing.heartbeats_of(link.node, authors, link.told.heartbeats)
-        request.heartbeats.extend(beats)
+            self._compare_first(link, request)
         request.addresses.extend(addresses)
         request.equivocations.extend(proofs)
         return request, told
 
+    def _compare_first(self, link: Link, request: exchange_service_pb2.HelloRequest) -> None:
+        """Tell this node's own heartbeat and those that the peer lacks: mostly it has them from their authors."""
+        held, wanted = self._held(link.node), {self._view.me, *(link.lacks or ())}
+        untold = [each.node for each in held if each.node in wanted and link.shown.get(each.node) != each.extent]
+        request.heartbeats_digest, _ = held_digest(held)
+        request.heartbeats.extend(self._sharing.heartbeats_of(link.node, untold))
+
     def compared(
-        self,
-        link: Link,
-        told: exchange_service_pb2.Cursor,
-        request: exchange_service_pb2.HelloRequest,
-        answer: exchange_service_pb2.HelloResponse,
+        self, link: Link, request: exchange_service_pb2.HelloRequest, answer: exchange_service_pb2.HelloResponse
     ) -> None:
         """Note whose heartbeats the peer lacks, as its answer shows once what that told has been taken."""
         held = self._held(link.node)
-        digest, reached = held_digest(held)
-        if answer.heartbeats_digest == digest:
-            told.heartbeats = reached
-        if answer.heartbeats_digest in (request.heartbeats_digest, digest):
-            link.lacks = frozenset()
-            return
-        if link.lacks is not None:
-            told.heartbeats = link.told.heartbeats
-        theirs = {each.node: (each.time_unix_ms, each.heads) for each in answer.heartbeats_held}
-        lacking = [each.node for each in held if theirs.get(each.node, (0, 0)) < (each.time_ms, len(each.positions))]
-        link.lacks = frozenset(lacking) - {link.node} if answer.heartbeats_digest else None
+        self._note_told(link, request, held)
+        digest, _ = held_digest(held)
+        link.lacks = None
+        if answer.heartbeats_digest:
+            theirs = {each.node: (each.time_unix_ms, each.heads) for each in answer.heartbeats_held}
+            lacking = [each.node for each in held if theirs.get(each.node, (0, 0)) < each.extent]
+            is_equal = answer.heartbeats_digest in (request.heartbeats_digest, digest)
+            link.lacks = frozenset() if is_equal else frozenset(lacking) - {link.node}
+
+    def _note_told(self, link: Link, request: exchange_service_pb2.HelloRequest, held: Sequence[Shown]) -> None:
+        """What the peer has been told and has not taken is not told it again."""
+        told = {view.heartbeat.payload for view in request.heartbeats}
+        link.shown |= {each.node: each.extent for each in held if each.payload in told}
 
     def _held(self, peer: str) -> list[Shown]:
         """The heartbeats that both ends may know of; one of a time to come is about to be forgotten, and none."""
         latest_ms = self._clock.now_ms() + self._limits.max_clock_skew_ms
         return [each for each in self._sharing.heartbeats_held(peer) if each.time_ms <= latest_ms]
 
-    def rest(self, link: Link, heads: Heads) -> exchange_service_pb2.HelloRequest:
-        """A Hello with the heartbeats that the peer lacks, and with nothing else to tell."""
-        request, _ = self.request(link, heads)
-        request.ClearField("addresses")
-        request.ClearField("equivocations")
-        return request
+    def rest(self, link: Link, heads: Heads) -> exchange_service_pb2.HelloRequest | None:
+        """A Hello with the heartbeats that the peer lacks, None where it has been told all of them."""
+        request = self._opening(link, heads)
+        self._compare_first(link, request)
+        return request if request.heartbeats else None
+
+    def rest_told(self, link: Link, request: exchange_service_pb2.HelloRequest) -> None:
+        """Note that it has been told."""
+        self._note_told(link, request, self._held(link.node))
+        link.lacks = frozenset()
 
     def claims(self, link: Link, heads: Heads, closed: Heads) -> exchange_service_pb2.HelloRequest:
         """A comparison that names heads of closed logs, and tells no news."""
@@ -132,7 +139,7 @@ class Hellos:
             return [], reached, said
         if its_digest and its_digest != digest:
             said.heartbeats_held.extend(
-                exchange_service_pb2.HeldHeartbeat(node=each.node, time_unix_ms=each.time_ms, heads=len(each.positions))
+                exchange_service_pb2.HeldHeartbeat(node=each.node, time_unix_ms=each.extent[0], heads=each.extent[1])
                 for each in held
             )
         return *self._sharing.heartbeats_since(peer, sequence), said

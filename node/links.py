@@ -80,8 +80,8 @@ class Link:
 
     answered is how far the peer said that it holds what was sent to it: it may name no head of a log that it holds.
     registry says which files of the registry the peer has read. lacks names those whose newest heartbeat the
-    peer lacked at the last comparison, None where that is not known; compared_s is when that was,
-    by the monotonic clock.
+    peer lacked at the last comparison, None where that is not known; shown is which of whose it has been told, by time
+    and heads. compared_s is when they were compared, by the monotonic clock.
     """
 
     node: str
@@ -101,6 +101,7 @@ class Link:
     registry: tuple[int, int, bytes] = (0, 0, b"")
     hello_due: bool = True
     lacks: frozenset[str] | None = None
+    shown: dict[str, tuple[int, int]] = field(default_factory=dict)
     compared_s: float = -math.inf
     _taken: dict[ChannelEpoch, int] = field(default_factory=dict)
     _put_off: set[ChannelEpoch] = field(default_factory=set)

@@ -45,6 +45,11 @@ class Shown:
     payload: bytes
     positions: tuple[int, ...]
 
+    @property
+    def extent(self) -> tuple[int, int]:
+        """When it was signed, and how many heads the member may be shown: the larger one is news."""
+        return self.time_ms, len(self.positions)
+
 
 class Sharing:
     """Decides, for every member and every log, what may leave this node."""
@@ -218,9 +223,9 @@ class Sharing:
         changed = self._store.heartbeats_since(sequence)[: self._limits.max_heartbeats_per_hello - len(own)]
         return [*own, *self._narrowed(peer, changed)], changed[-1].sequence if changed else sequence
 
-    def heartbeats_of(self, peer: str, nodes: Sequence[str], sequence: int) -> list[channel_pb2.HeartbeatView]:
-        """The heartbeats of some nodes with a date, changed after a sequence number, narrowed likewise."""
-        found = [held for held in map(self._store.heartbeat, nodes) if held is not None and held.sequence > sequence]
+    def heartbeats_of(self, peer: str, nodes: Sequence[str]) -> list[channel_pb2.HeartbeatView]:
+        """The heartbeats of some nodes with a date, narrowed likewise."""
+        found = [held for held in map(self._store.heartbeat, nodes) if held is not None]
         return self._narrowed(peer, found[: self._limits.max_heartbeats_per_hello])
 
     def _narrowed(self, peer: str, found: Sequence[HeldHeartbeat]) -> list[channel_pb2.HeartbeatView]:

@@ -20,10 +20,14 @@ NODES = ("310000", "310115", "330100", "320000")
 
 @dataclass
 class Told:
-    """The heartbeats that Hellos have told, as (from, to, author); is_old makes every node one that knows no digest."""
+    """The heartbeats that Hellos have told, as (from, to, author).
+
+    is_old makes every node one that knows no digest, takes_none one that shows none held, whatever it is told.
+    """
 
     beats: list[tuple[str, str, str]] = field(default_factory=list)
     is_old: bool = False
+    takes_none: bool = False
 
     def note(self, sender: str, receiver: str, message: "pb.HelloRequest | pb.HelloResponse") -> None:
         self.beats += [(sender, receiver, node_of(view)) for view in message.heartbeats]
@@ -44,6 +48,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
         response = await hello(self, request)
         if noted.is_old:
             response.ClearField("heartbeats_digest")
+        if noted.takes_none:
+            response.heartbeats_digest = bytes(16)
+            response.ClearField("heartbeats_held")
         noted.note(self._caller, self._node, request)
         noted.note(self._node, self._caller, response)
         return response
@@ -148,6 +155,26 @@ def test_a_peer_that_has_lost_its_heartbeats_is_told_all_of_them_and_its_own_fir
         await network.sync("310115", "330100")
         assert ("310115", "330100", "330100") in told.taken()
         assert time_at(network, "330100", "310000") == time_at(network, "310115", "310000")
+
+    run(scenario())
+
+
+def test_what_a_peer_does_not_take_is_not_told_it_again(told: Told) -> None:
+    async def scenario() -> None:
+        network = await settled("310000", "310115", "330100")
+        told.takes_none = True
+        calls = []
+        for _ in range(3):
+            network.clock.time_ms += INTERVAL_MS
+            before = len(network.calls)
+            await network.sync("310115", "330100")
+            calls.append(len(network.calls) - before)
+        assert calls[1:] == [1, 1]
+        told.taken()
+        await beat(network, "310000", "310115")
+        network.clock.time_ms += INTERVAL_MS
+        await network.sync("310115", "330100")
+        assert ("310115", "330100", "310000") in told.taken()
 
     run(scenario())
 
