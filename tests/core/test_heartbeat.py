@@ -216,11 +216,18 @@ def test_a_heartbeat_that_claims_more_heads_than_memory_costs_nothing() -> None:
 
 
 def test_a_digest_of_heartbeats_tells_apart_what_is_held_and_what_is_shown_of_it() -> None:
-    held = [(b"one", (0, 2)), (b"two", (1,))]
+    held: list[tuple[bytes, tuple[int, ...]]] = [(b"one", (0, 2)), (b"two", (1,))]
     digest = digest_of_views(held)
     assert len(digest) == VIEWS_DIGEST_BYTES
-    others = [[], held[:1], held[::-1], [(b"one", (0,)), held[1]], [(b"one", (0, 21)), held[1]], [(b"onetwo", (0, 2))]]
-    assert len({digest, *map(digest_of_views, others)}) == len(others) + 1
+    others: list[list[tuple[bytes, tuple[int, ...]]]] = [
+        [],
+        held[:1],
+        held[::-1],
+        [(b"one", (0,)), held[1]],
+        [(b"one", (0, 21)), held[1]],
+        [(b"onetwo", (0, 2))],
+    ]
+    assert len({digest, *(digest_of_views(each) for each in others)}) == len(others) + 1
     # As docs/PROTOCOL.md (P-92) says.
     parts = (b"one", b"0,2", b"two", b"1")
     expected = hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).digest()
