@@ -49,7 +49,8 @@ JUDGED_LINKS, JUDGED_CHANNELS = 20, 20
 
 MINUTE_S = 60.0
 READ_S = 5.0
-SETTLE_LIMIT_S = 300.0
+SETTLE_LIMIT_S = 600.0
+SETTLE_INTERVALS = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,8 @@ def quieted(network: Network, quiet: Quiet, tell: Callable[[str], None]) -> Iter
         still.restart(quiet)
         tell(words("waiting until nothing moves"))
         wait_until(still.has_met_all, "every node has exchanged with every link", SETTLE_LIMIT_S)
+        # What a start makes nodes tell again, page by page, is told with the comparison after that.
+        sleep(SETTLE_INTERVALS * quiet.heartbeat_s)
         yield still
 
 
