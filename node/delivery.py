@@ -94,7 +94,7 @@ class Delivery:
         self._interval_s, self._links_further = interval_s, links_further
         # Another one after every start: peers tell again what a restored database has forgotten.
         session = f"{store.incarnation()}.{entropy.bytes(8).hex()}"
-        self._hellos = Hellos(view, sharing, clock, session, limits)
+        self._hellos = Hellos(view, sharing, clock, session, interval_s / 2, limits)
         self._limits = limits
         self._states = LinkStates(store, writer, clock, entropy, retry_cap_s)
         self._links: dict[str, Link] = {}
@@ -347,9 +347,6 @@ class Delivery:
         node = link.node
         peer = self._reach(node)
         heads = self._sharing.heads(node)
-        if not self._compares_often(link) and link.lacks:
-            # That was long ago: this answer shows what is lacking now.
-            link.lacks = frozenset()
         request, told = self._hellos.request(link, heads)
         response = await peer.hello(request)
         skew_ms = response.time_unix_ms - self._clock.now_ms()
@@ -358,14 +355,10 @@ class Delivery:
         await self._take_news(response.heartbeats, response.addresses, response.equivocations)
         await self._receiver.take_receipts(response.receipts)
         self._regained.given_back(response.held_receipts)
-        started_anew = link.heard.incarnation not in ("", response.cursor.incarnation)
-        if started_anew:
-            link.told, link.lacks, link.shown = exchange_service_pb2.Cursor(), None, {}
-        else:
-            self._hellos.compared(link, request, response)
-            link.told = told
-        link.hear(response.cursor)
-        await self._tell_rest(link, heads)
+        rest = self._hellos.compared(link, heads, (request, told), response)
+        if rest is not None:
+            await peer.hello(rest)
+            self._hellos.rest_told(link, rest)
         link.registry = registry_seen(response.registry)
         await self._registry_seen(node, response.registry)
         if response.in_step:
@@ -378,18 +371,6 @@ class Delivery:
         self._turned()
         link.bulk_wanted.set()
         await self._put_receipts(link)
-
-    async def _tell_rest(self, link: Link, heads: Sequence[tuple[ChannelEpoch, HeadAt]]) -> None:
-        """Tell at once what heartbeats the peer lacks; where comparisons follow one another the next one tells them."""
-        is_one_of_many, link.compared_s = self._compares_often(link), self._clock.monotonic_s()
-        rest = self._hellos.rest(link, heads) if link.lacks and not is_one_of_many else None
-        if rest is not None:
-            await self._reach(link.node).hello(rest)
-            self._hellos.rest_told(link, rest)
-
-    def _compares_often(self, link: Link) -> bool:
-        """Whether the last comparison was short ago, as it is while this node appends."""
-        return self._clock.monotonic_s() - link.compared_s < self._interval_s / 2
 
     def _reach(self, node: str) -> Peer:
         peer = self._peers.peer(node)

@@ -11,26 +11,35 @@ from node.ports import Clock, View
 from node.sharing import Sharing, Shown, head_messages
 
 Heads = Sequence[tuple[ChannelEpoch, HeadAt]]
+Opened = tuple[exchange_service_pb2.HelloRequest, exchange_service_pb2.Cursor]
+"""What opens a comparison, and how far the peer has been told when it has answered."""
 
 
 class Hellos:
-    """Writes both sides of a comparison. session names this start of the node: a cursor counts for one."""
+    """Writes both sides of a comparison. session names this start of the node: a cursor counts for one.
 
-    def __init__(self, view: View, sharing: Sharing, clock: Clock, session: str, limits: Limits) -> None:
+    Comparisons within often_s of each other follow one another, as they do while this node appends.
+    """
+
+    def __init__(
+        self, view: View, sharing: Sharing, clock: Clock, session: str, often_s: float, limits: Limits
+    ) -> None:
         self._view = view
         self._sharing = sharing
         self._clock = clock
         self._session = session
+        self._often_s = often_s
         self._limits = limits
 
-    def request(
-        self, link: Link, heads: Heads
-    ) -> tuple[exchange_service_pb2.HelloRequest, exchange_service_pb2.Cursor]:
-        """What opens a comparison, and how far the peer has been told when it has answered."""
+    def request(self, link: Link, heads: Heads) -> Opened:
+        """What opens a comparison, with what is news to the peer."""
         told = exchange_service_pb2.Cursor(receipts=link.told.receipts, heartbeats=link.told.heartbeats)
         addresses, told.addresses = self._sharing.addresses_since(link.node, link.told.addresses)
         proofs, told.equivocations = self._sharing.equivocations_since(link.node, link.told.equivocations)
         request = self._opening(link, heads)
+        if link.lacks and not self._compares_often(link):
+            # That was long ago: this answer shows what is lacking now.
+            link.lacks = frozenset()
         if link.lacks is None:
             beats, told.heartbeats = self._sharing.heartbeats_since(link.node, link.told.heartbeats)
             request.heartbeats.extend(beats)
@@ -49,9 +58,29 @@ class Hellos:
         request.heartbeats.extend(self._sharing.heartbeats_of(link.node, untold))
 
     def compared(
+        self, link: Link, heads: Heads, opened: Opened, answer: exchange_service_pb2.HelloResponse
+    ) -> exchange_service_pb2.HelloRequest | None:
+        """Note how far both have told their news, once that of the answer has been taken; a Hello with what is lacking.
+
+        None where the peer lacks no heartbeat, or where the next comparison, which follows soon, tells them.
+        """
+        request, told = opened
+        started_anew = link.heard.incarnation not in ("", answer.cursor.incarnation)
+        link.hear(answer.cursor)
+        is_one_of_many, link.compared_s = self._compares_often(link), self._clock.monotonic_s()
+        if started_anew:
+            link.told, link.lacks, link.shown = exchange_service_pb2.Cursor(), None, {}
+        else:
+            link.told = told
+            self._note_lacking(link, request, answer)
+        return self._rest(link, heads) if link.lacks and not is_one_of_many else None
+
+    def _compares_often(self, link: Link) -> bool:
+        return self._clock.monotonic_s() - link.compared_s < self._often_s
+
+    def _note_lacking(
         self, link: Link, request: exchange_service_pb2.HelloRequest, answer: exchange_service_pb2.HelloResponse
     ) -> None:
-        """Note whose heartbeats the peer lacks, as its answer shows once what that told has been taken."""
         held = self._held(link.node)
         self._note_told(link, request, held)
         digest, _ = held_digest(held)
@@ -72,14 +101,14 @@ class Hellos:
         latest_ms = self._clock.now_ms() + self._limits.max_clock_skew_ms
         return [each for each in self._sharing.heartbeats_held(peer) if each.time_ms <= latest_ms]
 
-    def rest(self, link: Link, heads: Heads) -> exchange_service_pb2.HelloRequest | None:
+    def _rest(self, link: Link, heads: Heads) -> exchange_service_pb2.HelloRequest | None:
         """A Hello with the heartbeats that the peer lacks, None where it has been told all of them."""
         request = self._opening(link, heads)
         self._compare_first(link, request)
         return request if request.heartbeats else None
 
     def rest_told(self, link: Link, request: exchange_service_pb2.HelloRequest) -> None:
-        """Note that it has been told."""
+        """Note that a Hello with what was lacking has been answered."""
         self._note_told(link, request, self._held(link.node))
         link.lacks = frozenset()
 

@@ -6,8 +6,8 @@ import click
 
 from node.cli import (
     bench,
-    bench_checks,
     bench_catchup,
+    bench_checks,
     bench_exchange,
     bench_idle,
     catalogue,
