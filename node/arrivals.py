@@ -23,8 +23,15 @@ class Arrived:
 
     new: Amount = field(default_factory=Amount)
     again: Amount = field(default_factory=Amount)
-    counted_size: int = 0
     recent: deque[tuple[float, Amount]] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class _Coming:
+    """Of one log whose entries are being taken: its size at the start of each run, and the entries counted since."""
+
+    starts: list[int] = field(default_factory=list)
+    counted: set[int] = field(default_factory=set)
 
 
 class Arrivals:
@@ -34,31 +41,45 @@ class Arrivals:
         self._store = store
         self._clock = clock
         self.of: dict[ChannelEpoch, Arrived] = {}
+        self._coming: dict[ChannelEpoch, _Coming] = {}
 
     @contextmanager
     def taking(self, run: Sequence[SignedEntry]) -> Iterator[None]:
         """While a run of entries is taken; afterwards those that were new and stayed are told from the others."""
         key = (run[0].channel, run[0].epoch)
-        before = self._size(key)
+        before, coming = self._size(key), self._coming.setdefault(key, _Coming())
+        coming.starts.append(before)
         try:
             yield
         finally:
             after = self._size(key)
             if after:
-                self._count(key, run, before, after)
+                self._count(self.of.setdefault(key, Arrived()), coming, run, range(before, after))
+            self._ended(key, coming, before)
 
     def _size(self, key: ChannelEpoch) -> int:
         held = self._store.channel(*key)
         return held.log.size if held is not None else 0
 
-    def _count(self, key: ChannelEpoch, run: Sequence[SignedEntry], before: int, after: int) -> None:
-        arrived = self.of.setdefault(key, Arrived(counted_size=before))
-        known = arrived.counted_size
-        new = sum((_amount(each) for each in run if known <= each.index < after), Amount())
-        arrived.again += sum((_amount(each) for each in run if each.index < min(known, after)), Amount())
-        arrived.counted_size = max(known, after)
+    def _count(self, arrived: Arrived, coming: _Coming, run: Sequence[SignedEntry], grown: range) -> None:
+        """An entry is new in one of the runs that were being taken when it came: in that which ends first."""
+        new, again = Amount(), Amount()
+        for each in run:
+            if each.index in grown and each.index not in coming.counted:
+                new += _amount(each)
+                coming.counted.add(each.index)
+            elif each.index < grown.stop:
+                again += _amount(each)
+        arrived.again += again
         if new.entries:
             self._note(arrived, new)
+
+    def _ended(self, key: ChannelEpoch, coming: _Coming, before: int) -> None:
+        coming.starts.remove(before)
+        if not coming.starts:
+            del self._coming[key]
+        else:
+            coming.counted = {index for index in coming.counted if index >= min(coming.starts)}
 
     def _note(self, arrived: Arrived, new: Amount) -> None:
         arrived.new += new

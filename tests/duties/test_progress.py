@@ -6,6 +6,7 @@ from node.core.errors import XinqiaoError
 from node.node import Node
 from node.ports import Lane
 from node.progress import Group, LogProgress
+from node.transfers import proofs_brought
 from tests.duties.delivering import run
 from tests.duties.hostile import BASE, refused
 from tests.duties.rows import manifest, row
@@ -110,5 +111,21 @@ def test_two_that_bring_the_same_at_once_are_counted_once_as_new() -> None:
         seen = network[READER].progress.look()
         assert (seen.new.entries, seen.again.entries) == (len(entries), len(entries))
         assert seen.new.size_bytes == seen.again.size_bytes > 0
+
+    run(scenario())
+
+
+def test_who_brings_what_another_has_just_brought_takes_nothing_from_what_that_one_is_counted() -> None:
+    async def scenario() -> None:
+        network = await with_removals_at_the_end(away=False)
+        network.start(READER)
+        reader = network[READER]
+        entries = list(network[ORIGIN].sharing.entries(READER, BASE, 0, 0, None))
+        with reader.arrivals.taking(entries):
+            await reader.receiving.receive(entries, proofs_brought(entries))
+            with reader.arrivals.taking(entries):
+                await reader.receiving.receive(entries, proofs_brought(entries))
+        seen = reader.progress.look()
+        assert (seen.new.entries, seen.again.entries) == (len(entries), len(entries))
 
     run(scenario())
