@@ -98,7 +98,7 @@ class Publishing:
         elif kept[0] != self._store.incarnation():
             self._recovery = self._recover(kept[1], ask_all=True) if kept[1] else None
         elif self._is_behind(kept[1]):
-            self._recovery = self._recover(kept[1], ask_all=False)
+            self._signed, self._recovery = dict(kept[1]), self._recover(kept[1], ask_all=False)
         if self._recovery is None:
             self._trust(held)
         else:
@@ -126,8 +126,8 @@ class Publishing:
         return () if self._recovery is None else self._recovery.unanswered(self._holders())
 
     def released(self, key: ChannelEpoch) -> int | None:
-        """How much of a log of ours may leave this node: what the sidecar knows. None while it is recovered."""
-        if self._recovery is not None:
+        """How much of a log of ours may leave this node: what the sidecar knows. None while all are asked for it."""
+        if self._recovery is not None and self._recovery.ask_all:
             return None
         head = self._signed.get(key)
         return head.size if head is not None else 0

@@ -25,7 +25,7 @@ class Recovery:
         self.answered: set[str] = set()
         self._epoch = epoch
         self._first_read_ms = 0
-        self._ask_all = ask_all
+        self.ask_all = ask_all
 
     def is_reopened(self, epoch: int, read_at_ms: int) -> bool:
         """Whether the officers have opened this epoch as their answer; read_at_ms is when the registry was last read,
@@ -43,14 +43,14 @@ class Recovery:
 
     def unanswered(self, members: Sequence[str]) -> list[str]:
         """Who has not answered yet of those that must."""
-        return [node for node in members if node not in self.answered] if self._ask_all else []
+        return [node for node in members if node not in self.answered] if self.ask_all else []
 
     def is_answered(self, members: Sequence[str], read_at_ms: int) -> bool:
         """Whether all that must have answered.
 
         Who they are only the registry can say, read since the start: the database knows nobody admitted after it.
         """
-        return not self._ask_all or (read_at_ms > 0 and not self.unanswered(members))
+        return not self.ask_all or (read_at_ms > 0 and not self.unanswered(members))
 
     def detail(self, held: Mapping[ChannelEpoch, HeadAt], members: Sequence[str]) -> str:
         """What is missing, for people."""
@@ -63,6 +63,6 @@ class Recovery:
         if waiting:
             more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
             missing.append(f"waiting for what {', '.join(waiting[:NAMED])}{more} hold of it")
-        if self._ask_all and not missing and not self._first_read_ms:
+        if self.ask_all and not missing and not self._first_read_ms:
             return "the registry has not been read since the start"
         return "; ".join(missing) or "what it holds is another history than the one it signed"

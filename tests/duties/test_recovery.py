@@ -1,12 +1,13 @@
 """Recovery: whom an origin on a restored database waits for while officers suspend, take back or remove members."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import pytest
 
 from node.core.channel import HeadAt, head_leaf
+from node.core.errors import XinqiaoError
 from node.core.membership import Cut, Standing
 from node.node import Node
 from node.recovery import OFFICERS_MS
@@ -21,6 +22,17 @@ HOLDER = "330100"
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(scenario)
+
+
+class FullSidecar(MemorySidecar):
+    """A sidecar whose disk a test fills."""
+
+    is_full = False
+
+    def write(self, incarnation: str, heads: Mapping[tuple[str, int], HeadAt]) -> None:
+        if self.is_full:
+            raise XinqiaoError("DATABASE", detail="disk is full")
+        super().write(incarnation, heads)
 
 
 def memory_of(node: Node) -> MemoryStore:
@@ -150,5 +162,31 @@ def test_g7_who_was_admitted_after_the_backup_is_waited_for() -> None:
         await network.settle()
         assert {each.answering.channel(BASE).log.size for each in network.nodes.values()} == {4}
         assert not any(each.world.store.equivocations_since(0) for each in network.nodes.values())
+
+    run(scenario())
+
+
+def test_g7_a_recovery_gives_nobody_an_entry_that_was_stored_and_never_noted_as_signed() -> None:
+    async def scenario() -> None:
+        network, sidecar = Network("310000", "310115", HOLDER), FullSidecar()
+        publishing = network.start("310000", sidecar=sidecar).publishing
+        for name in ("base", "other"):
+            await publishing.create_channel(name, manifest())
+        await network.settle()
+        sidecar.is_full = True
+        assert await refused(publishing.publish(BASE, [row(1)])) == "DATABASE"
+        sidecar.is_full = False
+        backup = memory_of(network["310000"]).copy()
+        await publishing.publish("310000/other", [row(2)])
+        await network.sync("310000", HOLDER)
+        node = network.start("310000", backup, sidecar)
+        assert node.publishing.blocked is not None
+        await network.sync("310115", "310000")
+        assert (memory_of(node).log(BASE, 0).size, memory_of(network["310115"]).log(BASE, 0).size) == (2, 1)
+        await network.sync("310000", HOLDER)
+        noted = sidecar.kept[1] if sidecar.kept is not None else {}
+        assert (network["310000"].publishing.blocked, noted[BASE, 0].size) == (None, 2)
+        await network.settle()
+        assert memory_of(network["310115"]).log(BASE, 0).size == 2
 
     run(scenario())

@@ -15,7 +15,7 @@ from node.simulator.running import SWARM, Ran, run_once
 from node.simulator.scenario import FAULTS
 from node.simulator.swarm import swarm
 
-FIXED = (8, 9, 12, 14, 15, 16, 17, 24, 25, 26, 28, 29, 33, 35, 40, 1940)
+FIXED = (8, 9, 12, 14, 15, 16, 17, 24, 25, 26, 28, 29, 33, 35, 40, 79, 182, 1940)
 TODAY = int(f"{datetime.now(UTC):%Y%m%d}")
 FRESH = tuple(TODAY * 10 + number for number in range(3))
 
