@@ -57,14 +57,18 @@ _APPLY = """
     ) SELECT records FROM swapped
 """
 _NOT_KEPT = """
-    SELECT position, commitment FROM erasures WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index
+    SELECT entry_index, position, commitment FROM erasures
+    WHERE channel_id = :id AND epoch = :epoch AND entry_index >= :start AND entry_index < :end
     UNION ALL
-    SELECT position, NULL FROM barred WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index
-    ORDER BY position
+    SELECT entry_index, position, NULL FROM barred
+    WHERE channel_id = :id AND epoch = :epoch AND entry_index >= :start AND entry_index < :end
+    ORDER BY entry_index, position
 """
+_ENTRIES_ASKED_FOR = 8
+"""A transaction that takes an entry often takes those behind it, and mostly nothing is erased of any."""
 _Log = tuple[str, int]
 _Entry = tuple[int | None, int, int]
-_NotKept = tuple[dict[int, bytes], Sequence[int]]
+_NotKept = tuple[dict[int, bytes], list[int]]
 
 
 class PostgresTransaction(SqlTransaction):
@@ -112,15 +116,20 @@ class PostgresTransaction(SqlTransaction):
         return self._log_rows[channel, epoch]
 
     def _erasures(self, channel_id: int | None, epoch: int, index: int) -> dict[int, bytes]:
-        return self._not_kept_of(channel_id, epoch, index)[0]
+        return dict(self._not_kept_of(channel_id, epoch, index)[0])
 
     def _not_kept_of(self, channel_id: int | None, epoch: int, index: int) -> _NotKept:
         """The erasures of an entry and its barred slots."""
         entry = (channel_id, epoch, index)
         if entry not in self._not_kept:
-            rows = self._rows(_NOT_KEPT, id=channel_id, epoch=epoch, index=index)
-            erased = {position: commitment for position, commitment in rows if commitment is not None}
-            self._not_kept[entry] = (erased, [position for position, commitment in rows if commitment is None])
+            end = min(index + _ENTRIES_ASKED_FOR, MAX_INTEGER)
+            self._not_kept |= {(channel_id, epoch, each): ({}, []) for each in range(index, end)} | {entry: ({}, [])}
+            for at, position, commitment in self._rows(_NOT_KEPT, id=channel_id, epoch=epoch, start=index, end=end):
+                erased, barred = self._not_kept[channel_id, epoch, at]
+                if commitment is not None:
+                    erased[position] = commitment
+                else:
+                    barred.append(position)
         return self._not_kept[entry]
 
     def entries(

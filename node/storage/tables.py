@@ -12,8 +12,7 @@ of its B-tree. Times are Unix milliseconds UTC. What is signed is stored as the 
 
 Every record that was judged good has a row until it is erased. In force (in_force = 1) is the last of a key at or
 below its cut; the others stand in the background (NULL): what a cut or an erasure is undone with, and what is erased
-together with the one in force. UNIQUE counts NULLs as different, so the index over (key, in_force) allows one row in
-force for each key and any number behind.
+together with the one in force. That one row of a key is in force is what the store sees to as it writes.
 """
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, Text, text
@@ -140,7 +139,7 @@ class RecordRow(SQLModel, table=True):
 
     __tablename__ = "records"
     __table_args__ = (
-        Index("records_key", "channel_id", "natural_key", "in_force", unique=True).ddl_if(dialect="postgresql"),
+        Index("records_key", "natural_key", postgresql_using="hash").ddl_if(dialect="postgresql"),
         Index("records_subject", "subject").ddl_if(dialect="postgresql"),
         _CLUSTERED,
     )
