@@ -26,6 +26,7 @@ from node import unserved
 from node.config import Config
 from node.core.catalogue import Item
 from node.core.diagnosis import Finding
+from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.list_item import ENTRIES
@@ -35,6 +36,7 @@ from node.core.rules import Law
 from node.core.state import Place
 from node.evidence import bundle
 from node.evidence.delivery_report import build_report
+from node.examiner import ProcessExaminer
 from node.home import Home
 from node.ingest.batching import batches
 from node.ingest.reading import read_rows
@@ -113,6 +115,11 @@ class SystemEntropy:
     def uniform(self, low: float, high: float) -> float:
         """A random number, for jitter."""
         return random.SystemRandom().uniform(low, high)
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def database(home: Home, config: Config) -> Database:
@@ -290,8 +297,10 @@ class App:
             identity=self._tls_pair,
             endpoints=self._endpoints,
             certificates=self._certificates,
+            arrived=self._expect,
             limits=self._limits,
         )
+        examiner = ProcessExaminer(self._limits) if _processors() > 1 else None
         root = bytes.fromhex(self._config.root_fingerprint)
         registry = registry_source.TufRegistry(
             self._registry_sources, entropy, root_fingerprint=root, grace_ms=self._config.grace_hours * 3_600_000
@@ -307,12 +316,18 @@ class App:
             entropy=entropy,
             query_key=self._query_key,
             aside=asyncio.to_thread,
+            examiner=examiner,
         )
         self._writer.start()
         stack.callback(self._writer.close)
+        if examiner is not None:
+            stack.push_async_callback(examiner.close)
         stack.push_async_callback(peers.close)
         self._node = Node(_settings(self._config), self._state, world, self._limits)
         return self._node
+
+    def _expect(self, signed: SignedEntry) -> None:
+        self._node.expect(signed)
 
     def _tls_pair(self) -> tuple[bytes, bytes]:
         identity = self._ring.tls

@@ -22,6 +22,7 @@ from node.core.query_log import SubjectKey
 from node.dates import Dates
 from node.deciding import Deciding
 from node.delivery import Delivery
+from node.examining import Examiner, Examining
 from node.holding import Holding
 from node.judging import Judging
 from node.ledger import Contacts, Ledgers
@@ -85,6 +86,7 @@ class World:
     entropy: Entropy
     query_key: SubjectKey
     aside: Aside = in_turn
+    examiner: Examiner | None = None
 
 
 class Node:
@@ -124,17 +126,8 @@ class Node:
             has_answered=self._has_answered,
         )
         self.sharing = Sharing(view, world.store, self.publishing.released, world.signer, limits)
-        self.receiving = Receiving(
-            view=view,
-            store=world.store,
-            writer=world.writer,
-            signer=world.signer,
-            clock=world.clock,
-            dates=dates,
-            own_entry_returned=self._own_entry_returned,
-            log_begun=self._log_begun,
-            limits=limits,
-        )
+        self._examining = Examining(view, world.store, world.examiner, limits)
+        self.receiving = self._receiving(world, dates)
         self.arrivals, regained = Arrivals(world.store, world.clock), Regained(view, world.store, world.clock, limits)
         self.delivery = self._delivery(settings, world, regained)
         self.answering, self.judging = Answering(view, world.store, world.clock, limits), self._judging(world)
@@ -150,6 +143,20 @@ class Node:
         self.checking = self._checking(world, regained)
         self.progress = self._progress(world)
         self.publishing.start()
+
+    def _receiving(self, world: World, dates: Dates) -> Receiving:
+        return Receiving(
+            view=self.membership,
+            store=world.store,
+            writer=world.writer,
+            signer=world.signer,
+            clock=world.clock,
+            dates=dates,
+            own_entry_returned=self._own_entry_returned,
+            log_begun=self._log_begun,
+            examining=self._examining,
+            limits=self._limits,
+        )
 
     def _delivery(self, settings: Settings, world: World, regained: Regained) -> Delivery:
         return Delivery(
@@ -423,6 +430,10 @@ class Node:
                 given += 1
             if given > RUN_ENTRIES:
                 self.delivery.sources.given(peer, key)
+
+    def expect(self, signed: SignedEntry) -> None:
+        """Begin with what needs no turn, of an entry that has arrived."""
+        self._examining.expect(signed)
 
     async def receive(self, run: Sequence[SignedEntry], peer: str = "") -> Taken:
         """Take entries a member pushes."""

@@ -5,7 +5,7 @@ goes through core.channel.advance into one transaction, and only after the commi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
@@ -20,6 +20,7 @@ from node.core.channel import (
     Log,
     advance,
     broken_continuation,
+    check_consecutive,
     check_equivocation,
     confirmed,
     conflict,
@@ -33,7 +34,9 @@ from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Cut, Standing
 from node.core.receipt import VerifiedReceipt, claim_of, open_receipt
+from node.core.state import Judgement
 from node.dates import Dates
+from node.examining import Examining
 from node.list_standing import receipt_digest
 from node.pb import channel_pb2, envelope_pb2
 from node.ports import Clock, HeldChannel, Lane, Signer, Store, StoreTransaction, View, Writer
@@ -67,6 +70,7 @@ class Receiving:
         dates: Dates,
         own_entry_returned: Callable[[], None],
         log_begun: Callable[[], None],
+        examining: Examining,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._view = view
@@ -78,6 +82,7 @@ class Receiving:
         self._log_begun = log_begun
         self._limits = limits
         self._admission = Admission(view, limits)
+        self._examining = examining
         self._dates = dates
         self._searched: dict[tuple[str, int], tuple[int, Cut]] = {}
         # A lock lives as long as somebody holds it or waits for it, whatever names peers may invent.
@@ -92,7 +97,7 @@ class Receiving:
         DISK_FULL.
         """
         first = run[0]
-        _check_consecutive(run)
+        check_consecutive(run)
         async with self._lock(first.channel, first.epoch):
             held = await self._take(run, prove)
             held = await self._fold_rest(held)
@@ -154,12 +159,13 @@ class Receiving:
         if log.size != expected:
             # A call that was cancelled has let go of the lock, and its step was committed all the same.
             raise XinqiaoError("HEAD_MOVED", channel=first.channel, expected=expected, found=log.size)
-        verified, failure = await self._advance_run(log, run, held)
+        judgements: dict[int, Judgement] = {}
+        verified, failure = await self._advance_run(log, run, held, judgements)
         verified, failure = await self._confirmed(verified, failure, prove)
         if verified:
             now_ms = self._clock.now_ms()
             lane, begins = self._lane(held, verified[0]), held is None
-            held = await self._writer.run(lane, lambda tx: self._admit_run(tx, verified, now_ms))
+            held = await self._writer.run(lane, lambda tx: self._admit_run(tx, verified, judgements, now_ms))
             if is_own(self._view, first.channel):
                 self._own_entry_returned()
             elif begins:
@@ -207,14 +213,15 @@ class Receiving:
         return reaches(last, await prove(last.header.index + 1, bound.size))
 
     async def _advance_run(
-        self, log: Log, run: Sequence[SignedEntry], held: HeldChannel | None
+        self, log: Log, run: Sequence[SignedEntry], held: HeldChannel | None, judgements: dict[int, Judgement]
     ) -> tuple[list[VerifiedEntry], XinqiaoError | None]:
         origin = self._view.members.get(origin_of(log.channel))
         verified: list[VerifiedEntry] = []
         last = None
         for signed in run:
+            opened, judgement = await self._examining.of(signed)
             try:
-                entry = advance(log, signed, origin, self._view.network, self._limits)
+                entry = advance(log, signed, origin, self._view.network, self._limits, opened)
                 self._check_audience(entry, held, signed)
                 await self._close_epoch_before(entry)
             except XinqiaoError as error:
@@ -222,13 +229,17 @@ class Receiving:
                     return verified, await self._prove_broken(log, last, signed) or error
                 return verified, error
             verified.append(entry)
+            if judgement is not None:
+                judgements[signed.index] = judgement
             last = (entry.envelope, log.frontier)
             log = replace(log, size=log.size + 1, root=entry.root, frontier=entry.frontier)
         return verified, None
 
-    def _admit_run(self, tx: StoreTransaction, run: Sequence[VerifiedEntry], now_ms: int) -> HeldChannel:
+    def _admit_run(
+        self, tx: StoreTransaction, run: Sequence[VerifiedEntry], judgements: Mapping[int, Judgement], now_ms: int
+    ) -> HeldChannel:
         self._admission.enter_run(tx, run, now_ms)
-        return self._admission.fold_on(tx, run[0].channel, run[0].header.epoch, run)
+        return self._admission.fold_on(tx, run[0].channel, run[0].header.epoch, run, judgements)
 
     def _lane(self, held: HeldChannel | None, first: VerifiedEntry) -> Lane:
         if held is not None:
@@ -576,15 +587,6 @@ class Receiving:
         if before is not None and before.record.sequence >= address.record.sequence:
             return  # every link tells the same ones: most are no news, and need no turn of the writer
         await self._writer.run(Lane.CONTROL, lambda tx: tx.put_address(address.record, address.envelope))
-
-
-def _check_consecutive(run: Sequence[SignedEntry]) -> None:
-    first = run[0]
-    for at, signed in enumerate(run):
-        due = (first.channel, first.epoch, first.index + at)
-        if (signed.channel, signed.epoch, signed.index) != due:
-            found = f"{signed.channel[:200]} {signed.epoch}/{signed.index}"
-            raise XinqiaoError("FRAME", detail=f"{found} arrives where entry {due[2]} of one log is due")
 
 
 def _shows_no_more(view: channel_pb2.HeartbeatView, held: channel_pb2.HeartbeatView) -> bool:

@@ -63,7 +63,17 @@ def _memory_mib() -> int:
 
 
 def busy_s(process: int) -> float:
-    """Seconds of processor time that a process has used; 0 where the system does not say."""
+    """Seconds of processor time that a process and those that it has started have used; 0 where nobody says."""
+    return sum(map(_alone_busy_s, family(process)))
+
+
+def family(process: int) -> list[int]:
+    """A process and those that it has started and that still run."""
+    told = Path(f"/proc/{process}/task").glob("*/children")
+    return [process, *(int(each) for found in told for each in found.read_text("utf-8").split())]
+
+
+def _alone_busy_s(process: int) -> float:
     status = Path(f"/proc/{process}/stat")
     if not status.exists():
         return 0.0
@@ -78,7 +88,11 @@ def commands_busy_s() -> float:
 
 
 def peak_mib(process: int) -> float:
-    """The largest resident size that a process has had; 0 where the system does not say."""
+    """The largest resident sizes that a process and those it has started have had, together; 0 where nobody says."""
+    return sum(map(_alone_peak_mib, family(process)))
+
+
+def _alone_peak_mib(process: int) -> float:
     status = Path(f"/proc/{process}/status")
     lines = status.read_text("utf-8").splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)

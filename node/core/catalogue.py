@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from node.core.editions import EditionError, Reader, read_json, refuse_repeated
 from node.core.errors import XinqiaoError
@@ -281,8 +281,42 @@ def natural_key(item: Item, values: Mapping[int, str]) -> bytes:
     authority, document = item.key_numbers
     folded = fold_document_number(values[document]) if document in values else ""
     parts = (values.get(authority, ""), folded, subject_of(item, values), item.id)
-    encoded = [part.encode() for part in parts]
-    return sha256(b"".join([len(part).to_bytes(4, "big") + part for part in encoded])).digest()
+    return sha256(b"".join(map(_sized, parts))).digest()
+
+
+class Identity(NamedTuple):
+    """By what a record is found: its natural key, the code of its subject, the USCC of its authority."""
+
+    key: bytes
+    subject: str
+    authority: str
+
+
+_AUTHORITIES_REMEMBERED = 1024
+
+
+def compile_identity(item: Item) -> Callable[[Mapping[int, str]], Identity]:
+    """Return natural_key, subject_of and authority_of of an item in one, for many records."""
+    authority_number, document_number = item.key_numbers
+    end = _sized(item.id)
+    sized: dict[str, bytes] = {}
+
+    def identify(values: Mapping[int, str]) -> Identity:
+        authority, subject = values.get(authority_number, ""), subject_of(item, values)
+        head = sized.get(authority)
+        if head is None:
+            head = _sized(authority)
+            if len(sized) < _AUTHORITIES_REMEMBERED:
+                sized[authority] = head
+        folded = fold_document_number(values[document_number]) if document_number in values else ""
+        return Identity(sha256(head + _sized(folded) + _sized(subject) + end).digest(), subject, authority)
+
+    return identify
+
+
+def _sized(text: str) -> bytes:
+    part = text.encode()
+    return len(part).to_bytes(4, "big") + part
 
 
 def key_parts(item: Item) -> Mapping[str, tuple[str, ...]]:

@@ -23,7 +23,16 @@ from dataclasses import dataclass, replace
 
 from node.core import envelope as envelopes
 from node.core import merkle
-from node.core.entry import _SEAL, AheadEntry, HeadAt, SignedEntry, VerifiedEntry, open_body, origin_of
+from node.core.entry import (
+    _SEAL,
+    AheadEntry,
+    HeadAt,
+    SignedEntry,
+    VerifiedBody,
+    VerifiedEntry,
+    open_body,
+    origin_of,
+)
 from node.core.errors import XinqiaoError
 from node.core.identifiers import is_node_id
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
@@ -87,11 +96,27 @@ def resolve_cut(channel: str, epoch: int, cut: Cut, candidates: Iterable[HeadAt]
     return max(listed, key=lambda head: head.size, default=None)
 
 
+def check_consecutive(run: Sequence[SignedEntry]) -> None:
+    """See that signed entries claim to follow each other in one log; raises FRAME."""
+    first = run[0]
+    for at, signed in enumerate(run):
+        due = (first.channel, first.epoch, first.index + at)
+        if (signed.channel, signed.epoch, signed.index) != due:
+            found = f"{signed.channel[:200]} {signed.epoch}/{signed.index}"
+            raise XinqiaoError("FRAME", detail=f"{found} arrives where entry {due[2]} of one log is due")
+
+
 def advance(
-    log: Log, signed: SignedEntry, origin: Member | None, network: str, limits: Limits = DEFAULT_LIMITS
+    log: Log,
+    signed: SignedEntry,
+    origin: Member | None,
+    network: str,
+    limits: Limits = DEFAULT_LIMITS,
+    opened: VerifiedBody | None = None,
 ) -> VerifiedEntry:
     """Verify that a signed entry is the next one of its log.
 
+    opened is what open_body has made before of the body of exactly this entry, if anything has.
     Raises ENTRY_SIZE, ENTRY_ORIGIN, CHANNEL_NAME, ENTRY_EPOCH, ENTRY_TOO_EARLY, ENTRY_ABOVE_CUT, EQUIVOCATION,
     ENVELOPE_TYPE, ENVELOPE_SHAPE, ENTRY_SIGNATURE, ENTRY_NETWORK, ENTRY_HEADER, ENTRY_INDEX, ENTRY_PREV_ROOT,
     ENTRY_OTHER_HEAD, ENTRY_BODY.
@@ -108,11 +133,12 @@ def advance(
     hashes, frontier, root = _append(log, signed.envelope.payload)
     _check_bounds(log, HeadAt(log.size + 1, root))
     # (5) body
-    body = open_body(header, signed.body, limits) if signed.body is not None else None
+    if opened is None and signed.body is not None:
+        opened = open_body(header, signed.body, limits)
     return VerifiedEntry(
         header=header,
         envelope=envelope,
-        body=body,
+        body=opened,
         leaf=hashes[0],
         hashes=tuple(hashes),
         frontier=frontier,

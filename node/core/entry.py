@@ -10,7 +10,8 @@ erased without breaking a proof.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 from node.core import envelope as envelopes
 from node.core import merkle
@@ -24,6 +25,9 @@ WHOLE_ENTRY = -1
 """In place of a position: all slots of an entry, under its records_root in place of a commitment."""
 _SLOT_FRAME_BYTES = 40
 _SEAL = object()
+
+Slots = tuple[tuple[bytes, bytes] | None, ...]
+"""(salt, record) for each position, None where only the commitment is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +68,25 @@ class SignedEntry:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBody:
-    """Slots whose commitments fold to a signed records_root; only open_body makes one.
+    """Slots whose commitments fold to a signed records_root; only this module makes one.
 
-    records holds (salt, record) or None for each position; commitments holds all of them.
+    commitments holds one for each position; bare are the positions that hold nothing else. slots is what records
+    gives, None where it is to be read from serialized first.
     """
 
-    records: tuple[tuple[bytes, bytes] | None, ...]
     commitments: tuple[bytes, ...]
+    bare: tuple[int, ...]
     serialized: bytes
     seal: object
+    slots: Slots | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _check_seal(self.seal)
 
     @property
-    def bare(self) -> tuple[int, ...]:
-        """The positions that hold only a commitment."""
-        return tuple(position for position, record in enumerate(self.records) if record is None)
+    def records(self) -> Slots:
+        """(salt, record) or None for each position."""
+        return self.slots if self.slots is not None else _read_slots(self.serialized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +186,7 @@ def erase_slots(body: VerifiedBody, positions: Sequence[int]) -> VerifiedBody:
     """The same body with only the commitments at these positions; every proof still holds."""
     gone = set(positions)
     records = tuple(None if at in gone else record for at, record in enumerate(body.records))
-    return VerifiedBody(records, body.commitments, _serialize(records, body.commitments), _SEAL)
+    return _with_slots(records, body.commitments)
 
 
 def fill_slots(held: VerifiedBody, supplied: VerifiedBody, erased: Sequence[int]) -> VerifiedBody:
@@ -190,7 +196,13 @@ def fill_slots(held: VerifiedBody, supplied: VerifiedBody, erased: Sequence[int]
         ours if ours is not None or at in keep_bare else theirs
         for at, (ours, theirs) in enumerate(zip(held.records, supplied.records, strict=True))
     )
-    return VerifiedBody(records, held.commitments, _serialize(records, held.commitments), _SEAL)
+    return _with_slots(records, held.commitments)
+
+
+def _with_slots(records: Slots, commitments: tuple[bytes, ...], serialized: bytes | None = None) -> VerifiedBody:
+    bare = tuple(position for position, record in enumerate(records) if record is None)
+    content = serialized if serialized is not None else _serialize(records, commitments)
+    return VerifiedBody(commitments, bare, content, _SEAL, records)
 
 
 def _serialize(records: Sequence[tuple[bytes, bytes] | None], commitments: Sequence[bytes]) -> bytes:
@@ -224,7 +236,17 @@ def open_body(header: channel_pb2.EntryHeader, serialized: bytes, limits: Limits
         commitments.append(leaf)
     if records_root(commitments) != header.records_root:
         raise _body_error(header, "its commitments do not fold to records_root")
-    return VerifiedBody(tuple(records), tuple(commitments), serialized, _SEAL)
+    return _with_slots(tuple(records), tuple(commitments), serialized)
+
+
+def opened_body(serialized: bytes, commitments: tuple[bytes, ...], bare: tuple[int, ...]) -> VerifiedBody:
+    """A body of which open_body, called elsewhere for the same header, has found these commitments."""
+    return VerifiedBody(commitments, bare, serialized, _SEAL)
+
+
+def _read_slots(serialized: bytes) -> Slots:
+    slots = channel_pb2.EntryBody.FromString(serialized).slots
+    return tuple(None if slot.commitment else (slot.salt, slot.record) for slot in slots)
 
 
 def _check_body_size(header: channel_pb2.EntryHeader, serialized: bytes, limits: Limits) -> None:
@@ -236,17 +258,19 @@ def _check_body_size(header: channel_pb2.EntryHeader, serialized: bytes, limits:
 def _open_slot(
     header: channel_pb2.EntryHeader, position: int, slot: channel_pb2.Slot, limits: Limits
 ) -> tuple[tuple[bytes, bytes] | None, bytes]:
-    if slot.commitment:
-        if slot.salt or slot.record or len(slot.commitment) != merkle.HASH_BYTES:
+    bare, salt, record = slot.commitment, slot.salt, slot.record
+    if bare:
+        if salt or record or len(bare) != merkle.HASH_BYTES:
             raise _body_error(header, f"slot {position} is neither a record nor a bare commitment")
-        return None, slot.commitment
-    if len(slot.salt) != SALT_BYTES:
-        raise _body_error(header, f"slot {position} has a salt of {len(slot.salt)} bytes")
-    if len(slot.record) > limits.max_record_bytes:
+        return None, bare
+    if len(salt) != SALT_BYTES:
+        raise _body_error(header, f"slot {position} has a salt of {len(salt)} bytes")
+    if len(record) > limits.max_record_bytes:
         raise XinqiaoError(
-            "ENTRY_SIZE", what=f"record {position}", found=f"{len(slot.record)} bytes", limit=limits.max_record_bytes
+            "ENTRY_SIZE", what=f"record {position}", found=f"{len(record)} bytes", limit=limits.max_record_bytes
         )
-    return (slot.salt, slot.record), commitment(slot.salt, slot.record)
+    # The leaf of the slot, as commitment() makes it: a call for each record costs more than it tells.
+    return (salt, record), sha256(b"\x00" + salt + record).digest()
 
 
 def _body_error(header: channel_pb2.EntryHeader, detail: str) -> XinqiaoError:

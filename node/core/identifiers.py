@@ -57,6 +57,7 @@ _ROUNDED = re.compile(r"[0-9]{15}000(\.0+)?")
 _E_NOTATION = re.compile(r"[0-9](\.[0-9]{1,16})?[Ee]\+?[0-9]{1,3}")
 
 _BRACKETS = str.maketrans("([【〔〖{)]】〕〗}", "〔〔〔〔〔〔〕〕〕〕〕〕")
+_OTHER_BRACKET = re.compile(r"[(\[【〖{)\]】〗}]")
 _INVISIBLE = re.compile("[\\s\u200b-\u200f\u2060\ufeff\u00ad]+")
 
 
@@ -98,8 +99,9 @@ def _is_a_resident_id(code: str) -> bool:
     The id must not slip into a public channel in the wrong column. No real USCC is caught: its third and fourth
     character are a province or the nation, and the organisation code in it has a check digit of its own.
     """
-    is_like_one = code[2:4] in _USCC_PROVINCES and org_code_fault(code[8:17]) is None
-    return not is_like_one and resident_id_fault(code) is None
+    if resident_id_fault(code) is not None:
+        return False
+    return code[2:4] not in _USCC_PROVINCES or org_code_fault(code[8:17]) is not None
 
 
 def _uscc_sums_to_zero(code: str) -> bool:
@@ -220,10 +222,10 @@ def fold_document_number(text: str) -> str:
     The folded form goes into natural keys only; what travels and is shown is the text as published.
     """
     folded = normalize("NFKC", text)
-    if _INVISIBLE.search(folded):
+    if " " in folded or not folded.isprintable():
         # Taking a space out can bring a letter and its accent together, hence NFKC once more.
         folded = normalize("NFKC", _INVISIBLE.sub("", folded))
-    return folded.translate(_BRACKETS)
+    return folded.translate(_BRACKETS) if _OTHER_BRACKET.search(folded) else folded
 
 
 def fold_heading(text: str) -> str:

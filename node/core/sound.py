@@ -21,7 +21,7 @@ from node.pb import record_pb2
 SoundReader = Callable[[bytes], Mapping[int, str] | None]
 Pair = tuple[int, str]
 
-VALUES_REMEMBERED = 1024
+VALUES_REMEMBERED = 2048
 TEXTS_REMEMBERED = 128
 """Of each field: a value that takes a check, or one of a few texts; the values beyond are looked at each time."""
 LONGEST_REMEMBERED_BYTES = 128
@@ -38,7 +38,7 @@ def compile_sound_reader(item: Item, disclosure: str, as_of: str = "", rules: Ju
     asked = compile_conditions(item, disclosure, as_of, rules)
     bars, relations, name = asked.bars, asked.relations, item.id
     known: dict[bytes, Pair] = {}
-    pair_of = _remembering(_field_reader(asked), known, asked)
+    pair_of = _field_reader(asked, known)
     shapes: dict[tuple[int, ...], tuple[Predicate, ...] | None] = {}
 
     def read(payload: bytes) -> Mapping[int, str] | None:
@@ -82,28 +82,13 @@ def _missing_if(asked: Conditions, shape: tuple[int, ...]) -> tuple[Predicate, .
     return tuple(applies for field, applies in asked.conditional if field.number not in shape)
 
 
-def _remembering(
-    read: Callable[[bytes], Pair | None], known: dict[bytes, Pair], asked: Conditions
-) -> Callable[[bytes], Pair | None]:
-    """Return the reader of a field that is not known, which becomes so while there is room for it."""
-    room = {
-        number: VALUES_REMEMBERED if check is not None else TEXTS_REMEMBERED
-        for number, (_, check) in asked.told.items()
-    }
+def _field_reader(asked: Conditions, known: dict[bytes, Pair]) -> Callable[[bytes], Pair | None]:
+    """Return the function that reads a serialized field that is canonical, known to the item and sound by itself.
 
-    def read_new(field: bytes) -> Pair | None:
-        pair = read(field)
-        if pair is not None and room[pair[0]] and len(field) <= LONGEST_REMEMBERED_BYTES:
-            room[pair[0]] -= 1
-            known[field] = pair
-        return pair
-
-    return read_new
-
-
-def _field_reader(asked: Conditions) -> Callable[[bytes], Pair | None]:
-    """Return the function that reads a serialized field that is canonical, known to the item and sound by itself."""
+    What it finds sound becomes known while there is room for it.
+    """
     told, texts = asked.told, asked.texts
+    room = {number: VALUES_REMEMBERED if check is not None else TEXTS_REMEMBERED for number, (_, check) in told.items()}
 
     def read(field: bytes) -> Pair | None:
         start = _text_start(field)
@@ -119,7 +104,13 @@ def _field_reader(asked: Conditions) -> Callable[[bytes], Pair | None]:
             return None
         if LOST in text or (not text.isprintable() and UNCLEAN.search(text)):
             return None
-        return None if number in texts and holds_resident_id(text) else (number, text)
+        if number in texts and holds_resident_id(text):
+            return None
+        pair = (number, text)
+        if room[number] and len(field) <= LONGEST_REMEMBERED_BYTES:
+            room[number] -= 1
+            known[field] = pair
+        return pair
 
     return read
 

@@ -10,17 +10,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from node.core import envelope as envelopes
-from node.core.catalogue import Edition, Item, authority_of, natural_key, subject_of
-from node.core.entry import WHOLE_ENTRY, VerifiedBody
+from node.core.catalogue import Edition, Item, compile_identity
+from node.core.entry import WHOLE_ENTRY, Slots, VerifiedBody
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, NUMBERS_END, Limits
 from node.core.membership import Member
 from node.core.merkle import HASH_BYTES
 from node.core.particulars import are_complete, name_a_person
 from node.core.record import content_hash, parse_record
-from node.core.rules import BARRING_CODES, VERSION_1, compile_rules
+from node.core.rules import BARRING_CODES, VERSION_1, Judge, compile_rules
 from node.core.rules_edition import Effect, RulesEdition
 from node.core.sound import SoundReader, compile_sound_reader
 from node.core.validation import Validator, compile_validator
@@ -45,8 +46,7 @@ class HeldKey:
     content_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RecordInForce:
+class RecordInForce(NamedTuple):
     """A record that takes effect. replaces is the record of the same key it supersedes, if any."""
 
     position: int
@@ -132,7 +132,7 @@ class Unfolded:
 
     manifest is the one in force at the entry. editions are those of the catalogue known here, rules those of the
     rules; settled tells that the registry was read after the entry arrived, so that an edition still unknown does not
-    exist.
+    exist. judgement is one of this body that was made before, if any.
     """
 
     header: channel_pb2.EntryHeader
@@ -142,6 +142,7 @@ class Unfolded:
     editions: Mapping[str, Edition]
     settled: bool
     rules: Mapping[str, RulesEdition] = field(default_factory=lambda: {VERSION_1.version: VERSION_1})
+    judgement: "Judgement | None" = None
 
 
 def fold(entry: Unfolded, find_keys: FindKeys, limits: Limits = DEFAULT_LIMITS) -> Applied | None:
@@ -169,7 +170,7 @@ def _without_effect(header: channel_pb2.EntryHeader, code: str) -> Applied:
     return Applied(header.channel, header.epoch, header.index, counts=counts)
 
 
-def _slots(entry: Unfolded) -> Sequence[tuple[bytes, bytes] | None]:
+def _slots(entry: Unfolded) -> Slots:
     """The content of each slot, None where it is erased; an entry that is erased as a whole has no body."""
     return entry.body.records if entry.body is not None else (None,) * entry.header.record_count
 
@@ -178,30 +179,79 @@ def _slots(entry: Unfolded) -> Sequence[tuple[bytes, bytes] | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """One record that may take effect."""
+class Standard:
+    """By what the records of an entry are judged: as of the day on which it was issued, by the law of its origin."""
+
+    item: Item
+    disclosure: str
+    as_of: str
+    rules: RulesEdition
+    division: str
+
+
+class Judged(NamedTuple):
+    """One record that may take effect, if its origin speaks for the authority that it names."""
 
     position: int
     key: bytes
     content_hash: bytes
     subject: str
+    authority: str
+
+
+Verdict = Judged | str | None
+"""What becomes of the content of a slot: the code by which it is refused; None where it is erased."""
+
+
+_Judge = Callable[[int, bytes], Judged | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What becomes of each slot of a body by a standard."""
+
+    standard: Standard
+    verdicts: Sequence[Verdict]
+
+
+def standard_of(
+    header: channel_pb2.EntryHeader,
+    manifest: channel_pb2.Manifest,
+    division: str,
+    edition: Edition,
+    rules: RulesEdition,
+) -> Standard:
+    """By what the records of an entry are judged; raises RECORD_ITEM_UNKNOWN."""
+    item = edition.item(manifest.item)
+    disclosure = disclosure_letter(manifest.disclosure)
+    return Standard(item, disclosure, day_of(header.issued_at_unix_ms), rules, division)
+
+
+def judge_slots(standard: Standard, slots: Slots, limits: Limits = DEFAULT_LIMITS) -> Judgement:
+    """Judge each record of a body; raises ITEM_DISCLOSURE and what else compile_validator raises."""
+    return Judgement(standard, _judged_by(_judge_for(standard, limits), slots))
+
+
+def _judged_by(judge: _Judge, slots: Slots) -> list[Verdict]:
+    return [judge(position, slot[1]) if slot is not None else None for position, slot in enumerate(slots)]
 
 
 def _fold_records(
     entry: Unfolded, edition: Edition, rules: RulesEdition, find_keys: FindKeys, limits: Limits
 ) -> Applied:
     counts: Counter[OutcomeKey] = Counter()
-    judged: list[_Judged] = []
+    judged: list[Judged] = []
     barred: list[int] = []
-    judge = _judge_for(entry, edition, rules)
-    for position, slot in enumerate(_slots(entry)):
-        verdict = judge(position, slot[1], limits) if slot is not None else None
+    may_speak = _speaks(entry)
+    for position, verdict in enumerate(_verdicts(entry, edition, rules, limits)):
         if verdict is None:
             counts[ERASED, ""] += 1
         elif isinstance(verdict, str):
             counts[REJECTED, verdict] += 1
             if verdict in BARRED_CODES:
                 barred.append(position)
+        elif not may_speak(verdict.authority):
+            counts[REJECTED, "VERDICT_AUTHORITY"] += 1
         else:
             judged.append(verdict)
     header = entry.header
@@ -210,26 +260,29 @@ def _fold_records(
     return Applied(header.channel, header.epoch, header.index, in_force, barred, dict(counts), behind)
 
 
-def _judge_for(
-    entry: Unfolded, edition: Edition, rules: RulesEdition
-) -> Callable[[int, bytes, Limits], "_Judged | str"]:
-    header = entry.header
-    disclosure = disclosure_letter(entry.manifest.disclosure)
+def _verdicts(entry: Unfolded, edition: Edition, rules: RulesEdition, limits: Limits) -> Sequence[Verdict]:
+    """The verdict on each slot: that of a judgement made before, where it was by the same standard."""
     try:
-        item = edition.item(entry.manifest.item)
-        day = day_of(header.issued_at_unix_ms)
-        judged_by = (item, disclosure, day, rules, entry.origin.division)
-        read_sound, validate = _sound_reader(*judged_by), _compiled(*judged_by)
+        standard = standard_of(entry.header, entry.manifest, entry.origin.division, edition, rules)
+        if entry.judgement is not None and entry.judgement.standard == standard:
+            return entry.judgement.verdicts
+        judge = _judge_for(standard, limits)
     except XinqiaoError as error:
-        code = error.code
-        return lambda _position, _record, _limits: code
+        return [error.code if slot is not None else None for slot in _slots(entry)]
+    return _judged_by(judge, _slots(entry))
 
-    @cache
-    def may_speak(authority: str) -> bool:
-        return not authority or entry.origin.may_speak_for(authority, header.issued_at_unix_ms)
 
-    def judge(position: int, record: bytes, limits: Limits) -> _Judged | str:
-        values = read_sound(record) if len(record) <= limits.max_record_bytes else None
+def _speaks(entry: Unfolded) -> Callable[[str], bool]:
+    issued_at_ms = entry.header.issued_at_unix_ms
+    return cache(lambda authority: not authority or entry.origin.may_speak_for(authority, issued_at_ms))
+
+
+def _judge_for(standard: Standard, limits: Limits) -> _Judge:
+    item, most_bytes = standard.item, limits.max_record_bytes
+    read_sound, validate, identify = _sound_reader(standard), _compiled(standard), _identity(standard.item)
+
+    def judge(position: int, record: bytes) -> Judged | str:
+        values = read_sound(record) if len(record) <= most_bytes else None
         if values is None:
             try:
                 parsed = parse_record(record, limits)
@@ -241,24 +294,23 @@ def _judge_for(
             if defects:
                 # What must not be kept counts as that, whatever else is wrong beside it.
                 return next((each.code for each in defects if each.code in BARRED_CODES), defects[0].code)
-        if not may_speak(authority_of(item, values)):
-            return "VERDICT_AUTHORITY"
-        return _Judged(position, natural_key(item, values), content_hash(record), subject_of(item, values))
+        key, subject, authority = identify(values)
+        return Judged(position, key, content_hash(record), subject, authority)
 
     return judge
 
 
 def _take_effect(
-    at: tuple[int, int], judged: Sequence[_Judged], held: Mapping[bytes, HeldKey], counts: "Counter[OutcomeKey]"
+    at: tuple[int, int], judged: Sequence[Judged], held: Mapping[bytes, HeldKey], counts: "Counter[OutcomeKey]"
 ) -> tuple[list[RecordInForce], list[RecordInForce]]:
     """The last record of a key is in force, and the others stay behind it; one that changes nothing is a duplicate.
 
     So what is in force depends on which records there are, not on the order in which they were folded: an earlier
     epoch may be folded after a later one, and a record may be gone, erased, before or after it was folded.
     """
-    latest: dict[bytes, _Judged] = {}
+    latest: dict[bytes, Judged] = {}
     changed: dict[bytes, None] = {}
-    behind: list[_Judged] = []
+    behind: list[Judged] = []
     for record in judged:
         before = latest.get(record.key)
         known = held.get(record.key)
@@ -278,7 +330,7 @@ def _take_effect(
     return [_row(record, held.get(record.key)) for record in latest.values()], [_row(record) for record in behind]
 
 
-def _row(record: _Judged, replaced: HeldKey | None = None) -> RecordInForce:
+def _row(record: Judged, replaced: HeldKey | None = None) -> RecordInForce:
     place = replaced.place if replaced is not None else None
     return RecordInForce(record.position, record.key, record.content_hash, record.subject, place)
 
@@ -287,19 +339,25 @@ def validator_for(
     edition: Edition, item: str, disclosure: str, as_of: str, rules: RulesEdition = VERSION_1, division: str = ""
 ) -> Validator:
     """The compiled validator of an item, the same one at every receiver: rules that reject, of the origin's region."""
-    return _compiled(edition.item(item), disclosure, as_of, rules, division)
+    return _compiled(Standard(edition.item(item), disclosure, as_of, rules, division))
 
 
 @lru_cache(maxsize=64)
-def _compiled(item: Item, disclosure: str, as_of: str, rules: RulesEdition, division: str) -> Validator:
-    bars = compile_rules(rules, item, disclosure, as_of, (division,), effects={Effect.REJECT})
-    return compile_validator(item, disclosure, as_of, bars)
+def _compiled(standard: Standard) -> Validator:
+    return compile_validator(standard.item, standard.disclosure, standard.as_of, _bars(standard))
 
 
 @lru_cache(maxsize=16)
-def _sound_reader(item: Item, disclosure: str, as_of: str, rules: RulesEdition, division: str) -> SoundReader:
-    bars = compile_rules(rules, item, disclosure, as_of, (division,), effects={Effect.REJECT})
-    return compile_sound_reader(item, disclosure, as_of, bars)
+def _sound_reader(standard: Standard) -> SoundReader:
+    return compile_sound_reader(standard.item, standard.disclosure, standard.as_of, _bars(standard))
+
+
+_identity = lru_cache(maxsize=16)(compile_identity)
+
+
+def _bars(standard: Standard) -> Judge:
+    where = (standard.disclosure, standard.as_of, (standard.division,))
+    return compile_rules(standard.rules, standard.item, *where, effects={Effect.REJECT})
 
 
 DISCLOSURE_LETTERS: Mapping[int, str] = {

@@ -26,6 +26,7 @@ from node.ports import Lane, PushAnswer
 from node.rpc import registry_client, tls
 from node.rpc.framing import EntryReader, frames
 from node.rpc.idle import IdleLimit
+from node.rpc.read_ahead import read_ahead
 from node.rpc.refusals import from_rpc_error
 from node.rpc.writing import finish, write
 
@@ -37,6 +38,7 @@ RETRY_WITHIN_S = 2.0
 CONNECT_TIMEOUT_S = 10.0
 IDLE_CONNECTION_S = 600.0
 KEEPALIVE_S = 60.0
+PULL_AHEAD_BYTES = 2 * 1024 * 1024
 # An address is a host and a port and nothing else that gRPC would understand, such as a socket's path.
 _ENDPOINT = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
 # What gRPC says when a handshake failed at our end, and when the other side hung up right after it.
@@ -105,7 +107,7 @@ class GrpcPeers:
 
     identity gives our (private key, certificate chain) in PEM; endpoints the (exchange, registry) addresses of
     a node, "" where there is none; certificates its listed TLS certificates in DER. open_exchange and
-    open_registry open connections.
+    open_registry open connections. arrived is told of each entry that a pull has brought, before its turn.
     """
 
     def __init__(
@@ -116,10 +118,12 @@ class GrpcPeers:
         endpoints: Callable[[str], tuple[str, str]],
         certificates: Callable[[str], tuple[bytes, ...]],
         limits: Limits = DEFAULT_LIMITS,
+        arrived: Callable[[SignedEntry], None] = lambda _: None,
         open_exchange: OpenExchange = open_exchange,
         open_registry: registry_client.OpenChannel = registry_client.open_channel,
     ) -> None:
         self.network = network
+        self.arrived = arrived
         self.limits = limits
         self.open_registry = open_registry
         self._open_exchange = open_exchange
@@ -273,10 +277,17 @@ class GrpcPeer:
         request = pb.PullRequest(
             network=self._peers.network(), channel=channel, epoch=epoch, start_index=start, end_index=end or 0
         )
+        async with aclosing(read_ahead(self._in_order(lane, request), PULL_AHEAD_BYTES)) as entries:
+            async for signed in entries:
+                yield signed
+
+    async def _in_order(self, lane: Lane, request: pb.PullRequest) -> AsyncGenerator[SignedEntry, None]:
+        due, end = request.start_index, request.end_index or None
         async with aclosing(self._pulled(lane, request)) as entries:
             async for signed in entries:
-                _check_asked(signed, channel, epoch, start, end)
-                start += 1
+                _check_asked(signed, request.channel, request.epoch, due, end)
+                due += 1
+                self._peers.arrived(signed)
                 yield signed
 
     async def pull_acts(

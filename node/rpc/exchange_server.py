@@ -138,7 +138,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     async def Push(self, _: AsyncIterator[pb.PushRequest], context: Context) -> None:  # noqa: N802
         """Take entries, and answer each in the order they came."""
         async with self.admitted(context) as caller:
-            inbox = PushInbox(context, caller, self._limits)
+            inbox = PushInbox(context, caller, self._limits, self._node.expect)
             reading = asyncio.create_task(inbox.fill())
             try:
                 await self._answer_runs(inbox, caller, context)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc.aio
@@ -16,8 +17,8 @@ from node.rpc.idle import IdleLimit
 
 RUN_ENTRIES = 64
 # One transaction: a removal that comes meanwhile waits until it is over.
-RUN_BYTES = 256 * 1024
-READ_AHEAD_BYTES = 2 * 1024 * 1024
+RUN_BYTES = 1024 * 1024
+READ_AHEAD_BYTES = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,13 @@ class Run:
 
 
 class PushInbox:
-    """fill() reads frames in a task of its own; take() gives what is complete."""
+    """fill() reads frames in a task of its own; take() gives what is complete. arrived is told of each entry."""
 
-    def __init__(self, context: Context, caller: Caller, limits: Limits) -> None:
+    def __init__(
+        self, context: Context, caller: Caller, limits: Limits, arrived: Callable[[SignedEntry], None]
+    ) -> None:
         self._context = context
+        self._arrived_whole = arrived
         self._caller = caller
         self._reader = EntryReader(limits)
         self._idle = IdleLimit(limits.stream_idle_deadline_s)
@@ -103,6 +107,7 @@ class PushInbox:
             self._arrived.set()
         else:
             if signed is not None:
+                self._arrived_whole(signed)
                 self._waiting.append(signed)
                 self._waiting_bytes += _size(signed)
                 self._arrived.set()

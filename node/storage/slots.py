@@ -28,7 +28,7 @@ def settle(body: VerifiedBody, erasures: Mapping[int, bytes], barred: Collection
     erased = erased_in(body, erasures)
     gone = erased.union(barred)
     bare = set(body.bare)
-    held = [position for position in range(len(body.records)) if position in gone and position not in bare]
+    held = sorted(position for position in gone - bare if position < len(body.commitments))
     return Settled(
         body=erase_slots(body, held) if held else body,
         complete=bare <= gone,

@@ -7,11 +7,13 @@ survives a loss of power. What a crash leaves is described in sql_writing.
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -48,6 +50,9 @@ _WRITER = (
 )
 _BEGIN = "BEGIN IMMEDIATE"
 _PRIVATE_FILE = 0o600
+_INSERT = re.compile(r"(INSERT INTO \w+ \([\w, ]+\) VALUES )(\([?, ]+\))(.*)", re.DOTALL)
+_ROWS_TOGETHER = (64, 8, 1)
+"""No statement has more than 999 values, which is as many as an old SQLite takes."""
 _FULL_BELOW_BYTES = 64 * 1024  # SQLite reports some writes to a full disk as input/output errors
 
 
@@ -215,9 +220,36 @@ def borrowed(engine: Engine) -> Iterator[sqlite3.Connection]:
         pooled.close()
 
 
+class _Total(sqlite3.Cursor):
+    rowcount = 0  # what several statements have changed
+
+
+class Connection(sqlite3.Connection):
+    """A connection that inserts many rows with few statements.
+
+    The driver lets go of the interpreter at each statement. While another thread computes, it gets it back only after
+    a thread's turn: a thousand rows one by one took 60 ms beside a busy event loop, and 6 together.
+    """
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        """Run a statement for each row, which is a sequence; the rowcount is that of all together."""
+        found = _INSERT.fullmatch(sql)
+        if found is None:
+            return super().executemany(sql, parameters)
+        head, marks, tail = found.groups()
+        rows, cursor, total, start = list(parameters), self.cursor(), self.cursor(_Total), 0
+        for size in _ROWS_TOGETHER:
+            together = f"{head}{', '.join([marks] * size)}{tail}"
+            while len(rows) - start >= size:
+                cursor.execute(together, list(chain.from_iterable(rows[start : start + size])))
+                start += size
+                total.rowcount += cursor.rowcount
+        return total
+
+
 def _engine(path: Path, begin: str, pragmas: Sequence[str], **pool: int) -> Engine:
     """An engine whose every connection has these pragmas and begins its transactions this way."""
-    engine = create_engine(f"sqlite:///{path}", **pool)
+    engine = create_engine(f"sqlite:///{path}", connect_args={"factory": Connection}, **pool)
 
     def set_up(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # Python's driver must not begin transactions by itself

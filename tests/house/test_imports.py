@@ -27,6 +27,7 @@ SHARED = (
         "node.aside",
         "node.conditions",
         "node.dates",
+        "node.examining",
         "node.hellos",
         "node.links",
         "node.losses",
@@ -67,6 +68,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.list_doubts": ("node.admission", "node.list_standing", "node.regained", *PORTS),
     "node.aside": CORE,
     "node.dates": ("node.admission", *PORTS),
+    # what of an entry is found out before its turn
+    "node.examining": PORTS,
     "node.links": PORTS,
     "node.sharing": ("node.admission", *PORTS),
     # parts of delivery: what is said in a comparison, which bodies to ask for or bring, what not to move again,
@@ -119,6 +122,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.storage": ("node.files", *PORTS),
     "node.ingest": PORTS,
     "node.evidence": PORTS,
+    "node.examiner": CORE,
     "node.ingest.field_texts": ("node.texts", *CORE),
     "node.ingest.template": ("node.ingest", "node.ingest.field_texts", "node.texts", *PORTS),
     "node.evidence.explanation": ("node.evidence", "node.texts", *PORTS),
@@ -143,7 +147,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.app": (
         "node.unserved",
         *(*NODE, *OUTFIT, "node.joining", "node.metrics", "node.scheduler"),
-        *("node.storage", "node.ingest", "node.evidence", "node.rpc", "node.console"),
+        *("node.storage", "node.ingest", "node.evidence", "node.examiner", "node.rpc", "node.console"),
     ),
     # drives whole networks from outside, by the commands and by what answers them
     "node.bench": (*NODE, *OUTFIT, "node.rpc", "node.storage", "node.ingest", "node.texts"),

@@ -216,9 +216,9 @@ _DURABLE = (
             Change(
                 f"{_RECEIVING}_take_new",
                 """
-                - held = await self._writer.run(lane, lambda tx: self._admit_run(tx, verified, now_ms))
+                - held = await self._writer.run(lane, lambda tx: self._admit_run(tx, verified, judgements, now_ms))
                 + writing = asyncio.ensure_future(
-                +     self._writer.run(lane, lambda tx: self._admit_run(tx, verified, now_ms))
+                +     self._writer.run(lane, lambda tx: self._admit_run(tx, verified, judgements, now_ms))
                 + )
                 + writing.add_done_callback(lambda done: done.cancelled() or done.exception())
                 + if held is None:

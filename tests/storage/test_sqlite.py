@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
 from node.core.errors import XinqiaoError
-from node.storage import migrations, record_index, sql_reading, sql_writing
+from node.storage import migrations, record_index, sql_reading, sql_writing, sqlite
 from node.storage.sqlite import SqliteStore
 from tests.builders import NOW_MS, ChannelWriter, SigningNode, erasure_of, key_of, make_receipt, put_in_force
 from tests.storage.dying import CHANNEL, keep_and_apply
@@ -41,6 +41,36 @@ def refused(code: str) -> Iterator[pytest.ExceptionInfo[XinqiaoError]]:
     with pytest.raises(XinqiaoError) as caught:
         yield caught
     assert caught.value.code == code
+
+
+class TestManyRows:
+    """Rows that are inserted together are those that would have been inserted one by one."""
+
+    @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 63, 64, 65, 201])
+    def test_all_rows_are_there_in_order_and_are_counted(self, path: Path, count: int) -> None:
+        with closing(sqlite3.connect(path, factory=sqlite.Connection)) as connection:
+            connection.execute("CREATE TABLE rows (a INTEGER PRIMARY KEY, b BLOB)")
+            rows = [(at, bytes([at])) for at in range(count)]
+            assert connection.executemany("INSERT INTO rows (a, b) VALUES (?, ?)", rows).rowcount == count
+            assert connection.execute("SELECT a, b FROM rows").fetchall() == rows
+
+    def test_a_conflict_is_settled_for_each_row(self, path: Path) -> None:
+        with closing(sqlite3.connect(path, factory=sqlite.Connection)) as connection:
+            connection.execute("CREATE TABLE rows (a INTEGER PRIMARY KEY, b INTEGER)")
+            put = "INSERT INTO rows (a, b) VALUES (?, ?) ON CONFLICT (a) DO UPDATE SET b = rows.b + excluded.b"
+            connection.executemany(put, [(at % 50, 1) for at in range(150)])
+            assert connection.execute("SELECT DISTINCT b, COUNT(*) FROM rows").fetchall() == [(3, 50)]
+            ignored = connection.executemany(
+                "INSERT INTO rows (a, b) VALUES (?, ?) ON CONFLICT DO NOTHING", [(1, 1)] * 9
+            )
+            assert ignored.rowcount == 0
+
+    def test_other_statements_run_for_each_row(self, path: Path) -> None:
+        with closing(sqlite3.connect(path, factory=sqlite.Connection)) as connection:
+            connection.execute("CREATE TABLE rows (a INTEGER PRIMARY KEY, b INTEGER)")
+            connection.executemany("INSERT INTO rows (a, b) VALUES (?, ?)", [(at, 0) for at in range(20)])
+            changed = connection.executemany("UPDATE rows SET b = 1 WHERE a = ?", [(at,) for at in range(5, 25)])
+            assert changed.rowcount == 15
 
 
 class TestOpening:

@@ -1,0 +1,126 @@
+"""The examiner's process answers what core.examination finds, and whoever asks it goes on when it ends."""
+
+import asyncio
+import io
+import os
+import pickle
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from node import examiner as examiners
+from node.core.examination import examine
+from node.core.limits import DEFAULT_LIMITS
+from node.core.state import Standard
+from node.examiner import ProcessExaminer
+from tests.core.test_examination import entry, records
+
+
+def asked(scenario: Callable[[ProcessExaminer], Awaitable[None]]) -> None:
+    async def run() -> None:
+        examiner = ProcessExaminer(DEFAULT_LIMITS)
+        try:
+            await scenario(examiner)
+        finally:
+            await examiner.close()
+
+    asyncio.run(run())
+
+
+def process_of(examiner: ProcessExaminer) -> int:
+    process = examiner._process
+    assert process is not None
+    return process.pid
+
+
+def test_it_answers_in_order_what_an_examination_finds() -> None:
+    entries = [entry(records(30, seed)) for seed in range(4)]
+    expected = [examine(header.SerializeToString(), body.serialized, by) for header, body, by in entries]
+
+    async def scenario(examiner: ProcessExaminer) -> None:
+        asking = [examiner.examine(header.SerializeToString(), body.serialized, by) for header, body, by in entries]
+        assert list(await asyncio.gather(*asking)) == expected
+        header, body, by = entries[0]
+        assert await examiner.examine(b"\xff", body.serialized, by) is None
+        assert await examiner.examine(header.SerializeToString(), body.serialized, by) == expected[0]
+
+    assert all(each is not None for each in expected)
+    asked(scenario)
+
+
+def test_an_answer_that_is_not_waited_for_any_more_is_not_given_to_the_next_one() -> None:
+    one, other = entry(records(40, 1)), entry(records(40, 2))
+
+    async def scenario(examiner: ProcessExaminer) -> None:
+        first = asyncio.ensure_future(examiner.examine(one[0].SerializeToString(), one[1].serialized, one[2]))
+        await asyncio.wait([first], timeout=0.05)
+        first.cancel()
+        found = await examiner.examine(other[0].SerializeToString(), other[1].serialized, other[2])
+        assert found == examine(other[0].SerializeToString(), other[1].serialized, other[2])
+
+    asked(scenario)
+
+
+def test_a_process_that_is_killed_answers_nothing_and_another_one_takes_its_place() -> None:
+    header, body, by = entry(records(20))
+
+    async def scenario(examiner: ProcessExaminer) -> None:
+        assert await examiner.examine(header.SerializeToString(), body.serialized, by) is not None
+        killed = process_of(examiner)
+        os.kill(killed, signal.SIGSTOP)
+        waiting = asyncio.ensure_future(examiner.examine(header.SerializeToString(), body.serialized, by))
+        await asyncio.sleep(0.05)
+        os.kill(killed, signal.SIGKILL)
+        assert await asyncio.wait_for(waiting, 10) is None
+        assert await examiner.examine(header.SerializeToString(), body.serialized, by) is not None
+        assert process_of(examiner) != killed
+
+    asked(scenario)
+
+
+def test_signals_meant_for_the_node_do_not_end_it_and_the_end_of_the_node_does() -> None:
+    header, body, by = entry(records(20))
+    pids: list[int] = []
+
+    async def scenario(examiner: ProcessExaminer) -> None:
+        assert await examiner.examine(header.SerializeToString(), body.serialized, by) is not None
+        pids.append(process_of(examiner))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(pids[0], number)
+        assert await examiner.examine(header.SerializeToString(), body.serialized, by) is not None
+        assert process_of(examiner) == pids[0]
+
+    asked(scenario)
+    assert not Path(f"/proc/{pids[0]}").exists()
+
+
+def test_a_process_that_has_been_told_of_many_standards_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examiners, "STANDARDS_KNOWN", 3)
+    header, body, by = entry(records(5))
+
+    async def scenario(examiner: ProcessExaminer) -> None:
+        seen = set()
+        for day in range(1, 8):
+            standard = Standard(by.item, by.disclosure, f"2026-03-{day:02d}", by.rules, by.division)
+            assert await examiner.examine(header.SerializeToString(), body.serialized, standard) is not None
+            seen.add(process_of(examiner))
+        assert 2 <= len(seen) <= 4
+
+    asked(scenario)
+
+
+class Reaching:
+    """What an answer must not bring along."""
+
+    def __reduce__(self) -> tuple[Callable[..., float], tuple[()]]:
+        return time.time, ()
+
+
+def test_an_answer_is_read_as_plain_values_only() -> None:
+    plain = (b"1", (2,), [3], "四", {5: "6"}, None)
+    assert examiners._PlainUnpickler(io.BytesIO(pickle.dumps(plain))).load() == plain
+    with pytest.raises(pickle.UnpicklingError):
+        examiners._PlainUnpickler(io.BytesIO(pickle.dumps(Reaching()))).load()
