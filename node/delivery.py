@@ -263,7 +263,7 @@ class Delivery:
             await (wait(link.bulk_wanted, SENDING_S) if link.bulk else link.bulk_wanted.wait())
             await self._wait_for_backoff(link)
         link.bulk_wanted.clear()
-        await self._bulk_round(link)
+        await self._carry(link)
 
     async def _bulk_round(self, link: Link) -> None:
         for key, work in list(link.bulk.items()):

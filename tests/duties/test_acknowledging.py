@@ -1,4 +1,4 @@
-"""A receipt that a crash kept from being signed, or whose key was revoked, is signed later without a further entry."""
+"""Receipts: for what was fetched at once; where a crash or a revoked key stood between, without a further entry."""
 
 import asyncio
 
@@ -9,6 +9,7 @@ from node.pb import envelope_pb2, registry_pb2
 from node.ports import HeldChannel
 from node.storage.memory import MemoryStore
 from tests.builders import list_keys, make_node, signing_key
+from tests.duties.delivering import eventually, live, running
 from tests.duties.rows import manifest, row
 from tests.wire import MemorySidecar, Network
 
@@ -112,5 +113,22 @@ def test_g2_a_restored_reader_does_not_take_its_own_receipt_for_what_it_has_lost
         held = backup.receipt(BASE, "310115")
         assert held is not None
         assert held.receipt.message.size == 1
+
+    asyncio.run(scenario())
+
+
+def test_what_was_fetched_in_the_bulk_is_acknowledged_before_the_next_comparison() -> None:
+    async def scenario() -> None:
+        network = live("310000", "310115", interval_s=30)
+        origin, reader = network["310000"], network["310115"]
+        await origin.publishing.create_channel("base", manifest("everyone"))
+        await origin.publishing.publish(BASE, [row(1)])
+
+        def acknowledged() -> bool:
+            held = origin.world.store.receipt(BASE, "310115")
+            return held is not None and held.receipt.message.applied_size == 2
+
+        async with running(reader):  # the origin itself brings nothing
+            await eventually(acknowledged)
 
     asyncio.run(scenario())
