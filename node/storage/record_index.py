@@ -20,8 +20,10 @@ A reader looks at the tail before it looks at the table: what has left the one b
 # ruff: noqa: S608 - statements are put together from constants of this module and parameter marks
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
+from struct import Struct
 
 from node.core.state import Place
 from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection, SqlReads
@@ -31,7 +33,8 @@ SLICES = 64
 TAIL_TERMS = 32_768
 """So many terms wait: some 10 MiB."""
 _TERM_BITS = 64
-_TERM_BYTES = 8
+_TERM = Struct(">q")
+_SUBJECTS_REMEMBERED = 4096
 _TERMS_PER_QUERY = 500
 _PAGE_RECORDS = 2_000
 
@@ -79,20 +82,31 @@ Term = tuple[int, int, int, int, int]
 
 def key_term(natural_key: bytes) -> int:
     """The term of a natural key, which is a hash itself."""
-    return int.from_bytes(natural_key[:_TERM_BYTES], "big", signed=True)
+    term: int = _TERM.unpack_from(natural_key)[0]
+    return term
 
 
+@lru_cache(maxsize=_SUBJECTS_REMEMBERED)
 def subject_term(subject: str) -> int:
-    """The term of what stands for a subject."""
-    return int.from_bytes(sha256(subject.encode()).digest()[:_TERM_BYTES], "big", signed=True)
+    """The term of what stands for a subject; a company often has several records that come together."""
+    return key_term(sha256(subject.encode()).digest())
 
 
 def terms_of(log: LogId, records: Iterable[Indexed]) -> Iterator[Term]:
     """The two terms of each record of a log."""
-    for record in records:
-        place = (*log, record.entry_index, record.position)
-        yield key_term(record.natural_key), *place
-        yield subject_term(record.subject), *place
+    channel_id, epoch = log
+    for key, subject, index, position in records:
+        yield key_term(key), channel_id, epoch, index, position
+        yield subject_term(subject), channel_id, epoch, index, position
+
+
+Waiting = dict[int, tuple[Term, ...]]
+"""Terms by what they are."""
+
+
+def _wait(waiting: Waiting, row: Term) -> None:
+    held = waiting.get(row[0])
+    waiting[row[0]] = (row,) if held is None else (*held, row)
 
 
 class Tail:
@@ -112,7 +126,7 @@ class Tail:
         self.round: Mapping[LogId, int] = {}
         """How far they reached when the round through the slices began."""
         self._shift = _TERM_BITS - (slices.bit_length() - 1)
-        self._parts: list[dict[int, tuple[Term, ...]]] = [{} for _ in range(slices)]
+        self._parts: list[Waiting] = [{} for _ in range(slices)]
 
     def at(self, term: int) -> tuple[Term, ...]:
         """What waits under a term."""
@@ -122,14 +136,14 @@ class Tail:
         """What waits in a slice."""
         return chain.from_iterable(self._parts[number].values())
 
-    def _part(self, term: int) -> dict[int, tuple[Term, ...]]:
+    def _part(self, term: int) -> Waiting:
         return self._parts[(term >> self._shift) + self.slices // 2]
 
     def add(self, terms: Iterable[Term]) -> None:
         """Let terms wait."""
+        parts, shift, middle = self._parts, self._shift, self.slices // 2
         for row in terms:
-            part = self._part(row[0])
-            part[row[0]] = (*part.get(row[0], ()), row)
+            _wait(parts[(row[0] >> shift) + middle], row)
             self.count += 1
 
     def drop(self, gone: Iterable[Term]) -> None:
@@ -211,7 +225,7 @@ class RecordIndexChanges(RecordIndex):
 
     def __init__(self, tail: Tail) -> None:
         super().__init__(tail)
-        self._added: dict[int, tuple[Term, ...]] = {}
+        self._added: Waiting = {}
         self._sizes: dict[LogId, int] = {}
         self._gone: set[Term] = set()
         self._dropped: set[LogId] = set()
@@ -225,7 +239,7 @@ class RecordIndexChanges(RecordIndex):
     def add(self, connection: SqlConnection, log: LogId, size: int, records: Iterable[Indexed]) -> None:
         """Index the records of an entry of a log, whose fold has now that size; merges a slice if many wait."""
         for row in terms_of(log, records):
-            self._added[row[0]] = (*self._added.get(row[0], ()), row)
+            _wait(self._added, row)
             self._left += 1
         self._sizes[log] = size
         if self._left > self._tail.limit and self._next_slice < self._tail.slices:
