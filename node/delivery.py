@@ -250,6 +250,8 @@ class Delivery:
         if link.hello_due:
             link.hello_due = False
             await self._sync(link)
+        elif link.receipts_due:
+            await self._put_receipts(link)
         await self._push_dirty(link, Lane.CONTROL)
         await self._states.succeeded(link.node)
         if not link.control_wanted.is_set():
@@ -263,7 +265,7 @@ class Delivery:
             await (wait(link.bulk_wanted, SENDING_S) if link.bulk else link.bulk_wanted.wait())
             await self._wait_for_backoff(link)
         link.bulk_wanted.clear()
-        await self._carry(link)
+        await self._bulk_round(link)
 
     async def _bulk_round(self, link: Link) -> None:
         for key, work in list(link.bulk.items()):
@@ -276,6 +278,8 @@ class Delivery:
             work = link.bulk.pop(due)
             with self.sources.bringing(link, due) if work.pulls else nullcontext():
                 await self._do(link, Lane.BULK, due, work)
+            if work.pulls:
+                link.want_receipts()
         await self._push_dirty(link, Lane.BULK)
         await self._fetch_missing(link, Lane.BULK)
 
@@ -551,6 +555,7 @@ class Delivery:
         return self._missing.has_answered(node, key, index)
 
     async def _put_receipts(self, link: Link) -> None:
+        link.receipts_due = False
         while True:
             receipts, cursor = self._sharing.receipts_since(link.node, link.told.receipts)
             if receipts:

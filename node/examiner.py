@@ -10,6 +10,7 @@ network, and no more than the bytes it is sent. What it answers is read as plain
 import asyncio
 import contextlib
 import io
+import os
 import pickle
 import signal
 import socket
@@ -24,6 +25,8 @@ from node.core.limits import Limits
 from node.core.state import Standard
 
 LENGTH_BYTES = 4
+BEHIND = 5
+"""What is urgent is never examined ahead: where processors are short, the nodes' own work goes first."""
 SOCKET_BYTES = 1024 * 1024
 STANDARDS_KNOWN = 64
 """A process that knows so many is replaced: there is one for each day on which entries were issued."""
@@ -81,9 +84,7 @@ class ProcessExaminer:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
             # -P: what lies in the folder that the node was started in is not imported.
             command = (sys.executable, "-P", "-m", __name__)
-            self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=theirs.fileno(), start_new_session=True
-            )
+            self._process = await asyncio.create_subprocess_exec(*command, stdin=theirs.fileno())
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=SOCKET_BYTES)
         self._reading = asyncio.create_task(self._read(reader))
         return self._writer
@@ -150,6 +151,7 @@ def main() -> None:
     """Serve the node at the other end of standard input, which ends this process by closing it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # meant for the node, which drains first
+    os.nice(BEHIND)
     with socket.socket(fileno=sys.stdin.fileno()) as end, contextlib.suppress(ConnectionError):
         serve(end.makefile("rb"), end.makefile("wb"))
 

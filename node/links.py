@@ -100,6 +100,7 @@ class Link:
     refused: dict[ChannelEpoch, Refused] = field(default_factory=dict)
     registry: tuple[int, int, bytes] = (0, 0, b"")
     hello_due: bool = True
+    receipts_due: bool = False
     lacks: frozenset[str] | None = None
     shown: dict[str, tuple[int, int]] = field(default_factory=dict)
     compared_s: float = -math.inf
@@ -146,6 +147,11 @@ class Link:
     def want_hello(self) -> None:
         """Compare as soon as the link is free."""
         self.hello_due = True
+        self.want(Lane.CONTROL)
+
+    def want_receipts(self) -> None:
+        """Say what is held now as soon as the link is free."""
+        self.receipts_due = True
         self.want(Lane.CONTROL)
 
     def want(self, lane: Lane) -> None:
