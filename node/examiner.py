@@ -25,6 +25,7 @@ from node.core.limits import Limits
 from node.core.state import Standard
 
 LENGTH_BYTES = 4
+ENDS_WITHIN_S = 5.0
 BEHIND = 5
 """What is urgent is never examined ahead: where processors are short, the nodes' own work goes first."""
 SOCKET_BYTES = 1024 * 1024
@@ -117,8 +118,17 @@ class ProcessExaminer:
                 await self._reading
             self._reading = None
         if self._process is not None:
-            await self._process.wait()
+            await _ended(self._process)
             self._process = None
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Return when a process has ended whose socket was closed; one that cannot even notice that is killed."""
+    try:
+        await asyncio.wait_for(process.wait(), ENDS_WITHIN_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 def _write(writer: asyncio.StreamWriter, message: bytes) -> None:

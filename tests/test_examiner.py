@@ -97,6 +97,20 @@ def test_signals_meant_for_the_node_do_not_end_it_and_the_end_of_the_node_does()
     assert not Path(f"/proc/{pids[0]}").exists()
 
 
+def test_a_process_that_does_not_notice_the_end_of_its_node_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examiners, "ENDS_WITHIN_S", 0.1)
+    header, body, by = entry(records(5))
+    pids: list[int] = []
+
+    async def scenario(examiner: ProcessExaminer) -> None:
+        assert await examiner.examine(header.SerializeToString(), body.serialized, by) is not None
+        pids.append(process_of(examiner))
+        os.kill(pids[0], signal.SIGSTOP)
+
+    asked(scenario)
+    assert not Path(f"/proc/{pids[0]}").exists()
+
+
 def test_a_process_that_has_been_told_of_many_standards_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(examiners, "STANDARDS_KNOWN", 3)
     header, body, by = entry(records(5))

@@ -133,8 +133,8 @@ def advance(
     hashes, frontier, root = _append(log, signed.envelope.payload)
     _check_bounds(log, HeadAt(log.size + 1, root))
     # (5) body
-    if opened is None and signed.body is not None:
-        opened = open_body(header, signed.body, limits)
+    if opened is None or opened.serialized != signed.body:
+        opened = open_body(header, signed.body, limits) if signed.body is not None else None
     return VerifiedEntry(
         header=header,
         envelope=envelope,

@@ -78,7 +78,7 @@ class VerifiedBody:
     bare: tuple[int, ...]
     serialized: bytes
     seal: object
-    slots: Slots | None = field(default=None, repr=False)
+    slots: Slots | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_seal(self.seal)

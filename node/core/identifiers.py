@@ -222,7 +222,7 @@ def fold_document_number(text: str) -> str:
     The folded form goes into natural keys only; what travels and is shown is the text as published.
     """
     folded = normalize("NFKC", text)
-    if " " in folded or not folded.isprintable():
+    if " " in folded or not folded.isprintable():  # all that is invisible is one or the other
         # Taking a space out can bring a letter and its accent together, hence NFKC once more.
         folded = normalize("NFKC", _INVISIBLE.sub("", folded))
     return folded.translate(_BRACKETS) if _OTHER_BRACKET.search(folded) else folded

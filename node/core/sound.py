@@ -21,7 +21,7 @@ from node.pb import record_pb2
 SoundReader = Callable[[bytes], Mapping[int, str] | None]
 Pair = tuple[int, str]
 
-VALUES_REMEMBERED = 2048
+VALUES_REMEMBERED = 1024
 TEXTS_REMEMBERED = 128
 """Of each field: a value that takes a check, or one of a few texts; the values beyond are looked at each time."""
 LONGEST_REMEMBERED_BYTES = 128
