@@ -38,8 +38,8 @@ from node.list_standing import compare, digest_of, fold_on_list, keep_narrowing,
 from node.pb import channel_pb2
 from node.ports import HeldChannel, HeldEntry, Lane, StoreReader, StoreTransaction, View
 
-FOLD_STEP_RECORDS = 1536
-"""Where a step ends. Its records take some 20 ms of one processor where they were judged ahead, else some 50."""
+FOLD_STEP_RECORDS = 1024
+"""Where a step ends. Its records take some 15 ms of one processor where they were judged ahead, else some 35."""
 FOLD_ENTRY_WEIGHT = 4
 """What an entry costs beside its records, in records."""
 LIST_SLOT_WEIGHT = 3

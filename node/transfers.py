@@ -19,7 +19,7 @@ from node.sharing import Sharing
 
 RUN_ENTRIES = 64
 # One transaction: a removal that comes meanwhile waits until it is over.
-RUN_BYTES = 1024 * 1024
+RUN_BYTES = 512 * 1024
 # What a peer says of itself or of us: the link rests. Anything else concerns one log only.
 LINK_CODES = ("CLOCK_SKEW", "DRAINING", "HELLO_NETWORK", "MEMBER_", "PEER_FAILED", "RATE_LIMITED", "WIRE_")
 

@@ -7,6 +7,7 @@ import resource
 import sqlite3
 import statistics
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -69,8 +70,11 @@ def busy_s(process: int) -> float:
 
 def family(process: int) -> list[int]:
     """A process and those that it has started and that still run."""
-    told = Path(f"/proc/{process}/task").glob("*/children")
-    return [process, *(int(each) for found in told for each in found.read_text("utf-8").split())]
+    found = [process]
+    for told in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread may have ended since
+            found += map(int, told.read_text("utf-8").split())
+    return found
 
 
 def _alone_busy_s(process: int) -> float:
