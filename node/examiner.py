@@ -28,7 +28,7 @@ from node.core.state import Standard
 LENGTH_BYTES = 4
 ENDS_WITHIN_S = 5.0
 BEHIND = 10
-"""Its niceness: what is urgent is never examined ahead, so the node's own work goes first where processors are short."""
+"""Its niceness: nothing urgent is examined ahead, so the node's own work goes first where processors are short."""
 SOCKET_BYTES = 1024 * 1024
 STANDARDS_KNOWN = 64
 """A process that knows so many is replaced: there is one for each day on which entries were issued."""
@@ -151,7 +151,7 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests in order until there are no more."""
     standards: dict[int, tuple[Standard, Limits]] = {}
     while len(head := stream.read(LENGTH_BYTES)) == LENGTH_BYTES:
-        number, is_new, header, body = pickle.loads(stream.read(int.from_bytes(head, "big")))
+        number, is_new, header, body = pickle.loads(stream.read(int.from_bytes(head, "big")))  # noqa: S301 - our node
         if is_new is not None:
             standards[number] = is_new
         standard, limits = standards[number]
