@@ -17,6 +17,7 @@ import socket
 import sys
 from collections import deque
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any, BinaryIO
 
 import structlog
@@ -27,6 +28,7 @@ from node.core.state import Standard
 
 LENGTH_BYTES = 4
 ENDS_WITHIN_S = 5.0
+TOLD_TO_THE_NODE = ("XINQIAO_", "CREDENTIALS_DIRECTORY")
 BEHIND = 10
 """Its niceness: nothing urgent is examined ahead, so the node's own work goes first where processors are short."""
 SOCKET_BYTES = 1024 * 1024
@@ -87,7 +89,7 @@ class ProcessExaminer:
             # -P: what lies in the folder that the node was started in is not imported.
             command = (sys.executable, "-P", "-m", __name__)
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=theirs.fileno(), start_new_session=True
+                *command, stdin=theirs.fileno(), stdout=DEVNULL, env=_environment(), start_new_session=True
             )
         reader, self._writer = await asyncio.open_connection(sock=ours, limit=SOCKET_BYTES)
         self._reading = asyncio.create_task(self._read(reader))
@@ -123,6 +125,11 @@ class ProcessExaminer:
         if self._process is not None:
             await _ended(self._process)
             self._process = None
+
+
+def _environment() -> dict[str, str]:
+    """What an interpreter needs to start, and nothing that was told to the node: a passphrase may be among it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(TOLD_TO_THE_NODE)}
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

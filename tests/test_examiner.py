@@ -126,6 +126,23 @@ def test_a_process_that_has_been_told_of_many_standards_is_replaced(monkeypatch:
     asked(scenario)
 
 
+def test_it_is_told_nothing_that_was_told_to_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XINQIAO_KEY_PASSPHRASE", "not for everybody")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "where-secrets-lie")
+    header, body, by = entry(records(5))
+
+    async def scenario(examiner: ProcessExaminer) -> None:
+        assert await examiner.examine(header.SerializeToString(), body.serialized, by) is not None
+        process = Path(f"/proc/{process_of(examiner)}")
+        told = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        assert b"not for everybody" not in told
+        assert b"where-secrets-lie" not in told
+        opened = {each.name: str(each.readlink()) for each in (process / "fd").iterdir()}
+        assert not [where for number, where in opened.items() if int(number) > 2 and where.startswith("/")], opened
+
+    asked(scenario)
+
+
 class Reaching:
     """What an answer must not bring along."""
 
