@@ -250,8 +250,6 @@ class Delivery:
         if link.hello_due:
             link.hello_due = False
             await self._sync(link)
-        elif link.receipts_due:
-            await self._put_receipts(link)
         await self._push_dirty(link, Lane.CONTROL)
         await self._states.succeeded(link.node)
         if not link.control_wanted.is_set():
@@ -278,8 +276,6 @@ class Delivery:
             work = link.bulk.pop(due)
             with self.sources.bringing(link, due) if work.pulls else nullcontext():
                 await self._do(link, Lane.BULK, due, work)
-            if work.pulls:
-                link.want_receipts()
         await self._push_dirty(link, Lane.BULK)
         await self._fetch_missing(link, Lane.BULK)
 
@@ -363,7 +359,7 @@ class Delivery:
         if rest is not None:
             await peer.hello(rest)
             self._hellos.rest_told(link, rest)
-        link.registry = registry_seen(response.registry)
+        link.has_read(registry_seen(response.registry))
         await self._registry_seen(node, response.registry)
         if response.in_step:
             # As they stood in the request: meanwhile this node may have appended.
@@ -555,11 +551,10 @@ class Delivery:
         return self._missing.has_answered(node, key, index)
 
     async def _put_receipts(self, link: Link) -> None:
-        link.receipts_due = False
         while True:
             receipts, cursor = self._sharing.receipts_since(link.node, link.told.receipts)
-            if receipts:
-                await self._reach(link.node).put_receipts(receipts)
+            if receipts and await self._reach(link.node).put_receipts(receipts):
+                link.refused_receipts = True
             if cursor == link.told.receipts:
                 return
             link.told.receipts = cursor

@@ -79,9 +79,9 @@ class Link:
     """One link: what is known of the peer and what there is to do, all of it rebuilt by the next Hello.
 
     answered is how far the peer said that it holds what was sent to it: it may name no head of a log that it holds.
-    registry says which files of the registry the peer has read. lacks names those whose newest heartbeat the
-    peer lacked at the last comparison, None where that is not known; shown is which of whose it has been told, by time
-    and heads. compared_s is when they were compared, by the monotonic clock.
+    registry says which files of the registry the peer has read; refused_receipts that it has refused receipts since.
+    lacks names those whose newest heartbeat the peer lacked at the last comparison, None where that is not known; shown
+    is which of whose it has been told, by time and heads. compared_s is when they were compared (monotonic clock).
     """
 
     node: str
@@ -99,8 +99,8 @@ class Link:
     asked_sizes: dict[ChannelEpoch, int] = field(default_factory=dict)
     refused: dict[ChannelEpoch, Refused] = field(default_factory=dict)
     registry: tuple[int, int, bytes] = (0, 0, b"")
+    refused_receipts: bool = False
     hello_due: bool = True
-    receipts_due: bool = False
     lacks: frozenset[str] | None = None
     shown: dict[str, tuple[int, int]] = field(default_factory=dict)
     compared_s: float = -math.inf
@@ -144,14 +144,15 @@ class Link:
             self._put_off.add(key)
         return key in self._taken
 
+    def has_read(self, registry: tuple[int, int, bytes]) -> None:
+        """Note what the peer has read of the registry: it may know the key by now whose receipts it refused."""
+        if self.refused_receipts and registry != self.registry:
+            self.refused_receipts, self.told.receipts = False, 0
+        self.registry = registry
+
     def want_hello(self) -> None:
         """Compare as soon as the link is free."""
         self.hello_due = True
-        self.want(Lane.CONTROL)
-
-    def want_receipts(self) -> None:
-        """Say what is held now as soon as the link is free."""
-        self.receipts_due = True
         self.want(Lane.CONTROL)
 
     def want(self, lane: Lane) -> None:
