@@ -117,6 +117,14 @@ class SystemEntropy:
         return random.SystemRandom().uniform(low, high)
 
 
+def starts_over_for(error: BaseException) -> XinqiaoError | None:
+    """What a node starts over for, where a task of it failed for that alone; a group has what several of them met."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [starts_over_for(each) for each in error.exceptions]
+        return None if None in found else found[0]
+    return error if isinstance(error, XinqiaoError) and error.code in STARTS_OVER else None
+
+
 def _processors() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -485,9 +493,8 @@ class App:
         error = None if task.cancelled() else task.exception()
         if error is None:
             return
-        if isinstance(error, XinqiaoError) and error.code in STARTS_OVER:
-            self._starts_over = error
-        else:
+        self._starts_over = starts_over_for(error) or self._starts_over
+        if self._starts_over is None:
             log.error("a task of the node failed; the node stops", exc_info=error)
         self._stop.set()
 

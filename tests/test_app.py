@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from structlog.testing import capture_logs
 
-from node.app import _logged
+from node.app import _logged, starts_over_for
 from node.core.errors import XinqiaoError
 
 
@@ -31,3 +31,15 @@ def test_a_tick_that_goes_on_failing_says_so_once_and_says_when_it_works_again()
         ("a tick works again", None),
         ("a tick failed", "MEMBER_SUSPENDED"),
     ]
+
+
+def test_a_node_starts_over_for_a_lost_database_whichever_of_its_tasks_met_it() -> None:
+    lost = XinqiaoError("DATABASE_LOST", database="guarded", detail="it is shutting down")
+    other = XinqiaoError("DATABASE", detail="it is not what it was")
+    assert starts_over_for(lost) is lost
+    assert starts_over_for(ExceptionGroup("links", [lost])) is lost
+    assert starts_over_for(ExceptionGroup("links", [ExceptionGroup("one", [lost]), lost])) is lost
+    assert starts_over_for(ExceptionGroup("links", [lost, other])) is None
+    assert starts_over_for(ExceptionGroup("links", [lost, ValueError()])) is None
+    assert starts_over_for(other) is None
+    assert starts_over_for(KeyError("x")) is None

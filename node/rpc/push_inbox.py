@@ -18,7 +18,7 @@ from node.rpc.idle import IdleLimit
 RUN_ENTRIES = 64
 # One transaction: a removal that comes meanwhile waits until it is over.
 RUN_BYTES = 512 * 1024
-READ_AHEAD_BYTES = 3 * 1024 * 1024
+READ_AHEAD_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

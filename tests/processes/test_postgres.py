@@ -197,7 +197,7 @@ def test_a_server_that_failed_over_makes_the_node_compare_what_it_has_signed(
     cluster.keep_copy()
     cluster.start()
     since = registrations(tmp_path / "since.csv", range(101, 201))
-    wait_until(lambda: published(mixed, CHANNEL, since), "the node goes on")
+    wait_until(lambda: published(mixed, CHANNEL, since), "the node goes on", 60)
     mixed.wait_for_agreement(CHANNEL, (PUDONG.id,))
     mixed.stop(PUDONG.id)
     cluster.stop()
