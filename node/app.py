@@ -27,7 +27,7 @@ from node.config import Config
 from node.core.catalogue import Item
 from node.core.diagnosis import Finding
 from node.core.entry import SignedEntry
-from node.core.errors import XinqiaoError
+from node.core.errors import XinqiaoError, only_of
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.list_item import ENTRIES
 from node.core.query_log import SubjectKey
@@ -115,14 +115,6 @@ class SystemEntropy:
     def uniform(self, low: float, high: float) -> float:
         """A random number, for jitter."""
         return random.SystemRandom().uniform(low, high)
-
-
-def starts_over_for(error: BaseException) -> XinqiaoError | None:
-    """What a node starts over for, where a task of it failed for that alone; a group has what several of them met."""
-    if isinstance(error, BaseExceptionGroup):
-        found = [starts_over_for(each) for each in error.exceptions]
-        return None if None in found else found[0]
-    return error if isinstance(error, XinqiaoError) and error.code in STARTS_OVER else None
 
 
 def _processors() -> int:
@@ -493,7 +485,7 @@ class App:
         error = None if task.cancelled() else task.exception()
         if error is None:
             return
-        self._starts_over = starts_over_for(error) or self._starts_over
+        self._starts_over = only_of(error, STARTS_OVER) or self._starts_over
         if self._starts_over is None:
             log.error("a task of the node failed; the node stops", exc_info=error)
         self._stop.set()

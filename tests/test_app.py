@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from structlog.testing import capture_logs
 
-from node.app import _logged, starts_over_for
-from node.core.errors import XinqiaoError
+from node.app import STARTS_OVER, _logged
+from node.core.errors import XinqiaoError, only_of
 
 
 def test_a_tick_that_goes_on_failing_says_so_once_and_says_when_it_works_again() -> None:
@@ -36,10 +36,10 @@ def test_a_tick_that_goes_on_failing_says_so_once_and_says_when_it_works_again()
 def test_a_node_starts_over_for_a_lost_database_whichever_of_its_tasks_met_it() -> None:
     lost = XinqiaoError("DATABASE_LOST", database="guarded", detail="it is shutting down")
     other = XinqiaoError("DATABASE", detail="it is not what it was")
-    assert starts_over_for(lost) is lost
-    assert starts_over_for(ExceptionGroup("links", [lost])) is lost
-    assert starts_over_for(ExceptionGroup("links", [ExceptionGroup("one", [lost]), lost])) is lost
-    assert starts_over_for(ExceptionGroup("links", [lost, other])) is None
-    assert starts_over_for(ExceptionGroup("links", [lost, ValueError()])) is None
-    assert starts_over_for(other) is None
-    assert starts_over_for(KeyError("x")) is None
+    assert only_of(lost, STARTS_OVER) is lost
+    assert only_of(ExceptionGroup("links", [lost]), STARTS_OVER) is lost
+    assert only_of(ExceptionGroup("links", [ExceptionGroup("one", [lost]), lost]), STARTS_OVER) is lost
+    assert only_of(ExceptionGroup("links", [lost, other]), STARTS_OVER) is None
+    assert only_of(ExceptionGroup("links", [lost, ValueError()]), STARTS_OVER) is None
+    assert only_of(other, STARTS_OVER) is None
+    assert only_of(KeyError("x"), STARTS_OVER) is None

@@ -9,6 +9,7 @@ Who is wrong decides the family of a code, and so what is done about it:
     RULE       a record is barred by a rule or by its catalogue item: the row is returned with a remedy
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -536,3 +537,11 @@ def from_refusal(refusal: envelope_pb2.Refusal) -> XinqiaoError:
     names = sorted(refusal.parameters)[:MAX_PARAMETERS]
     error.parameters = {name[:MAX_PARAMETER_CHARS]: refusal.parameters[name][:MAX_PARAMETER_CHARS] for name in names}
     return error
+
+
+def only_of(error: BaseException, codes: Collection[str]) -> XinqiaoError | None:
+    """Return the error of these codes that is all that was wrong, else None; a group has what several tasks met."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [only_of(each, codes) for each in error.exceptions]
+        return None if None in found else found[0]
+    return error if isinstance(error, XinqiaoError) and error.code in codes else None
