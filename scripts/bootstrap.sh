@@ -32,14 +32,15 @@ find_python() {
     return 1
 }
 
-# Prints what an up-to-date .venv must have been made from: this place, a Python, one lock file, the project file.
+# Prints what an up-to-date .venv must have been made from: this place, a Python, one lock file, the project file, and
+# what was compiled.
 _stamp() {
     "$venv/bin/python" - "$root" "$1" <<'PYTHON'
 import hashlib, pathlib, sys
 
 root = pathlib.Path(sys.argv[1])
 print(root, sys.version.split()[0])
-for name in (sys.argv[2], "pyproject.toml"):
+for name in (sys.argv[2], "pyproject.toml", "node/core/slot_reader.pyx"):
     print(name, hashlib.sha256((root / name).read_bytes()).hexdigest())
 PYTHON
 }

@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from node.core.slot_reading import IS_COMPILED
+
 LIBRARIES = ("xinqiao", "grpcio", "protobuf", "cryptography", "sqlalchemy")
 
 
@@ -48,6 +50,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "load_1_min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "slot_reader": "compiled" if IS_COMPILED else "not compiled",
         "versions": {name: version(name) for name in LIBRARIES},
     }
 

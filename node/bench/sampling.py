@@ -34,7 +34,7 @@ _STAGES = (
     ("acknowledge", r"core/receipt\.py|keys/signer\.py", ""),
     ("acknowledge", r"/receiving\.py", "_receipt|take_receipts|_open_receipt|_sign_receipt|_is_kept"),
     ("validate", r"core/(?:validation|rules|rules_edition|record|catalogue|identifiers|workdays|defects)\.py", ""),
-    ("validate", r"core/state\.py", "judge|content_hash|validator_for|_judge_for"),
+    ("validate", r"core/state\.py", "judge|content_hash|validator_for|judge_for"),
     ("fold", r"core/(?:state|list_fold|acts)\.py|/admission\.py|/list_standing\.py", ""),
     ("store", r"node/storage/|sqlalchemy/|sqlmodel/|psycopg/|/ports\.py", ""),
     ("receive", r"node/rpc/|grpc/|/transfers\.py|/receiving\.py|/delivery\.py|/sharing\.py|/links\.py", ""),

@@ -217,7 +217,7 @@ def _serialize(records: Sequence[tuple[bytes, bytes] | None], commitments: Seque
 
 def open_body(header: channel_pb2.EntryHeader, serialized: bytes, limits: Limits = DEFAULT_LIMITS) -> VerifiedBody:
     """Check a body against the records_root of an authentic header; raises ENTRY_SIZE, ENTRY_BODY."""
-    _check_body_size(header, serialized, limits)
+    check_body_size(header, serialized, limits)
     try:
         message = envelopes.parse(channel_pb2.EntryBody, serialized)
     except XinqiaoError as error:
@@ -249,7 +249,8 @@ def _read_slots(serialized: bytes) -> Slots:
     return tuple(None if slot.commitment else (slot.salt, slot.record) for slot in slots)
 
 
-def _check_body_size(header: channel_pb2.EntryHeader, serialized: bytes, limits: Limits) -> None:
+def check_body_size(header: channel_pb2.EntryHeader, serialized: bytes, limits: Limits) -> None:
+    """Raise ENTRY_SIZE for a body that is larger than its header and the limits allow."""
     allowed = min(header.uncompressed_bytes_max + _SLOT_FRAME_BYTES * header.record_count, limits.max_body_bytes)
     if len(serialized) > allowed:
         raise XinqiaoError("ENTRY_SIZE", what="the body", found=f"{len(serialized)} bytes", limit=allowed)

@@ -20,6 +20,7 @@ from node.pb import record_pb2
 
 SoundReader = Callable[[bytes], Mapping[int, str] | None]
 Pair = tuple[int, str]
+FieldReader = Callable[[bytes], Pair | None]
 
 VALUES_REMEMBERED = 1024
 TEXTS_REMEMBERED = 128
@@ -38,7 +39,7 @@ def compile_sound_reader(item: Item, disclosure: str, as_of: str = "", rules: Ju
     asked = compile_conditions(item, disclosure, as_of, rules)
     bars, relations, name = asked.bars, asked.relations, item.id
     known: dict[bytes, Pair] = {}
-    pair_of = _field_reader(asked, known)
+    pair_of = _remembering_reader(asked, known)
     shapes: dict[tuple[int, ...], tuple[Predicate, ...] | None] = {}
 
     def read(payload: bytes) -> Mapping[int, str] | None:
@@ -82,13 +83,27 @@ def _missing_if(asked: Conditions, shape: tuple[int, ...]) -> tuple[Predicate, .
     return tuple(applies for field, applies in asked.conditional if field.number not in shape)
 
 
-def _field_reader(asked: Conditions, known: dict[bytes, Pair]) -> Callable[[bytes], Pair | None]:
-    """Return the function that reads a serialized field that is canonical, known to the item and sound by itself.
+def _remembering_reader(asked: Conditions, known: dict[bytes, Pair]) -> FieldReader:
+    """Return a field reader by which what is sound becomes known while there is room for it."""
+    read_field = compile_field_reader(asked)
+    room = {
+        number: VALUES_REMEMBERED if check is not None else TEXTS_REMEMBERED
+        for number, (_, check) in asked.told.items()
+    }
 
-    What it finds sound becomes known while there is room for it.
-    """
+    def read(field: bytes) -> Pair | None:
+        pair = read_field(field)
+        if pair is not None and room[pair[0]] and len(field) <= LONGEST_REMEMBERED_BYTES:
+            room[pair[0]] -= 1
+            known[field] = pair
+        return pair
+
+    return read
+
+
+def compile_field_reader(asked: Conditions) -> FieldReader:
+    """Return the function that reads a serialized field that is canonical, known to the item and sound by itself."""
     told, texts = asked.told, asked.texts
-    room = {number: VALUES_REMEMBERED if check is not None else TEXTS_REMEMBERED for number, (_, check) in told.items()}
 
     def read(field: bytes) -> Pair | None:
         start = _text_start(field)
@@ -106,11 +121,7 @@ def _field_reader(asked: Conditions, known: dict[bytes, Pair]) -> Callable[[byte
             return None
         if number in texts and holds_resident_id(text):
             return None
-        pair = (number, text)
-        if room[number] and len(field) <= LONGEST_REMEMBERED_BYTES:
-            room[number] -= 1
-            known[field] = pair
-        return pair
+        return number, text
 
     return read
 

@@ -203,7 +203,7 @@ Verdict = Judged | str | None
 """What becomes of the content of a slot: the code by which it is refused; None where it is erased."""
 
 
-_Judge = Callable[[int, bytes], Judged | str]
+JudgeRecord = Callable[[int, bytes], Judged | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +229,10 @@ def standard_of(
 
 def judge_slots(standard: Standard, slots: Slots, limits: Limits = DEFAULT_LIMITS) -> Judgement:
     """Judge each record of a body; raises ITEM_DISCLOSURE and what else compile_validator raises."""
-    return Judgement(standard, _judged_by(_judge_for(standard, limits), slots))
+    return Judgement(standard, _judged_by(judge_for(standard, limits), slots))
 
 
-def _judged_by(judge: _Judge, slots: Slots) -> list[Verdict]:
+def _judged_by(judge: JudgeRecord, slots: Slots) -> list[Verdict]:
     return [judge(position, slot[1]) if slot is not None else None for position, slot in enumerate(slots)]
 
 
@@ -266,7 +266,7 @@ def _verdicts(entry: Unfolded, edition: Edition, rules: RulesEdition, limits: Li
         standard = standard_of(entry.header, entry.manifest, entry.origin.division, edition, rules)
         if entry.judgement is not None and entry.judgement.standard == standard:
             return entry.judgement.verdicts
-        judge = _judge_for(standard, limits)
+        judge = judge_for(standard, limits)
     except XinqiaoError as error:
         return [error.code if slot is not None else None for slot in _slots(entry)]
     return _judged_by(judge, _slots(entry))
@@ -277,7 +277,8 @@ def _speaks(entry: Unfolded) -> Callable[[str], bool]:
     return cache(lambda authority: not authority or entry.origin.may_speak_for(authority, issued_at_ms))
 
 
-def _judge_for(standard: Standard, limits: Limits) -> _Judge:
+def judge_for(standard: Standard, limits: Limits) -> JudgeRecord:
+    """The function that says what becomes of one record, at a position; raises what compile_validator raises."""
     item, most_bytes = standard.item, limits.max_record_bytes
     read_sound, validate, identify = _sound_reader(standard), _compiled(standard), _identity(standard.item)
 
@@ -344,18 +345,19 @@ def validator_for(
 
 @lru_cache(maxsize=64)
 def _compiled(standard: Standard) -> Validator:
-    return compile_validator(standard.item, standard.disclosure, standard.as_of, _bars(standard))
+    return compile_validator(standard.item, standard.disclosure, standard.as_of, bars_of(standard))
 
 
 @lru_cache(maxsize=16)
 def _sound_reader(standard: Standard) -> SoundReader:
-    return compile_sound_reader(standard.item, standard.disclosure, standard.as_of, _bars(standard))
+    return compile_sound_reader(standard.item, standard.disclosure, standard.as_of, bars_of(standard))
 
 
 _identity = lru_cache(maxsize=16)(compile_identity)
 
 
-def _bars(standard: Standard) -> Judge:
+def bars_of(standard: Standard) -> Judge:
+    """The rules that reject a record by a standard."""
     where = (standard.disclosure, standard.as_of, (standard.division,))
     return compile_rules(standard.rules, standard.item, *where, effects={Effect.REJECT})
 

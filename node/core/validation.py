@@ -57,7 +57,8 @@ class Conditions:
     """What is asked of the records of an item in one class, on one day, compiled.
 
     told has for each field its longest text and its check; texts are the numbers of fields whose text may hold no
-    identity number.
+    identity number, unwanted those of fields that may not be there. orders are dates that follow each other, (later,
+    earlier); identities and placeholders the relations of identity numbers, and of the placeholder of a code.
     """
 
     bars: Judge
@@ -66,7 +67,16 @@ class Conditions:
     conditional: Sequence[tuple[Field, Predicate]]
     told: Mapping[int, tuple[int, Check | None]]
     texts: frozenset[int]
-    relations: Sequence[Relation]
+    unwanted: frozenset[int]
+    orders: Sequence[tuple[Field, Field]]
+    identities: Sequence[Relation]
+    placeholders: Sequence[Relation]
+
+    @property
+    def relations(self) -> Sequence[Relation]:
+        """All that is asked of values against each other."""
+        dates = [_not_before(later, earlier) for later, earlier in self.orders]
+        return [*dates, *self.identities, *self.placeholders]
 
 
 def compile_conditions(item: Item, disclosure: str, as_of: str = "", rules: Judge | None = None) -> Conditions:
@@ -84,7 +94,10 @@ def compile_conditions(item: Item, disclosure: str, as_of: str = "", rules: Judg
         conditional=[(field, CONDITIONS[field.condition](item)) for field in wanted if field.condition],
         told={field.number: (field.max_chars, checks.get(field.number)) for field in item.fields},
         texts=frozenset(field.number for field in wanted if field.type == "text" and public),
-        relations=[*_date_relations(item), *_identity_relations(item)],
+        unwanted=item.never_public_numbers if public else frozenset(),
+        orders=[(field, item.by_code[field.not_before]) for field in item.fields if field.not_before],
+        identities=_identity_relations(item),
+        placeholders=_placeholder_relations(item),
     )
 
 
@@ -198,11 +211,12 @@ def _uscc_is_the_placeholder(item: Item) -> Predicate:
     return lambda values: values.get(number) == USCC_PLACEHOLDER
 
 
+ABOUT_THE_PLACEHOLDER = "uscc_is_the_placeholder"
 CONDITIONS: dict[str, Callable[[Item], Predicate]] = {
     "subject_is_not_a_natural_person": _subject_is_not_a_natural_person,
     "subject_is_a_natural_person": _subject_is_a_natural_person,
     "subject_is_an_organisation": partial(value_means, name="subject_category", meaning="organisation"),
-    "uscc_is_the_placeholder": _uscc_is_the_placeholder,
+    ABOUT_THE_PLACEHOLDER: _uscc_is_the_placeholder,
     "legal_rep_id_type_is_given": partial(_is_given, name="legal_rep_id_type"),
     "legal_rep_id_no_is_given": partial(_is_given, name="legal_rep_id_no"),
     "penalty_includes_a_fine": partial(value_means, name="penalty_category", meaning="fine"),
@@ -287,12 +301,7 @@ _TYPES: dict[str, Callable[[Item, Field, str], Check]] = {
 # --- (6) Values against each other --------------------------------------------------------------------------
 
 
-def _date_relations(item: Item) -> list[Relation]:
-    return [_not_before(item, field) for field in item.fields if field.not_before]
-
-
-def _not_before(item: Item, field: Field) -> Relation:
-    other = item.by_code[field.not_before]
+def _not_before(field: Field, other: Field) -> Relation:
     defect = Defect("FIELD_BEFORE", field.code, {"title": field.title_zh, "other": other.title_zh})
 
     def relation(values: Values) -> Defect | None:
@@ -306,12 +315,14 @@ def _not_before(item: Item, field: Field) -> Relation:
 
 
 def _identity_relations(item: Item) -> list[Relation]:
-    """Return the checks of identity numbers whose type says resident id, and of who may use the placeholder."""
+    """Return the checks of identity numbers whose type says resident id."""
     pairs = [("person_id_type", "person_id_no"), ("legal_rep_id_type", "legal_rep_id_no")]
-    found = [_resident_id(item, kind, number) for kind, number in pairs if item.numbers[number]]
-    if item.numbers["biz_reg_no"]:
-        found.append(_placeholder_owner(item))
-    return found
+    return [_resident_id(item, kind, number) for kind, number in pairs if item.numbers[number]]
+
+
+def _placeholder_relations(item: Item) -> list[Relation]:
+    """Return the check of who may use the placeholder, where a code of the item may be one."""
+    return [_placeholder_owner(item)] if item.numbers["biz_reg_no"] else []
 
 
 def _resident_id(item: Item, kind: str, name: str) -> Relation:

@@ -72,8 +72,13 @@ def found(header: channel_pb2.EntryHeader, body: bytes, standard: Standard) -> t
     return unpack(body, standard, pickle.loads(pickle.dumps(packed)))
 
 
+@pytest.mark.parametrize("is_compiled", [True, False])
 @pytest.mark.parametrize(("count", "bare"), [(120, ()), (40, (0, 7, 39)), (1, ()), (3, (0, 1, 2))])
-def test_an_examination_finds_what_opening_and_judging_find(count: int, bare: Sequence[int]) -> None:
+def test_an_examination_finds_what_opening_and_judging_find(
+    count: int, bare: Sequence[int], is_compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_compiled:
+        monkeypatch.setattr("node.core.examination._slot_reader", lambda _: None)
     header, opened, standard = entry(records(count), bare)
     body, judgement = found(header, opened.serialized, standard)
     expected = judge_slots(standard, opened.records)
