@@ -8,21 +8,24 @@ What is found counts only for exactly these bytes and this standard. Whoever is 
 ones, finds out for himself: nothing is refused by an examination.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from struct import Struct
 
 from node.core import envelope as envelopes
 from node.core.entry import VerifiedBody, check_body_size, open_body, opened_body
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.merkle import HASH_BYTES
+from node.core.record_terms import read_terms, sorted_terms
 from node.core.slot_reading import SlotReader, compile_slot_reader
-from node.core.state import Judged, Judgement, Standard, Verdict, bars_of, judge_for, judge_slots
+from node.core.state import Judged, Judgement, Standard, Verdict, Verdicts, bars_of, judge_for, judge_slots
 from node.pb import channel_pb2
 
-Packed = tuple[bytes, tuple[int, ...], list[int], bytes, bytes, list[str], list[str], dict[int, str]]
+Packed = tuple[bytes, tuple[int, ...], list[int], bytes, bytes, list[str], list[str], dict[int, str], bytes, bytes]
 """Commitments; bare positions; of the records that may take effect positions, keys, content hashes, subjects and
-authorities; the codes of those that are refused, by position."""
+authorities; the codes of those that are refused, by position; the good records' terms and their positions (two arrays
+as this machine holds them, see node.core.record_terms)."""
 
 
 def examine(header: bytes, body: bytes, standard: Standard, limits: Limits = DEFAULT_LIMITS) -> Packed | None:
@@ -44,17 +47,9 @@ def _read_at_once(header: channel_pb2.EntryHeader, body: bytes, standard: Standa
     _, commitments, positions, keys, hashes, subjects, authorities, rest = found
     judge = judge_for(standard, limits)
     verdicts = [(position, judge(position, record)) for position, record in rest]
-    judged = [verdict for _, verdict in verdicts if isinstance(verdict, Judged)]
-    return (
-        commitments,
-        (),
-        positions + [each.position for each in judged],
-        b"".join([keys, *(each.key for each in judged)]),
-        b"".join([hashes, *(each.content_hash for each in judged)]),
-        subjects + [each.subject for each in judged],
-        authorities + [each.authority for each in judged],
-        {position: verdict for position, verdict in verdicts if isinstance(verdict, str)},
-    )
+    columns: _Columns = (positions, _hashes(keys), _hashes(hashes), subjects, authorities)
+    refused = {position: verdict for position, verdict in verdicts if isinstance(verdict, str)}
+    return _packed(commitments, (), _with(columns, _judged(verdict for _, verdict in verdicts)), refused)
 
 
 @lru_cache(maxsize=16)
@@ -69,31 +64,60 @@ def _read_in_full(header: channel_pb2.EntryHeader, body: bytes, standard: Standa
 
 def pack(body: VerifiedBody, judgement: Judgement) -> Packed:
     """Put what was found into few large values."""
-    judged = [verdict for verdict in judgement.verdicts if isinstance(verdict, Judged)]
+    refused = {position: verdict for position, verdict in enumerate(judgement.verdicts) if isinstance(verdict, str)}
+    columns = _with(((), (), (), (), ()), _judged(judgement.verdicts))
+    return _packed(b"".join(body.commitments), body.bare, columns, refused)
+
+
+_Columns = tuple[Sequence[int], Sequence[bytes], Sequence[bytes], Sequence[str], Sequence[str]]
+"""Positions, keys, content hashes, subjects and authorities of the records that may take effect."""
+
+
+def _judged(verdicts: Iterable[Verdict]) -> list[Judged]:
+    return [verdict for verdict in verdicts if isinstance(verdict, Judged)]
+
+
+def _with(columns: _Columns, judged: Sequence[Judged]) -> _Columns:
+    """These columns with those of more records, by position."""
+    if not judged:
+        return columns
+    rows = sorted([*zip(*columns, strict=True), *judged])
+    positions, keys, hashes, subjects, authorities = zip(*rows, strict=True)
+    return positions, keys, hashes, subjects, authorities
+
+
+def _packed(commitments: bytes, bare: tuple[int, ...], columns: _Columns, refused: dict[int, str]) -> Packed:
+    positions, keys, hashes, subjects, authorities = columns
+    terms = sorted_terms(positions, keys, subjects)
     return (
-        b"".join(body.commitments),
-        body.bare,
-        [each.position for each in judged],
-        b"".join([each.key for each in judged]),
-        b"".join([each.content_hash for each in judged]),
-        [each.subject for each in judged],
-        [each.authority for each in judged],
-        {position: verdict for position, verdict in enumerate(judgement.verdicts) if isinstance(verdict, str)},
+        commitments,
+        bare,
+        list(positions),
+        b"".join(keys),
+        b"".join(hashes),
+        list(subjects),
+        list(authorities),
+        refused,
+        terms.terms.tobytes(),
+        terms.positions.tobytes(),
     )
 
 
 def unpack(body: bytes, standard: Standard, packed: Packed) -> tuple[VerifiedBody, Judgement]:
     """Read what was found of a body by a standard."""
-    commitments, bare, positions, keys, hashes, subjects, authorities, refused = packed
+    commitments, bare, positions, keys, hashes, subjects, authorities, refused, terms, term_positions = packed
     leaves = _hashes(commitments)
-    verdicts: list[Verdict] = [None] * len(leaves)
-    judged = map(Judged, positions, _hashes(keys), _hashes(hashes), subjects, authorities)
-    for verdict in judged:
-        verdicts[verdict.position] = verdict
-    for position, code in refused.items():
-        verdicts[position] = code
-    return opened_body(body, tuple(leaves), bare), Judgement(standard, verdicts)
+    in_order = read_terms(terms, term_positions)
+    verdicts = Verdicts(
+        len(leaves), positions, _hashes(keys), _hashes(hashes), subjects, authorities, refused, in_order
+    )
+    return opened_body(body, leaves, bare), Judgement(standard, verdicts)
 
 
-def _hashes(joined: bytes) -> Sequence[bytes]:
-    return [joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)]
+def _hashes(joined: bytes) -> tuple[bytes, ...]:
+    return _in_row(len(joined) // HASH_BYTES).unpack(joined)
+
+
+@lru_cache(maxsize=16)
+def _in_row(count: int) -> Struct:
+    return Struct(f"{HASH_BYTES}s" * count)

@@ -17,9 +17,9 @@ from node.held import HeldWriter
 from node.ports import HeldChannel, StoreReader, StoreTransaction
 from node.simulator.disk_faults import Life
 from node.simulator.observing import Write
-from node.storage.record_index import Tail
 from node.storage.sql_writing import SqlTransaction
 from node.storage.sqlite import SqliteStore, borrowed
+from node.storage.waiting_terms import Tail
 
 
 def _methods(port: type) -> frozenset[str]:

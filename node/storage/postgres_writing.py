@@ -13,10 +13,10 @@ from typing import Any
 from node.core.entry import VerifiedEntry
 from node.core.limits import Limits
 from node.core.merkle import stored_hash_count
-from node.core.state import Applied, RecordInForce
+from node.core.state import Applied
 from node.ports import HeldChannel, HeldEntry
 from node.storage.postgres_dialect import Contents, Numbers, Texts
-from node.storage.record_rows import marked_records
+from node.storage.record_rows import RecordColumns, record_columns
 from node.storage.server_index import ServerIndex
 from node.storage.slots import Settled, settle
 from node.storage.sql_ports import SqlConnection
@@ -201,15 +201,13 @@ class PostgresTransaction(SqlTransaction):
             raise head_moved(applied.channel, applied.index, row.applied_size if row is not None else 0)
         in_force = row.cut_size is None or applied.index < row.cut_size
         changes = self._make_room(row.channel_id, applied, in_force)
-        self._apply(row, applied, marked_records(applied, in_force), changes.pop(applied.epoch, 0))
+        self._apply(row, applied, record_columns(applied, in_force), changes.pop(applied.epoch, 0))
         self._count_records(row.channel_id, changes)
         if applied.barred:
             self._bar(row.channel_id, applied)
         return self._held(applied.channel, applied.epoch)
 
-    def _apply(
-        self, row: LogRow, applied: Applied, records: Sequence[tuple[RecordInForce, int | None]], change: int
-    ) -> None:
+    def _apply(self, row: LogRow, applied: Applied, records: RecordColumns, change: int) -> None:
         self.is_more_than_noted = True
         values = {"id": row.channel_id, "epoch": applied.epoch, "index": applied.index, "change": change}
         swapped = run(self._connection, _APPLY, values | _columns(records) | _counts(applied)).fetchall()
@@ -222,13 +220,13 @@ class PostgresTransaction(SqlTransaction):
         )
 
 
-def _columns(records: Sequence[tuple[RecordInForce, int | None]]) -> dict[str, Any]:
+def _columns(records: RecordColumns) -> dict[str, Any]:
     return {
-        "positions": Numbers([record.position for record, _ in records]),
-        "marks": Numbers([mark for _, mark in records]),
-        "keys": Contents([record.key for record, _ in records]),
-        "contents": Contents([record.content_hash for record, _ in records]),
-        "subjects": Texts([record.subject for record, _ in records]),
+        "positions": Numbers(records.positions),
+        "marks": Numbers(records.marks),
+        "keys": Contents(records.keys),
+        "contents": Contents(records.content_hashes),
+        "subjects": Texts(records.subjects),
     }
 
 

@@ -5,11 +5,12 @@ it little (compare node.storage.record_index). Keys are hashes already and nobod
 index takes one page for each. Subjects have a B-tree, for which it is no matter that some name thousands of records.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from node.core.state import Place
 from node.storage.postgres_dialect import Contents
+from node.storage.record_rows import RecordColumns
 from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection, SqlReads
 
 _KEYS_PER_QUERY = 2_000
@@ -43,7 +44,7 @@ class ServerIndex:
         rows = connection.execute(_OF_SUBJECT, (subject,)).fetchall()
         return [(channel_id, Place(*place)) for channel_id, *place in rows]
 
-    def add(self, connection: SqlConnection, log: tuple[int, int], size: int, records: Iterable[Indexed]) -> None:
+    def add(self, connection: SqlConnection, log: tuple[int, int], index: int, columns: RecordColumns) -> None:
         """Do nothing: the row itself is indexed."""
 
     def remove(self, connection: SqlConnection, log: tuple[int, int], record: Indexed) -> None:

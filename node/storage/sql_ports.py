@@ -1,9 +1,10 @@
 """What the statements of this package need: a connection, and an index of records by key and by subject."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from node.core.state import Place
+from node.storage.record_rows import RecordColumns
 
 
 class SqlCursor(Protocol):
@@ -71,8 +72,8 @@ class Indexed(NamedTuple):
 class KeyIndexChanges(KeyIndex, Protocol):
     """The index of a transaction; what the database indexes by itself needs to do nothing. A log is (id, epoch)."""
 
-    def add(self, connection: SqlConnection, log: tuple[int, int], size: int, records: Iterable[Indexed]) -> None:
-        """Index the records of an entry of a log, whose fold has now that size."""
+    def add(self, connection: SqlConnection, log: tuple[int, int], index: int, columns: RecordColumns) -> None:
+        """Index the records of an entry of a log, which its fold has come to."""
         ...
 
     def remove(self, connection: SqlConnection, log: tuple[int, int], record: Indexed) -> None:

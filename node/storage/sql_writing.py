@@ -27,10 +27,11 @@ from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import Limits
 from node.core.merkle import EMPTY_ROOT, stored_hash_count
 from node.core.receipt import VerifiedReceipt
-from node.core.state import Act, Applied, Erasure, Place, RecordInForce
+from node.core.state import Act, Applied, Erasure, Place
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
-from node.storage.record_rows import act_row, marked_records
+from node.storage.column_inserts import insert_columns
+from node.storage.record_rows import act_row, keys_of, record_columns, replaced_by
 from node.storage.slots import open_held, root_of, settle
 from node.storage.sql_changes import SqlChangesWriter
 from node.storage.sql_lists import SqlListsWriter
@@ -75,9 +76,9 @@ _REPLACE_RECORD = (
     "UPDATE records SET in_force = NULL"
     " WHERE channel_id = ? AND epoch = ? AND entry_index = ? AND position = ? AND in_force = 1"
 )
-_ADD_RECORD = (
+_ADD_RECORDS = (
     "INSERT INTO records (channel_id, epoch, entry_index, position, in_force, natural_key, content_hash, subject)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " VALUES"
 )
 _COUNT_RECORDS = "UPDATE logs SET records = records + :change" + _OF_LOG
 _ADD_OUTCOME = (
@@ -335,31 +336,27 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
     def _put_records(self, channel_id: int, applied: Applied, in_force: bool) -> None:
         epoch, index = applied.epoch, applied.index
         changes = self._make_room(channel_id, applied, in_force)
-        marked = marked_records(applied, in_force)
-        rows = [
-            (channel_id, epoch, index, record.position, mark, record.key, record.content_hash, record.subject)
-            for record, mark in marked
-        ]
-        self._change_many(_ADD_RECORD, rows)
-        told = (Indexed(record.key, record.subject, index, record.position) for record, _ in marked)
-        self._index.add(self._connection, (channel_id, epoch), index + 1, told)
+        columns = record_columns(applied, in_force)
+        insert_columns(self._connection, _ADD_RECORDS, (channel_id, epoch, index), columns.stored)
+        self._index.add(self._connection, (channel_id, epoch), index, columns)
         self._count_records(channel_id, changes)
 
     def _make_room(self, channel_id: int, applied: Applied, in_force: bool) -> "Counter[int]":
         """Put what is replaced in the background; how many more will be in force of each epoch once all is done."""
         changes: Counter[int] = Counter()
         if in_force:
-            self._check_single(channel_id, applied.in_force)
+            replaced = replaced_by(applied)
+            self._check_single(channel_id, keys_of(applied), replaced)
             changes[applied.epoch] = len(applied.in_force)
-            changes.subtract(self._replace(channel_id, applied.in_force))
+            changes.subtract(self._replace(channel_id, replaced.values()))
         self._looked_up = None
         return changes
 
-    def _check_single(self, channel_id: int, records: Sequence[RecordInForce]) -> None:
-        """See that each of these will be the only one in force under its key."""
-        keys = {record.key for record in records}
+    def _check_single(self, channel_id: int, keys: Sequence[bytes], replaced: Mapping[bytes, Place]) -> None:
+        """See that under each of these keys one record will be in force, in place of those that are replaced."""
         held = {each.natural_key: each.place for each in self._under(channel_id, keys) if each.in_force}
-        if len(keys) < len(records) or any(held.get(record.key) != record.replaces for record in records):
+        differs = bool(held or replaced) and any(held.get(key) != replaced.get(key) for key in keys)
+        if differs or len(set(keys)) < len(keys):
             raise XinqiaoError("DATABASE", detail="a second record would be in force under one key")
 
     def _under(self, channel_id: int | None, keys: Collection[bytes]) -> Sequence[KeyedRecord]:
@@ -369,11 +366,10 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
             self._looked_up = (channel_id, wanted, super()._under(channel_id, wanted))
         return self._looked_up[2]
 
-    def _replace(self, channel_id: int, records: Iterable[RecordInForce]) -> "Counter[int]":
+    def _replace(self, channel_id: int, places: Iterable[Place]) -> "Counter[int]":
         """Put the replaced records in the background; returns how many of each epoch were in force."""
-        places = sorted(record.replaces for record in records if record.replaces is not None)
         replaced: Counter[int] = Counter()
-        for epoch, group in groupby(places, key=lambda place: place.epoch):
+        for epoch, group in groupby(sorted(places), key=lambda place: place.epoch):
             rows = [(channel_id, place.epoch, place.index, place.position) for place in group]
             replaced[epoch] = self._change_many(_REPLACE_RECORD, rows)
         return replaced

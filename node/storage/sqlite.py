@@ -25,11 +25,12 @@ from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.storage import migrations
 from node.storage.examining import failure
-from node.storage.record_index import RecordIndex, RecordIndexChanges, Tail
+from node.storage.record_index import RecordIndex, RecordIndexChanges
 from node.storage.sql_changes import SqlChangesReader
 from node.storage.sql_lists import SqlListsReader
 from node.storage.sql_queries import SqlQueriesReader
 from node.storage.sql_writing import SqlTransaction
+from node.storage.waiting_terms import Tail
 
 _ANY_CONNECTION = (
     "PRAGMA busy_timeout = 10000",

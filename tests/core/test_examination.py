@@ -13,8 +13,22 @@ from node.core.entry import SALT_BYTES, VerifiedBody, build_body, erase_slots, o
 from node.core.examination import examine, unpack
 from node.core.membership import Standing
 from node.core.record import build_record
+from node.core.record_terms import key_term, subject_term
 from node.core.rules_edition import parse_rules
-from node.core.state import Judged, Judgement, Standard, Unfolded, fold, judge_slots, standard_of
+from node.core.state import (
+    Applied,
+    HeldKey,
+    Judged,
+    Judgement,
+    NewRecords,
+    Place,
+    Standard,
+    Unfolded,
+    Verdicts,
+    fold,
+    judge_slots,
+    standard_of,
+)
 from node.pb import channel_pb2
 from tests.builders import make_node
 
@@ -83,6 +97,7 @@ def test_an_examination_finds_what_opening_and_judging_find(
     body, judgement = found(header, opened.serialized, standard)
     expected = judge_slots(standard, opened.records)
     assert list(judgement.verdicts) == expected.verdicts
+    assert len(judgement.verdicts) == count
     assert judgement.standard == standard
     assert (body.commitments, body.bare, body.serialized) == (opened.commitments, tuple(bare), opened.serialized)
     assert body.records == opened.records
@@ -98,9 +113,10 @@ def test_nothing_is_found_of_a_body_that_its_header_has_not_signed() -> None:
     assert examine(b"\xff", opened.serialized, standard) is None
 
 
-def unfolded(parts: Entry, judgement: Judgement | None) -> Unfolded:
+def unfolded(parts: Entry, judgement: Judgement | None, speaks: bool = True) -> Unfolded:
     header, body, _ = parts
-    origin = make_node(DIVISION, authorities=[{"uscc": AUTHORITY, "from_unix_ms": 1}]).member
+    authorities = [{"uscc": AUTHORITY, "from_unix_ms": 1}] if speaks else []
+    origin = make_node(DIVISION, authorities=authorities).member
     assert origin.standing is Standing.ACTIVE
     return Unfolded(header, body, MANIFEST, origin, {EDITION.version: EDITION}, True, {RULES.version: RULES}, judgement)
 
@@ -109,6 +125,43 @@ def test_a_fold_is_the_same_with_a_judgement_made_before() -> None:
     parts = entry(records(60), (3, 4))
     _, judgement = found(parts[0], parts[1].serialized, parts[2])
     assert fold(unfolded(parts, judgement), lambda _: {}) == fold(unfolded(parts, None), lambda _: {})
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_fold_of_columns_is_the_fold_of_each_verdict(seed: int) -> None:
+    """Whatever of its records is refused, comes twice, is held already or is told by somebody who may not."""
+    random = Random(seed)
+    contents = records(40, seed)
+    contents += random.sample(contents, random.choice([0, 0, 3]))
+    parts = entry(contents, random.sample(range(len(contents)), random.choice([0, 2])))
+    header, body, standard = parts
+    _, judgement = found(header, body.serialized, standard)
+    singly = Judgement(standard, list(judgement.verdicts))
+    keys = [verdict.key for verdict in singly.verdicts if isinstance(verdict, Judged)]
+    places = [Place(0, 0, 1), Place(2, 0, 1)]
+    known = {key: HeldKey(random.choice(places), bytes(32)) for key in random.sample(keys, random.choice([0, 0, 2]))}
+    speaks = random.random() < 0.8
+
+    def folded(judged: Judgement) -> Applied | None:
+        return fold(unfolded(parts, judged, speaks), lambda asked: {key: known[key] for key in asked if key in known})
+
+    expected = folded(singly)
+    assert expected is not None
+    assert folded(judgement) == expected
+    is_usual = bool(keys) and speaks and not known and len(set(keys)) == len(keys)
+    assert isinstance(folded(judgement).in_force, NewRecords) == is_usual  # type: ignore[union-attr]
+
+
+def test_the_terms_of_columns_are_those_of_their_records_in_order() -> None:
+    header, body, standard = entry(records(30), (2,))
+    _, judgement = found(header, body.serialized, standard)
+    columns = judgement.verdicts
+    assert isinstance(columns, Verdicts)
+    rows = zip(columns.positions, columns.keys, columns.subjects, strict=True)
+    expected = [(term, at) for at, key, subject in rows for term in (key_term(key), subject_term(subject))]
+    in_order = list(zip(*columns.terms, strict=True))
+    assert sorted(in_order) == sorted(expected)
+    assert list(columns.terms.terms) == sorted(columns.terms.terms)
 
 
 def test_a_judgement_by_another_standard_counts_for_nothing() -> None:

@@ -1,6 +1,6 @@
 """The index of the embedded database finds what the memory store finds, whatever was merged, lost or taken back."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -11,10 +11,12 @@ from node.core.channel import HeadAt
 from node.core.entry import VerifiedEntry
 from node.core.state import Applied, HeldKey, Place, RecordInForce
 from node.ports import Store, StoreReader
+from node.storage import record_index
 from node.storage.memory import MemoryStore
-from node.storage.record_index import Tail, Term, terms_of
+from node.storage.record_index import terms_of
 from node.storage.sql_ports import Indexed
 from node.storage.sqlite import SqliteStore
+from node.storage.waiting_terms import Tail, Term
 from tests.builders import NOW_MS, ChannelWriter, erasure_of, key_of, make_node
 
 CHANNEL = "310000/penalties"
@@ -116,10 +118,11 @@ class Twins:
 def terms_held(store: SqliteStore) -> set[Term]:
     """Every term that is anywhere: one too many would tell of a record that was erased."""
     tail = store._tail
-    waiting = {term for number in range(tail.slices) for term in tail.slice(number)}
-    assert tail.count == len(waiting)
+    waiting = [term for number in range(tail.slices) for term in tail.slice(number)]
+    assert tail.count == len(waiting) == len(set(waiting))
+    assert {term for term, *_ in waiting} == tail._waiting.terms
     with store._connected() as connection:
-        return waiting.union(connection.execute("SELECT * FROM record_terms").fetchall())
+        return set(waiting).union(connection.execute("SELECT * FROM record_terms").fetchall())
 
 
 def terms_due(store: SqliteStore) -> set[Term]:
@@ -182,8 +185,12 @@ STEPS: Sequence[Callable[[Twins, Random], None]] = (
 )
 
 
+@pytest.mark.parametrize("merged_keys_read", [0, 300_000])
 @pytest.mark.parametrize(("slices", "limit"), [(1, 0), (2, 5), (4, 0), (8, 20), (64, 1000)])
-def test_what_is_found_does_not_depend_on_what_was_merged(tmp_path: Path, slices: int, limit: int) -> None:
+def test_what_is_found_does_not_depend_on_what_was_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slices: int, limit: int, merged_keys_read: int
+) -> None:
+    monkeypatch.setattr(record_index, "MERGED_KEYS_READ", merged_keys_read)
     twins, draw = Twins(tmp_path / "node.db", slices, limit), Random(slices * 1000 + limit)
     for _ in range(60):
         draw.choice(STEPS)(twins, draw)
@@ -208,11 +215,11 @@ class LookedAt(Tail):
 
     look: Callable[[], None] = staticmethod(lambda: None)
 
-    def empty(self, number: int) -> None:
-        super().empty(number)
+    def empty(self) -> None:
+        super().empty()
         self.look()
 
-    def drop(self, gone: Iterable[Term]) -> None:
+    def drop(self, gone: Collection[Term]) -> None:
         super().drop(gone)
         self.look()
 

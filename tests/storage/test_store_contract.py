@@ -9,9 +9,9 @@ import pytest
 
 from node.ports import Store
 from node.storage.memory import MemoryStore
-from node.storage.record_index import Tail
 from node.storage.sql_writing import SqlTransaction
 from node.storage.sqlite import SqliteStore
+from node.storage.waiting_terms import Tail
 from tests import postgres
 from tests.storage import contract
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from node.storage.record_index import key_term, subject_term
+from node.core.record_terms import key_term, subject_term
 
 revision = "0009"
 down_revision = "0008"

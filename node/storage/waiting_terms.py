@@ -1,0 +1,252 @@
+"""The terms of the newest records, which wait in memory until they are merged into a table (node.storage.record_index).
+
+The terms of an entry stay together, in ascending order, as a *run* of numbers: twelve bytes a term. Short runs become
+longer ones, so that there are never many. A *round* merges slice after slice of all terms, of every run what falls into
+the slice; a run is let go after a round of its own.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+
+from node.core.record_terms import POSITION_CODE, TERM_CODE, SortedTerms
+
+SLICES = 64
+"""A power of two."""
+TAIL_TERMS = 131_072
+"""So many terms wait: some 12 MiB. The more wait, the fewer pages of the table each of them rewrites."""
+_LOWEST_TERM, _ALL_TERMS = -(1 << 63), 1 << 64
+_SHORT_RUN = 1024
+_SINGLY = 32
+"""So many terms are looked for one by one in each run."""
+
+FILTER_BITS = 26
+"""8 MiB: with 2,000,000 records three keys in a hundred that nobody has are looked for, with 10,000,000 fourteen."""
+_TO_BIT = 64 - FILTER_BITS
+_TO_BYTE = _TO_BIT + 3
+_LAST_BYTE = (1 << FILTER_BITS - 3) - 1
+
+LogId = tuple[int, int]
+"""(channel_id, epoch)."""
+Term = tuple[int, int, int, int, int]
+"""A row of record_terms: term, channel_id, epoch, entry_index, position."""
+EntryId = tuple[int, int, int]
+"""(channel_id, epoch, entry_index)."""
+
+
+class Run:
+    """Terms of one entry or of some, in ascending order; it is never changed.
+
+    numbers tells the entry of each, where there are more than one. turn is the number of slices that the tail had
+    merged before it came.
+    """
+
+    __slots__ = ("entries", "numbers", "positions", "terms", "turn")
+
+    def __init__(
+        self,
+        found: SortedTerms,
+        entries: Sequence[EntryId],
+        numbers: "array[int] | None" = None,
+        turn: int = 0,
+    ) -> None:
+        self.terms, self.positions = found
+        self.entries = entries
+        self.numbers = numbers
+        self.turn = turn
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Term], turn: int) -> "Run":
+        """A run of these terms, which are in no order."""
+        ordered = sorted(rows)
+        entries = {entry: number for number, entry in enumerate(dict.fromkeys(row[1:4] for row in ordered))}
+        terms, positions = array(TERM_CODE, [row[0] for row in ordered]), [row[4] for row in ordered]
+        numbers = array(POSITION_CODE, [entries[row[1:4]] for row in ordered])
+        return cls(SortedTerms(terms, array(POSITION_CODE, positions)), list(entries), numbers, turn)
+
+    def rows(self, start: int = 0, end: int | None = None) -> list[Term]:
+        """The terms from one place to another."""
+        terms, positions = self.terms[start:end], self.positions[start:end]
+        if self.numbers is None:
+            (entry,) = self.entries
+            return [(term, *entry, position) for term, position in zip(terms, positions, strict=True)]
+        at = [self.entries[number] for number in self.numbers[start:end]]
+        return [(term, *entry, position) for term, entry, position in zip(terms, at, positions, strict=True)]
+
+    def under(self, term: int) -> list[Term]:
+        """All that stands under a term."""
+        start = bisect_left(self.terms, term)
+        if start == len(self.terms) or self.terms[start] != term:
+            return []
+        return self.rows(start, bisect_left(self.terms, term + 1, start))
+
+
+class Runs:
+    """Some runs, and a set in which all their terms are."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.terms: set[int] = set()
+
+    def add(self, run: Run) -> None:
+        """Add a run; a reader who sees a term in the set finds its run."""
+        self.runs = [*self.runs, run]
+        self.terms.update(run.terms)
+
+    def under(self, terms: Collection[int]) -> list[Term]:
+        """All that stands under these terms."""
+        wanted = self.terms.intersection(terms)
+        return [row for run in self.runs for row in self._under(run, wanted)] if wanted else []
+
+    def drop(self, gone: Collection[Term]) -> list[tuple[Run, list[Term]]]:
+        """Let single terms go; tells of which runs they were."""
+        names = self.terms.intersection([row[0] for row in gone])
+        found = [(run, [row for row in self._under(run, names) if row in gone]) for run in self.runs] if names else []
+        found = [(run, rows) for run, rows in found if rows]
+        for run, rows in found:
+            self._replace(run, [row for row in run.rows() if row not in rows])
+        return found
+
+    def drop_log(self, log: LogId) -> None:
+        """Let all terms of a log go."""
+        for run in self.runs:
+            if any(entry[:2] == log for entry in run.entries):
+                self._replace(run, [row for row in run.rows() if row[1:3] != log])
+
+    def _replace(self, run: Run, rows: Sequence[Term]) -> None:
+        left = [Run.of_rows(rows, run.turn)] if rows else []
+        self.runs = [new for each in self.runs for new in (left if each is run else [each])]
+
+    def _under(self, run: Run, terms: set[int]) -> list[Term]:
+        wanted = terms if len(terms) <= _SINGLY else terms.intersection(run.terms)
+        return [row for term in wanted for row in run.under(term)]
+
+
+class KeyFilter:
+    """Which terms of keys may be held, waiting or in the table: a bit for what many terms share.
+
+    A first load would ask the table for each key, and never find one. What is erased leaves its bit.
+    """
+
+    def __init__(self) -> None:
+        self._bits = bytearray(1 << FILTER_BITS - 3)
+
+    def add(self, terms: Iterable[int]) -> None:
+        """Let terms be known."""
+        bits = self._bits
+        for term in terms:
+            bits[term >> _TO_BYTE & _LAST_BYTE] |= 1 << (term >> _TO_BIT & 7)
+
+    def held_of(self, terms: Iterable[int]) -> list[int]:
+        """Those terms that may be held; a term that is not among them is not."""
+        bits = self._bits
+        return [term for term in terms if bits[term >> _TO_BYTE & _LAST_BYTE] >> (term >> _TO_BIT & 7) & 1]
+
+
+class Tail:
+    """The terms that are not in the table, for all connections of a store; changed by its one writer after each commit.
+
+    slices is a power of two.
+    """
+
+    def __init__(self, slices: int = SLICES, limit: int = TAIL_TERMS) -> None:
+        self.slices = slices
+        self.limit = limit
+        self.count = 0
+        self.merged_any = False
+        self.turn = 0
+        """How many slices have been merged, in all rounds."""
+        self.sizes: dict[LogId, int] = {}
+        """How far the logs reach whose terms are here."""
+        self.round: Mapping[LogId, int] = {}
+        """How far they reached when the round through the slices began."""
+        self.keys: KeyFilter | None = None
+        """None where nobody can say which keys are held."""
+        self._waiting = Runs()
+
+    def note_keys(self, terms: Iterable[int]) -> None:
+        """Tell the filter of keys that will be held; it is no matter if they are not."""
+        if self.keys is not None:
+            self.keys.add(terms)
+
+    def held_of(self, terms: Sequence[int]) -> Sequence[int]:
+        """Those terms of keys that may be held."""
+        return self.keys.held_of(terms) if self.keys is not None else terms
+
+    @property
+    def next_slice(self) -> int:
+        """The number of the slice to merge next."""
+        return self.turn % self.slices
+
+    def under(self, terms: Collection[int]) -> list[Term]:
+        """What waits under these terms; some of it may have been merged."""
+        return self._waiting.under(terms)
+
+    def slice(self, number: int) -> Iterator[Term]:
+        """What waits in a slice."""
+        for run, start, end in self._in_slice(number):
+            yield from run.rows(start, end)
+
+    def _in_slice(self, number: int) -> Iterator[tuple[Run, int, int]]:
+        width = _ALL_TERMS // self.slices
+        low = _LOWEST_TERM + number * width
+        for run in self._waiting.runs:
+            if self._waits(run, number):
+                start = bisect_left(run.terms, low)
+                yield run, start, bisect_left(run.terms, low + width, start)
+
+    def _waits(self, run: Run, number: int) -> bool:
+        """Whether a slice of a run has not been merged yet."""
+        return (number - run.turn) % self.slices >= self.turn - run.turn
+
+    def _slice_of(self, term: int) -> int:
+        return (term - _LOWEST_TERM) // (_ALL_TERMS // self.slices)
+
+    def add(self, run: Run) -> None:
+        """Let a run wait; a short one becomes one with another short one that came as late."""
+        self.count += len(run.terms)
+        run.turn = self.turn
+        self._waiting.add(run)
+        runs = self._waiting.runs
+        while len(runs) > 1 and self._belong_together(*runs[-2:]):
+            runs = [*runs[:-2], Run.of_rows([*runs[-2].rows(), *runs[-1].rows()], self.turn)]
+        self._waiting.runs = runs
+
+    def _belong_together(self, one: Run, other: Run) -> bool:
+        short, long = sorted((len(one.terms), len(other.terms)))
+        return one.turn == other.turn and short + long <= _SHORT_RUN and long <= 2 * short
+
+    def drop(self, gone: Collection[Term]) -> None:
+        """Let single terms go."""
+        for run, rows in self._waiting.drop(gone):
+            self.count -= sum(self._waits(run, self._slice_of(row[0])) for row in rows)
+            self._waiting.terms.difference_update([row[0] for row in rows if not self._any_waits(row[0])])
+
+    def _any_waits(self, term: int) -> bool:
+        number = self._slice_of(term)
+        return any(self._waits(run, number) and run.under(term) for run in self._waiting.runs)
+
+    def drop_log(self, log: LogId) -> None:
+        """Let all terms of a log go."""
+        self._waiting.drop_log(log)
+        left = [run.terms[start:end] for number in range(self.slices) for run, start, end in self._in_slice(number)]
+        self.count = sum(map(len, left))
+        self._waiting.terms = set(chain.from_iterable(left))
+        self.sizes.pop(log, None)
+        self.round = {other: size for other, size in self.round.items() if other != log}
+
+    def empty(self) -> None:
+        """Let the next slice go, which has been merged."""
+        gone = [run.terms[start:end] for run, start, end in self._in_slice(self.next_slice)]
+        self.turn += 1
+        self.count -= sum(map(len, gone))
+        self._waiting.terms.difference_update(chain.from_iterable(gone))
+        self._waiting.runs = [run for run in self._waiting.runs if self.turn < run.turn + self.slices]
+        if self.next_slice == 0:
+            self._end_round()
+
+    def _end_round(self) -> None:
+        """The next round is for all that waits when it begins."""
+        self.sizes = {log: size for log, size in self.sizes.items() if self.round.get(log) != size}
+        self.round = dict(self.sizes)
