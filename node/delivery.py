@@ -124,7 +124,7 @@ class Delivery:
             clock=self._clock,
             reach=self._reach,
             arrivals=arrivals,
-            moved=self.sources.moved,
+            moved=self._moved,
         )
 
     def _visits(self) -> Visiting:
@@ -250,6 +250,8 @@ class Delivery:
         if link.hello_due:
             link.hello_due = False
             await self._sync(link)
+        elif link.receipts_due:
+            await self._transfers.put_receipts(link)
         await self._push_dirty(link, Lane.CONTROL)
         await self._states.succeeded(link.node)
         if not link.control_wanted.is_set():
@@ -278,6 +280,7 @@ class Delivery:
                 await self._do(link, Lane.BULK, due, work)
         await self._push_dirty(link, Lane.BULK)
         await self._fetch_missing(link, Lane.BULK)
+        link.want_receipts()
 
     async def _fetch_removals(self, link: Link, key: ChannelEpoch, work: Work) -> None:
         """What takes records back goes ahead of them; where that fails it comes in its turn."""
@@ -290,6 +293,10 @@ class Delivery:
                 raise
             if error.code != "AUDIENCE":
                 await self._transfers.alarm(link, key, error)
+
+    def _moved(self, link: Link, key: ChannelEpoch) -> None:
+        self.sources.moved(link, key)
+        link.has_come(self._clock.monotonic_s())
 
     def _source_freed(self) -> None:
         for link in list(self._links.values()):
@@ -335,7 +342,7 @@ class Delivery:
 
     async def _carry(self, link: Link) -> None:
         await self._bulk_round(link)
-        await self._put_receipts(link)
+        await self._transfers.put_receipts(link)
 
     # -- one comparison -------------------------------------------------------------------------------
 
@@ -370,7 +377,7 @@ class Delivery:
         await self._fetch_missing(link, Lane.CONTROL)
         self._turned()
         link.bulk_wanted.set()
-        await self._put_receipts(link)
+        await self._transfers.put_receipts(link)
 
     def _reach(self, node: str) -> Peer:
         peer = self._peers.peer(node)
@@ -549,15 +556,6 @@ class Delivery:
     def has_answered(self, node: str, key: ChannelEpoch, index: int) -> bool:
         """Whether a member was asked for the body of an entry of our own, and has given what it has."""
         return self._missing.has_answered(node, key, index)
-
-    async def _put_receipts(self, link: Link) -> None:
-        while True:
-            receipts, cursor = self._sharing.receipts_since(link.node, link.told.receipts)
-            if receipts and await self._reach(link.node).put_receipts(receipts):
-                link.refused_receipts = True
-            if cursor == link.told.receipts:
-                return
-            link.told.receipts = cursor
 
     # -- answering a Hello ------------------------------------------------------------------------------
 

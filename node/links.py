@@ -25,6 +25,8 @@ CALLED_RETRY_S = 2.0
 BUSY_STATUS = "RESOURCE_EXHAUSTED"
 _SKEW_END_MS = 1 << 62
 SIZE_DIGITS = 18
+RECEIPTS_EVERY_S = 5.0
+"""While a log is being fetched its receipts are told that often, and once more at its end."""
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
@@ -80,6 +82,7 @@ class Link:
 
     answered is how far the peer said that it holds what was sent to it: it may name no head of a log that it holds.
     registry says which files of the registry the peer has read; refused_receipts that it has refused receipts since.
+    untold_s is since when entries have come whose receipts the peer was not told, None where there are none.
     lacks names those whose newest heartbeat the peer lacked at the last comparison, None where that is not known; shown
     is which of whose it has been told, by time and heads. compared_s is when they were compared (monotonic clock).
     """
@@ -101,6 +104,8 @@ class Link:
     registry: tuple[int, int, bytes] = (0, 0, b"")
     refused_receipts: bool = False
     hello_due: bool = True
+    receipts_due: bool = False
+    untold_s: float | None = None
     lacks: frozenset[str] | None = None
     shown: dict[str, tuple[int, int]] = field(default_factory=dict)
     compared_s: float = -math.inf
@@ -154,6 +159,19 @@ class Link:
         """Compare as soon as the link is free."""
         self.hello_due = True
         self.want(Lane.CONTROL)
+
+    def has_come(self, now_s: float) -> None:
+        """Entries of the peer were taken, and what is held now acknowledged; it hears of that after a while."""
+        if self.untold_s is None:
+            self.untold_s = now_s
+        elif now_s - self.untold_s >= RECEIPTS_EVERY_S:
+            self.want_receipts()
+
+    def want_receipts(self) -> None:
+        """Tell receipts of what has come, if any has, as soon as the link is free."""
+        if self.untold_s is not None:
+            self.receipts_due = True
+            self.want(Lane.CONTROL)
 
     def want(self, lane: Lane) -> None:
         """Work has come for a lane; both look again whether the link still rests where it is work for control.

@@ -174,6 +174,17 @@ class Transfers:
             await self._receiver.take_receipts(receipts)
         return refusal
 
+    async def put_receipts(self, link: Link) -> None:
+        """Tell all receipts that have changed since the peer was told some last."""
+        link.receipts_due, link.untold_s = False, None
+        while True:
+            receipts, cursor = self._sharing.receipts_since(link.node, link.told.receipts)
+            if receipts and await self._reach(link.node).put_receipts(receipts):
+                link.refused_receipts = True
+            if cursor == link.told.receipts:
+                return
+            link.told.receipts = cursor
+
     async def outgoing(
         self, link: Link, key: ChannelEpoch, start: int, end: int | None = None
     ) -> AsyncIterator[SignedEntry]:
