@@ -223,6 +223,10 @@ class Delivery:
         """While a peer takes a log itself, it is not pushed to it as well."""
         return self._links[node].taking(key) if node in self._links else nullcontext()
 
+    def is_moving(self) -> bool:
+        """Whether logs are being taken just now, by this node or from it."""
+        return self.sources.is_moving() or any(link.is_taken_from for link in self._links.values())
+
     async def _cancel(self, nodes: Sequence[str]) -> None:
         tasks = [task for node in nodes for task in self._tasks.pop(node, ())]
         for node in nodes:

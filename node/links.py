@@ -143,6 +143,11 @@ class Link:
                     self._put_off.remove(key)
                     self.want_hello()
 
+    @property
+    def is_taken_from(self) -> bool:
+        """Whether the peer takes a log itself just now."""
+        return bool(self._taken)
+
     def takes(self, key: ChannelEpoch) -> bool:
         """Whether the peer takes a log itself just now: whoever would send it leaves it at that."""
         if key in self._taken:

@@ -131,7 +131,7 @@ class Node:
         self.arrivals, regained = Arrivals(world.store, world.clock), Regained(view, world.store, world.clock, limits)
         self.delivery = self._delivery(settings, world, regained)
         self.answering, self.judging = Answering(view, world.store, world.clock, limits), self._judging(world)
-        self.measuring = Measuring(view, world.store, world.writer, world.clock, world.aside, limits)
+        self.measuring = self._measuring(world)
         self.terms = Terms(view, world.store, world.writer, world.clock, world.aside, self.measuring.published)
         self.ledgers = self._ledgers(settings, world)
         self.deciding = Deciding(view, world.store, world.writer, world.clock, limits)
@@ -211,6 +211,10 @@ class Node:
             aside=world.aside,
             limits=self._limits,
         )
+
+    def _measuring(self, world: World) -> Measuring:
+        is_moving = self.delivery.is_moving
+        return Measuring(self.membership, world.store, world.writer, world.clock, world.aside, is_moving, self._limits)
 
     def _judging(self, world: World) -> Judging:
         return Judging(self.membership, world.store, world.clock)

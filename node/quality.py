@@ -2,14 +2,15 @@
 
 Nothing is counted twice: a tally remembers up to which entry it goes, and is kept in the database with that. What is
 counted costs time once, when the scheduler asks for a slice, or whoever wants to see the figures; reading them costs
-one look at the corrections of the months asked for. A tally begins anew where the rules, the calendar or a cut say
-otherwise of what is counted already.
+one look at the corrections of the months asked for. Nobody waits for what the scheduler asks for: while logs move it
+takes a slice now and then, as it shares the interpreter with what moves them. A tally begins anew where the rules, the
+calendar or a cut say otherwise of what is counted already.
 """
 
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -43,6 +44,10 @@ FORMAT = 2
 """Grows with what is counted, so that everything is counted again."""
 SLICE_RECORDS = 5_000
 PAUSE_S = 0.05
+STAND_BACK_S = 2.0
+"""The longest pause between two slices, while logs move."""
+STILL_S = 10.0
+"""So long after logs were last seen moving: what was sent may be on its way. And after a start: they are about to."""
 YARDSTICKS_KEPT = 64
 _TALLY, _ROWS = "quality.tally ", "quality.rows "
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
@@ -68,7 +73,7 @@ class Quality:
 
 
 class Measuring:
-    """Keeps a tally for each channel and tells the figures."""
+    """Keeps a tally for each channel and tells the figures. is_moving says whether a log moves just now."""
 
     def __init__(
         self,
@@ -77,15 +82,18 @@ class Measuring:
         writer: Writer,
         clock: Clock,
         aside: Aside,
+        is_moving: Callable[[], bool],
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._aside = aside
+        self._is_moving = is_moving
         self._view = view
         self._store = store
         self._writer = writer
         self._clock = clock
         self._limits = limits
         self._counting = asyncio.Lock()
+        self._moved_s = clock.monotonic_s()
         self._yardsticks: dict[tuple[object, ...], Yardstick] = {}
         self.latest: Mapping[str, tuple[Quality, Quality]] = {}
 
@@ -96,9 +104,21 @@ class Measuring:
         for channel in self._channels():
             before = self._store.setting(_TALLY + channel)
             while await self.count(channel):
-                await self._clock.sleep(PAUSE_S)
+                await self._pause()
             if self._store.setting(_TALLY + channel) != before or self._is_new(channel):
                 await self._take_figures(channel)
+
+    async def _pause(self) -> None:
+        until_s = self._clock.monotonic_s() + STAND_BACK_S
+        await self._clock.sleep(PAUSE_S)
+        while self._stands_back() and self._clock.monotonic_s() < until_s:
+            await self._clock.sleep(PAUSE_S)
+
+    def _stands_back(self) -> bool:
+        now_s = self._clock.monotonic_s()
+        if self._is_moving():
+            self._moved_s = now_s
+        return now_s - self._moved_s < STILL_S
 
     def _channels(self) -> list[str]:
         return sorted({held.log.channel for held in self._store.channels()})

@@ -57,6 +57,10 @@ class Sources:
         """The peer that a log is being taken from, empty for none."""
         return self._recent(self._bringing, key, PATIENCE_S) or self._recent(self._sending, key, SENDING_S)
 
+    def is_moving(self) -> bool:
+        """Whether any log is being taken from a peer."""
+        return any(map(self.of, {*self._bringing, *self._sending}))
+
     def given(self, node: str, key: ChannelEpoch) -> None:
         """A peer was given all of a log that it asked for."""
         self._given_s[node, key] = self._clock.monotonic_s()

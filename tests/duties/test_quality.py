@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Sequence
 
 import pytest
 
+from node import quality
 from node.core.errors import XinqiaoError
 from node.core.quality import Rows
 from node.core.state import Place
@@ -184,5 +185,37 @@ def test_metrics_show_what_was_counted_last_and_count_nothing() -> None:
         assert shown()[CHANNEL, "accuracy", "all"] == 1
         await node.measuring.count_all()
         assert shown()[CHANNEL, "accuracy", "all"] == 3 / 4
+
+    run(scenario())
+
+
+def test_counting_stands_back_while_a_log_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "SLICE_RECORDS", 1)
+
+    async def scenario() -> None:
+        network = await town("310115", "330100")
+        await network.clock.sleep(quality.STILL_S)
+        await with_base(network, range(1, 4))
+        node, clock = network["310115"], network.clock
+        await network.sync("310115", "330100")
+
+        async def counting_s(*serials: int) -> float:
+            for serial in serials:
+                await node.publishing.publish(CHANNEL, [row(serial)])
+            before_s = clock.monotonic_s()
+            await node.measuring.count_all()
+            return clock.monotonic_s() - before_s
+
+        with node.delivery.taking("330100", (CHANNEL, 0)):
+            assert await counting_s(4, 5) >= quality.STAND_BACK_S
+        # It may not have arrived.
+        assert await counting_s(6, 7) >= quality.STAND_BACK_S
+        await clock.sleep(quality.STILL_S)
+        assert await counting_s(8, 9) < quality.STAND_BACK_S
+        assert node.measuring.quality(CHANNEL).tally.records == 9
+        # From a peer, likewise.
+        link = node.delivery._links["330100"]
+        with node.delivery.sources.bringing(link, ("330100/x", 0)):
+            assert await counting_s(10, 11) >= quality.STAND_BACK_S
 
     run(scenario())
