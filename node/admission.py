@@ -69,11 +69,14 @@ class Admission:
         self._view = view
         self._limits = limits
 
-    def admit(self, tx: StoreTransaction, entry: VerifiedEntry, now_ms: int) -> HeldChannel:
-        """Append an entry and let it take effect; raises HEAD_MOVED."""
+    def admit(
+        self, tx: StoreTransaction, entry: VerifiedEntry, now_ms: int, judgement: Judgement | None = None
+    ) -> HeldChannel:
+        """Append an entry and let it take effect; judgement is one of it made before. Raises HEAD_MOVED."""
         self.enter(tx, entry, now_ms)
         # (5) fold, (6) freshness
-        return self.fold_on(tx, entry.channel, entry.header.epoch, [entry])
+        judgements = NOTHING_JUDGED if judgement is None else {entry.header.index: judgement}
+        return self.fold_on(tx, entry.channel, entry.header.epoch, [entry], judgements)
 
     def enter_run(self, tx: StoreTransaction, run: Sequence[VerifiedEntry], now_ms: int) -> None:
         """Append entries that came together, with all that does not wait for the fold; raises HEAD_MOVED.

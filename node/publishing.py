@@ -24,8 +24,9 @@ from node.core import heartbeat as heartbeats
 from node.core.audience import manifest_defect
 from node.core.catalogue import Edition
 from node.core.channel import HeadAt, Log, advance, check_channel_name
-from node.core.entry import SALT_BYTES, SignedEntry, VerifiedEntry, build_body
+from node.core.entry import SALT_BYTES, SignedEntry, VerifiedBody, VerifiedEntry, build_body
 from node.core.errors import XinqiaoError
+from node.core.examination import NOTHING_FOUND, Examined, examine_own
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.list_fold import is_list
@@ -392,7 +393,10 @@ class Publishing:
         header = self._header(log, channel_pb2.ENTRY_KIND_RECORDS)
         header.catalogue_version = self._edition().version
         header.rules_version = rules_version
-        return await self._append(log, header, self._body(header, records), lane_of(manifest))
+        body = self._body(header, records)
+        division, rules = self._view.members.active(self._view.me).division, self._view.rules.get(rules_version)
+        examined = examine_own(header, body, manifest, division, self._edition(), rules, self._limits)
+        return await self._append(log, header, body, lane_of(manifest), examined)
 
     async def erase(self, channel: str, place: Place, decision: str, reason: str) -> HeldChannel:
         """Write the status entry that erases a record in force with every revision of it; raises RECORD_UNKNOWN.
@@ -548,16 +552,17 @@ class Publishing:
         header.uncompressed_bytes_max = len(body)
         return body
 
-    async def _append(self, log: Log, header: channel_pb2.EntryHeader, body: bytes | None, lane: Lane) -> HeldChannel:
+    async def _append(
+        self, log: Log, header: channel_pb2.EntryHeader, body: bytes | None, lane: Lane, found: Examined = NOTHING_FOUND
+    ) -> HeldChannel:
         if is_list(header.channel):  # whose members nothing may change before its header is signed
             held = await self._writer.run(lane, lambda tx: self._admit_to_list(tx, log, header, body))
         else:
             # (1) sign, (2) the same door as for a stranger
-            verified = self._verified(log, header, body)
+            opened, judgement = found
+            verified, now_ms = self._verified(log, header, body, opened), header.issued_at_unix_ms
             # (3) one transaction
-            held = await self._writer.run(
-                lane, lambda tx: self._admission.admit(tx, verified, header.issued_at_unix_ms)
-            )
+            held = await self._writer.run(lane, lambda tx: self._admission.admit(tx, verified, now_ms, judgement))
         # (4) the sidecar
         self._trust(self._signed | {held.key: HeadAt(held.log.size, held.log.root)})
         # (5) the links
@@ -570,11 +575,13 @@ class Publishing:
         header.state_digest = self._admission.digest_after(tx, header, body)
         return self._admission.admit(tx, self._verified(log, header, body), header.issued_at_unix_ms)
 
-    def _verified(self, log: Log, header: channel_pb2.EntryHeader, body: bytes | None) -> VerifiedEntry:
+    def _verified(
+        self, log: Log, header: channel_pb2.EntryHeader, body: bytes | None, opened: VerifiedBody | None = None
+    ) -> VerifiedEntry:
         envelope = envelopes.seal(header.SerializeToString(), envelopes.ENTRY_HEADER, self._signer())
         signed = SignedEntry(header.channel, header.epoch, header.index, envelope, body)
         member = self._view.members.get(self._view.me)
-        return advance(log, signed, member, self._view.network, self._limits)
+        return advance(log, signed, member, self._view.network, self._limits, opened)
 
     def _check_open(self) -> None:
         blocked = self.blocked

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from node.core.catalogue import Item, authority_of, natural_key, strip_never_public, subject_of
+from node.core.catalogue import Item, compile_identity, strip_never_public
 from node.core.doubts import compile_doubts, flagged
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.record import Batch, Candidate, Defect, Rejection, Row, build_record, content_hash
@@ -75,6 +75,7 @@ class _Judgement:
         self._check_content = compile_validator(item, disclosure, as_of, _no_verdict)
         self._flags = law.judge(item, disclosure, as_of, Effect.FLAG)
         self._doubt = compile_doubts(item)
+        self._identify = compile_identity(item)
         self._told: dict[int, Defect] = {}
 
     def __call__(self, row: Row) -> Candidate | Rejection:
@@ -88,13 +89,14 @@ class _Judgement:
         if len(record) > self._limits.max_record_bytes:
             params = {"size": len(record), "limit": self._limits.max_record_bytes}
             return Rejection(row.number, (Defect("RECORD_TOO_LARGE", params=params),), row.values)
+        key, subject, authority = self._identify(values)
         return Candidate(
             row=row.number,
             record=record,
-            key=natural_key(item, values),
+            key=key,
             content_hash=content_hash(record),
-            subject=subject_of(item, values),
-            authority=authority_of(item, values),
+            subject=subject,
+            authority=authority,
             doubts=(*self._doubt(values), *map(self._flagged, self._flags(values))),
             holds=tuple(verdict.defect for verdict in self._holds(values)),
         )
