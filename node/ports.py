@@ -443,6 +443,10 @@ class Writer(Protocol):
         """
         ...
 
+    async def run_last(self, lane: Lane, step: Callable[[StoreTransaction], T]) -> T:
+        """Run a step that leads to no other one: nobody who waits is kept back for what might follow."""
+        return await self.run(lane, step)
+
 
 class HeadsSidecar(Protocol):
     """The largest heads this node has signed, outside the database and outside backups."""

@@ -471,7 +471,7 @@ class Receiving:
         )
         envelope = envelopes.seal(message.SerializeToString(), envelopes.RECEIPT, self._signer())
         verified = open_receipt(envelope, self._view.members.get(self._view.me), self._view.network, self._limits)
-        await self._writer.run(Lane.CONTROL, lambda tx: tx.put_receipt(verified))
+        await self._writer.run_last(Lane.CONTROL, lambda tx: tx.put_receipt(verified))
         return envelope
 
     def _is_void(self, receipt: VerifiedReceipt) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, TypeVar
 
-from node.ports import Lane, StoreTransaction
+from node.ports import Lane, StoreTransaction, Writer
 from node.simulator.disk_faults import DiskFault, DiskFaults, failure
 from node.simulator.observing import Violation
 from node.simulator.watched_store import WatchedStore
@@ -20,7 +20,7 @@ _UNDONE = (DiskFault.FAILS, DiskFault.FULL)
 _CRASHES = (DiskFault.CRASHES_BEFORE, DiskFault.CRASHES_AFTER)
 
 
-class SimulatedWriter:
+class SimulatedWriter(Writer):
     """The Writer: steps wait by (lane, arrival), take their time before and after the commit, and may fail.
 
     kill is called at a crash of the disk's choosing; the step's caller is then never answered.

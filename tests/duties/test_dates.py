@@ -13,7 +13,7 @@ from node.core.membership import Standing
 from node.dates import Dates
 from node.node import Node
 from node.pb import channel_pb2, registry_pb2
-from node.ports import HeldHeartbeat, Store
+from node.ports import HeldHeartbeat, Store, Writer
 from tests.builders import ChannelWriter, as_signed, list_keys, make_heartbeat, make_node, signing_key
 from tests.duties.rows import manifest, row
 from tests.wire import FakeClock, Network
@@ -322,7 +322,7 @@ def test_dates_that_peers_accept_are_kept_and_grow_on() -> None:
 
 
 def test_where_every_date_can_be_nothing_is_written() -> None:
-    class NoWriter:
+    class NoWriter(Writer):
         async def run(self, *_: object) -> NoReturn:
             raise AssertionError("it writes")
 

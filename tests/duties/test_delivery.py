@@ -7,7 +7,7 @@ from node.core.errors import XinqiaoError, from_refusal, to_refusal
 from node.core.limits import DEFAULT_LIMITS
 from node.node import Node
 from node.pb import envelope_pb2, exchange_service_pb2, registry_service_pb2
-from node.ports import Lane, PushAnswer
+from node.ports import Lane, PushAnswer, Writer
 from node.rpc.admin_server import AdminServicer, AdminTools
 from tests.builders import NOW_MS
 from tests.duties.delivering import Head, claims, eventually, invented, meeting, one_turn, run, running, tables_of
@@ -119,7 +119,7 @@ def test_a_disk_that_is_full_here_is_no_refusal_of_the_peer() -> None:
         peer.entries = run_of(writer)
         inner = node.receiving._writer
 
-        class Full:
+        class Full(Writer):
             async def run(self, _lane: Lane, _step: Any) -> Any:
                 raise XinqiaoError("DISK_FULL", home="here")
 

@@ -1,21 +1,24 @@
 """The two lanes of a link: what rests in one of them takes no work from the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError
 from node.pb import exchange_service_pb2
-from node.ports import Lane, LinkState, PushAnswer
+from node.ports import Lane, LinkState, PushAnswer, StoreTransaction
 from node.sharing import head_messages
-from tests.builders import NOW_MS
+from node.storage.writer import InlineWriter
+from tests.builders import NOW_MS, ChannelWriter
 from tests.duties.delivering import eventually, running
-from tests.duties.hostile import OnePeer, ScriptedPeer
+from tests.duties.hostile import OnePeer, ScriptedPeer, run_of
 from tests.duties.rows import manifest, row
 from tests.duties.test_new_logs import control
 from tests.wire import Network
 
 ME, PEER = "310115", "330100"
+T = TypeVar("T")
 
 
 class SlowPeer(ScriptedPeer):
@@ -61,5 +64,33 @@ def test_g4_what_is_written_while_the_bulk_rests_and_a_list_is_on_its_way_goes_a
             await asyncio.sleep(0.05)
             peer.free.set()
             await eventually(lambda: f"{ME}/two" in peer.taken)
+
+    asyncio.run(scenario())
+
+
+class WatchedWriter(InlineWriter):
+    """A writer that remembers the steps that lead to no other one."""
+
+    last = 0
+
+    async def run_last(self, lane: Lane, step: Callable[[StoreTransaction], T]) -> T:
+        self.last += 1
+        return await super().run_last(lane, step)
+
+
+def test_the_writer_is_told_that_a_receipt_leads_to_no_other_step() -> None:
+    """Else it keeps bulk back behind every receipt for bulk."""
+
+    async def scenario() -> None:
+        network = Network("310000", ME)
+        writer = ChannelWriter(network.signing["310000"], "310000/base")
+        writer.manifest()
+        writer.records([b"one"])
+        network.make_writer = WatchedWriter
+        node = network.start(ME)
+        taken = await node.receive(run_of(writer))
+        assert taken.receipt is not None
+        assert isinstance(node.world.writer, WatchedWriter)
+        assert node.world.writer.last == 1
 
     asyncio.run(scenario())

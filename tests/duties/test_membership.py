@@ -17,7 +17,7 @@ from node.core.rules import VERSION_1
 from node.core.workdays import WEEKENDS_ONLY
 from node.node import Node
 from node.pb import envelope_pb2, exchange_service_pb2, registry_pb2
-from node.ports import RegistryNews, RegistryState, Stage
+from node.ports import RegistryNews, RegistryState, Stage, Writer
 from tests.builders import NETWORK, list_keys, make_address, make_matters, make_measures, make_node, signing_key
 from tests.duties.hostile import BASE, assert_sound, base_of, refused, run_of, write_row
 from tests.duties.rows import manifest, row
@@ -413,7 +413,7 @@ def test_cuts_that_could_not_be_noted_are_noted_by_the_next_tick() -> None:
         await node.receive(run_of(writer))
         inner, failing = node.receiving._writer, True
 
-        class Failing:
+        class Failing(Writer):
             async def run(self, lane: Any, step: Any) -> Any:
                 if failing:
                     raise XinqiaoError("DISK_FULL", home="here")

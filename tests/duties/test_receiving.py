@@ -13,7 +13,7 @@ from node.core.limits import DEFAULT_LIMITS, NUMBERS_END
 from node.core.state import APPLIED
 from node.node import Node
 from node.pb import envelope_pb2, registry_pb2
-from node.ports import Lane
+from node.ports import Lane, Writer
 from node.storage.memory import MemoryStore
 from tests.builders import NOW_MS, ChannelWriter, make_heartbeat, make_node
 from tests.duties.hostile import (
@@ -202,7 +202,7 @@ def test_a_head_that_moved_meanwhile_is_read_again_and_then_reported() -> None:
         node, writer = network["310115"], base_of(network)
         inner, failures = node.receiving._writer, 2
 
-        class Moving:
+        class Moving(Writer):
             async def run(self, lane: Lane, step: Any) -> Any:
                 nonlocal failures
                 if failures:

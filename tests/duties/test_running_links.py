@@ -9,7 +9,7 @@ from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError, to_refusal
 from node.links import CALLED_RETRY_S
 from node.pb import channel_pb2, envelope_pb2, exchange_service_pb2, registry_pb2
-from node.ports import Lane, LinkState, PushAnswer
+from node.ports import Lane, LinkState, PushAnswer, Writer
 from tests.builders import NOW_MS, make_address, make_node
 from tests.duties.delivering import Head, claims, eventually, live, meeting, one_turn, run, running, size_at
 from tests.duties.hostile import BASE, OnePeer, ScriptedPeer, assert_sound, base_of, refused, run_of, without_body
@@ -149,7 +149,7 @@ def test_a_database_that_fails_for_a_while_does_not_end_the_links() -> None:
         await network["310000"].publishing.create_channel("base", manifest())
         inner, failing = node.world.writer, True
 
-        class Failing:
+        class Failing(Writer):
             async def run(self, lane: Lane, step: Any) -> Any:
                 if failing:
                     raise XinqiaoError("DATABASE", detail="locked")

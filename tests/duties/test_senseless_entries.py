@@ -9,7 +9,7 @@ from node.core.audience import parse_audience
 from node.core.state import APPLIED, REJECTED
 from node.node import Node
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
-from node.ports import Lane
+from node.ports import Lane, Writer
 from node.storage.sqlite import SqliteStore
 from tests.builders import NOW_MS, ChannelWriter, make_manifest, make_node
 from tests.duties.hostile import (
@@ -164,7 +164,7 @@ def test_folding_5000_entries_that_waited_lets_others_write_in_between(tmp_path:
         steps: list[int] = []
         inner = node.receiving._writer
 
-        class Watching:
+        class Watching(Writer):
             async def run(self, lane: Lane, step: Any) -> Any:
                 before = size_applied(node)
                 result = await inner.run(lane, step)

@@ -107,6 +107,18 @@ def test_bulk_goes_on_when_nothing_follows_a_control_step(store: MemoryStore) ->
     run(scenario())
 
 
+def test_bulk_goes_on_at_once_behind_a_step_that_leads_to_no_other(store: MemoryStore) -> None:
+    async def scenario() -> None:
+        with running(store, follow_up_s=30) as writer:
+            for number in range(3):
+                await writer.run_last(Lane.CONTROL, note(f"r{number}"))
+                async with asyncio.timeout(10):
+                    await writer.run(Lane.BULK, note("b"))
+        assert store.setting("order") == "r0br1br2b"
+
+    run(scenario())
+
+
 def test_an_error_reaches_the_caller_and_leaves_nothing(store: MemoryStore) -> None:
     def fail(tx: StoreTransaction) -> None:
         tx.set_setting("order", "wrong")
