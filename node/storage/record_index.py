@@ -26,7 +26,7 @@ from node.core.state import Place
 from node.storage.column_inserts import insert_columns
 from node.storage.record_rows import RecordColumns
 from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection, SqlReads
-from node.storage.waiting_terms import KeyFilter, LogId, Run, Runs, Tail, Term
+from node.storage.waiting_terms import KEY_FILTER_BITS, LogId, Run, Runs, Tail, Term, TermColumns, TermFilter
 
 MERGED_KEYS_READ = 300_000
 """Where the table has no more terms when the database is opened, the filter of keys knows all of them."""
@@ -92,7 +92,7 @@ class RecordIndex:
         tail = self._tail
         merged = connection.execute(_SOME_TERMS, (MERGED_KEYS_READ + 1,)).fetchall()
         tail.merged_any = bool(merged)
-        tail.keys = KeyFilter() if len(merged) <= MERGED_KEYS_READ else None
+        tail.keys = TermFilter(KEY_FILTER_BITS) if len(merged) <= MERGED_KEYS_READ else None
         tail.note_keys([term for (term,) in merged])
         for channel_id, epoch, merged_size, applied_size in connection.execute(_BEHIND).fetchall():
             log, last = (channel_id, epoch), (merged_size, -1)
@@ -106,7 +106,7 @@ class RecordIndex:
 
     def under(self, connection: SqlReads, channel_id: int, keys: Collection[bytes]) -> list[KeyedRecord]:
         """All records of a channel under these keys, also those in the background."""
-        terms = self._tail.held_of(key_terms(list(keys)))
+        terms = self._tail.may_hold(key_terms(list(keys)))
         if not terms:
             return []
         places = sorted({row[1:] for row in self._waiting(terms) if row[1] == channel_id})
@@ -165,16 +165,24 @@ class RecordIndexChanges(RecordIndex):
 
     def _merge(self, connection: SqlConnection, number: int) -> None:
         """Write a slice of the tail, as it was before this transaction; after the last one, note how far logs are."""
-        waiting = list(self._tail.slice(number))
-        rows = [row for row in waiting if row not in self._gone and row[1:3] not in self._dropped]
-        for log in sorted({row[1:3] for row in rows}):
-            terms, _, _, indexes, positions = zip(*sorted(row for row in rows if row[1:3] == log), strict=True)
-            insert_columns(connection, _MERGE, log, (terms, indexes, positions), _UNLESS_THERE)
+        waiting = self._tail.slice(number)
+        for log, columns in waiting.items():
+            insert_columns(connection, _MERGE, log, self._kept(log, columns), _UNLESS_THERE)
         self._merged += 1
-        self._left -= len(waiting)
+        self._left -= sum(len(columns[0]) for columns in waiting.values())
         if self._next_slice == self._tail.slices:
             sizes = [(log, size) for log, size in self._tail.round.items() if log not in self._dropped]
             connection.executemany(_NOTE_MERGED, [(*log, size) for log, size in sizes])
+
+    def _kept(self, log: LogId, columns: TermColumns) -> TermColumns:
+        """Of the terms of a log those that have not gone in this transaction."""
+        if log in self._dropped:
+            return [], [], []
+        if not self._gone:
+            return columns
+        rows = [row for row in zip(*columns, strict=True) if (row[0], *log, *row[1:]) not in self._gone]
+        terms, indexes, positions = ([row[number] for row in rows] for number in range(len(columns)))
+        return terms, indexes, positions
 
     def remove(self, connection: SqlConnection, log: LogId, record: Indexed) -> None:
         """Forget a record that is erased, wherever its terms are."""

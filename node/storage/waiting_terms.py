@@ -8,7 +8,7 @@ the slice; a run is let go after a round of its own.
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, repeat
 
 from node.core.record_terms import POSITION_CODE, TERM_CODE, SortedTerms
 
@@ -16,16 +16,14 @@ SLICES = 64
 """A power of two."""
 TAIL_TERMS = 131_072
 """So many terms wait: some 12 MiB. The more wait, the fewer pages of the table each of them rewrites."""
-_LOWEST_TERM, _ALL_TERMS = -(1 << 63), 1 << 64
+KEY_FILTER_BITS = 26
+"""8 MiB: with 2,000,000 records three keys in a hundred that nobody has are looked for, with 10,000,000 fourteen."""
+TAIL_FILTER_BITS = 23
+_TERM_BITS = 64
+_LOWEST_TERM, _ALL_TERMS = -(1 << _TERM_BITS - 1), 1 << _TERM_BITS
 _SHORT_RUN = 1024
 _SINGLY = 32
 """So many terms are looked for one by one in each run."""
-
-FILTER_BITS = 26
-"""8 MiB: with 2,000,000 records three keys in a hundred that nobody has are looked for, with 10,000,000 fourteen."""
-_TO_BIT = 64 - FILTER_BITS
-_TO_BYTE = _TO_BIT + 3
-_LAST_BYTE = (1 << FILTER_BITS - 3) - 1
 
 LogId = tuple[int, int]
 """(channel_id, epoch)."""
@@ -74,6 +72,16 @@ class Run:
         at = [self.entries[number] for number in self.numbers[start:end]]
         return [(term, *entry, position) for term, entry, position in zip(terms, at, positions, strict=True)]
 
+    def columns(self, start: int, end: int) -> Iterator[tuple[LogId, Iterable[int], Iterable[int], Iterable[int]]]:
+        """The log, terms, indexes and positions of the terms from one place to another."""
+        if self.numbers is None and start < end:
+            ((channel_id, epoch, index),) = self.entries
+            indexes = repeat(index, end - start)
+            yield (channel_id, epoch), self.terms[start:end], indexes, self.positions[start:end]
+        elif start < end:
+            for term, channel_id, epoch, index, position in self.rows(start, end):
+                yield (channel_id, epoch), (term,), (index,), (position,)
+
     def under(self, term: int) -> list[Term]:
         """All that stands under a term."""
         start = bisect_left(self.terms, term)
@@ -82,27 +90,34 @@ class Run:
         return self.rows(start, bisect_left(self.terms, term + 1, start))
 
 
+TermColumns = tuple[list[int], list[int], list[int]]
+"""Terms, indexes of entries, positions."""
+
+
+def _in_order(terms: list[int], indexes: list[int], positions: list[int]) -> TermColumns:
+    order = sorted(range(len(terms)), key=terms.__getitem__)
+    return [terms[at] for at in order], [indexes[at] for at in order], [positions[at] for at in order]
+
+
 class Runs:
-    """Some runs, and a set in which all their terms are."""
+    """Some runs."""
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
-        self.terms: set[int] = set()
 
     def add(self, run: Run) -> None:
-        """Add a run; a reader who sees a term in the set finds its run."""
+        """Add a run."""
         self.runs = [*self.runs, run]
-        self.terms.update(run.terms)
 
-    def under(self, terms: Collection[int]) -> list[Term]:
+    def under(self, terms: Iterable[int]) -> list[Term]:
         """All that stands under these terms."""
-        wanted = self.terms.intersection(terms)
+        wanted = set(terms)
         return [row for run in self.runs for row in self._under(run, wanted)] if wanted else []
 
     def drop(self, gone: Collection[Term]) -> list[tuple[Run, list[Term]]]:
         """Let single terms go; tells of which runs they were."""
-        names = self.terms.intersection([row[0] for row in gone])
-        found = [(run, [row for row in self._under(run, names) if row in gone]) for run in self.runs] if names else []
+        names = {row[0] for row in gone}
+        found = [(run, [row for row in self._under(run, names) if row in gone]) for run in self.runs]
         found = [(run, rows) for run, rows in found if rows]
         for run, rows in found:
             self._replace(run, [row for row in run.rows() if row not in rows])
@@ -123,25 +138,25 @@ class Runs:
         return [row for term in wanted for row in run.under(term)]
 
 
-class KeyFilter:
-    """Which terms of keys may be held, waiting or in the table: a bit for what many terms share.
+class TermFilter:
+    """Which terms may be there: a bit for what many terms share. What has gone leaves its bit."""
 
-    A first load would ask the table for each key, and never find one. What is erased leaves its bit.
-    """
-
-    def __init__(self) -> None:
-        self._bits = bytearray(1 << FILTER_BITS - 3)
+    def __init__(self, bits: int) -> None:
+        self._to_bit = _TERM_BITS - bits
+        self._bits = bytearray(1 << bits - 3)
 
     def add(self, terms: Iterable[int]) -> None:
         """Let terms be known."""
-        bits = self._bits
+        bits, to_bit = self._bits, self._to_bit
+        to_byte = to_bit + 3
         for term in terms:
-            bits[term >> _TO_BYTE & _LAST_BYTE] |= 1 << (term >> _TO_BIT & 7)
+            bits[term >> to_byte] |= 1 << (term >> to_bit & 7)  # as terms have signs, half of the places do
 
-    def held_of(self, terms: Iterable[int]) -> list[int]:
-        """Those terms that may be held; a term that is not among them is not."""
-        bits = self._bits
-        return [term for term in terms if bits[term >> _TO_BYTE & _LAST_BYTE] >> (term >> _TO_BIT & 7) & 1]
+    def may_hold(self, terms: Iterable[int]) -> list[int]:
+        """Those terms that may be there; a term that is not among them is not."""
+        bits, to_bit = self._bits, self._to_bit
+        to_byte = to_bit + 3
+        return [term for term in terms if bits[term >> to_byte] >> (term >> to_bit & 7) & 1]
 
 
 class Tail:
@@ -161,18 +176,20 @@ class Tail:
         """How far the logs reach whose terms are here."""
         self.round: Mapping[LogId, int] = {}
         """How far they reached when the round through the slices began."""
-        self.keys: KeyFilter | None = None
-        """None where nobody can say which keys are held."""
+        self.keys: TermFilter | None = None
+        """Which keys may be held, waiting or in the table; None where nobody can say."""
         self._waiting = Runs()
+        self._filters = (TermFilter(TAIL_FILTER_BITS), TermFilter(TAIL_FILTER_BITS))
+        """Of what came in this round, and of what came in the one before: nothing else waits."""
 
     def note_keys(self, terms: Iterable[int]) -> None:
-        """Tell the filter of keys that will be held; it is no matter if they are not."""
+        """Tell of keys that will be held; it is no matter if they are not."""
         if self.keys is not None:
             self.keys.add(terms)
 
-    def held_of(self, terms: Sequence[int]) -> Sequence[int]:
-        """Those terms of keys that may be held."""
-        return self.keys.held_of(terms) if self.keys is not None else terms
+    def may_hold(self, keys: Sequence[int]) -> Sequence[int]:
+        """Those terms of keys that may be held; a first load would else ask the table for each, and find none."""
+        return self.keys.may_hold(keys) if self.keys is not None else keys
 
     @property
     def next_slice(self) -> int:
@@ -181,12 +198,18 @@ class Tail:
 
     def under(self, terms: Collection[int]) -> list[Term]:
         """What waits under these terms; some of it may have been merged."""
-        return self._waiting.under(terms)
+        return self._waiting.under(chain.from_iterable(known.may_hold(terms) for known in self._filters))
 
-    def slice(self, number: int) -> Iterator[Term]:
-        """What waits in a slice."""
+    def slice(self, number: int) -> Mapping[LogId, TermColumns]:
+        """What waits in a slice, in ascending order, by log."""
+        found: dict[LogId, TermColumns] = {}
         for run, start, end in self._in_slice(number):
-            yield from run.rows(start, end)
+            for log, terms, indexes, positions in run.columns(start, end):
+                columns = found.setdefault(log, ([], [], []))
+                columns[0].extend(terms)
+                columns[1].extend(indexes)
+                columns[2].extend(positions)
+        return {log: _in_order(*columns) for log, columns in found.items()}
 
     def _in_slice(self, number: int) -> Iterator[tuple[Run, int, int]]:
         width = _ALL_TERMS // self.slices
@@ -207,11 +230,11 @@ class Tail:
         """Let a run wait; a short one becomes one with another short one that came as late."""
         self.count += len(run.terms)
         run.turn = self.turn
-        self._waiting.add(run)
-        runs = self._waiting.runs
+        runs = [*self._waiting.runs, run]
         while len(runs) > 1 and self._belong_together(*runs[-2:]):
             runs = [*runs[:-2], Run.of_rows([*runs[-2].rows(), *runs[-1].rows()], self.turn)]
         self._waiting.runs = runs
+        self._filters[0].add(run.terms)  # who sees a term in the filter finds its run
 
     def _belong_together(self, one: Run, other: Run) -> bool:
         short, long = sorted((len(one.terms), len(other.terms)))
@@ -221,27 +244,18 @@ class Tail:
         """Let single terms go."""
         for run, rows in self._waiting.drop(gone):
             self.count -= sum(self._waits(run, self._slice_of(row[0])) for row in rows)
-            self._waiting.terms.difference_update([row[0] for row in rows if not self._any_waits(row[0])])
-
-    def _any_waits(self, term: int) -> bool:
-        number = self._slice_of(term)
-        return any(self._waits(run, number) and run.under(term) for run in self._waiting.runs)
 
     def drop_log(self, log: LogId) -> None:
         """Let all terms of a log go."""
         self._waiting.drop_log(log)
-        left = [run.terms[start:end] for number in range(self.slices) for run, start, end in self._in_slice(number)]
-        self.count = sum(map(len, left))
-        self._waiting.terms = set(chain.from_iterable(left))
+        self.count = sum(end - start for number in range(self.slices) for _, start, end in self._in_slice(number))
         self.sizes.pop(log, None)
         self.round = {other: size for other, size in self.round.items() if other != log}
 
     def empty(self) -> None:
         """Let the next slice go, which has been merged."""
-        gone = [run.terms[start:end] for run, start, end in self._in_slice(self.next_slice)]
+        self.count -= sum(end - start for _, start, end in self._in_slice(self.next_slice))
         self.turn += 1
-        self.count -= sum(map(len, gone))
-        self._waiting.terms.difference_update(chain.from_iterable(gone))
         self._waiting.runs = [run for run in self._waiting.runs if self.turn < run.turn + self.slices]
         if self.next_slice == 0:
             self._end_round()
@@ -250,3 +264,4 @@ class Tail:
         """The next round is for all that waits when it begins."""
         self.sizes = {log: size for log, size in self.sizes.items() if self.round.get(log) != size}
         self.round = dict(self.sizes)
+        self._filters = (TermFilter(TAIL_FILTER_BITS), self._filters[0])

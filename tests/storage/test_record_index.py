@@ -118,11 +118,15 @@ class Twins:
 def terms_held(store: SqliteStore) -> set[Term]:
     """Every term that is anywhere: one too many would tell of a record that was erased."""
     tail = store._tail
-    waiting = [term for number in range(tail.slices) for term in tail.slice(number)]
+    waiting = [term for number in range(tail.slices) for term in slice_of(tail, number)]
     assert tail.count == len(waiting) == len(set(waiting))
-    assert {term for term, *_ in waiting} == tail._waiting.terms
+    assert set(tail.under([term for term, *_ in waiting])) >= set(waiting)
     with store._connected() as connection:
         return set(waiting).union(connection.execute("SELECT * FROM record_terms").fetchall())
+
+
+def slice_of(tail: Tail, number: int) -> list[Term]:
+    return [(row[0], *log, *row[1:]) for log, found in tail.slice(number).items() for row in zip(*found, strict=True)]
 
 
 def terms_due(store: SqliteStore) -> set[Term]:
