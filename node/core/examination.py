@@ -78,7 +78,9 @@ def _read_at_once(header: channel_pb2.EntryHeader, body: bytes, standard: Standa
     found = reader.read(body, header.record_count, limits.max_record_bytes) if reader is not None else None
     if found is None or found[0] != header.records_root:
         return None
-    _, commitments, positions, keys, hashes, subjects, authorities, rest = found
+    _, commitments, positions, keys, hashes, subjects, authorities, terms, rest = found
+    if not rest:
+        return commitments, (), positions, keys, hashes, subjects, authorities, {}, *terms
     judge = judge_for(standard, limits)
     verdicts = [(position, judge(position, record)) for position, record in rest]
     columns: _Columns = (positions, _hashes(keys), _hashes(hashes), subjects, authorities)

@@ -4,7 +4,9 @@ from typing import TypeAlias
 from node.core.slot_reading import Asked, Questioned
 from node.core.sound import FieldReader
 
-Found: TypeAlias = tuple[bytes, bytes, list[int], bytes, bytes, list[str], list[str], list[tuple[int, bytes]]]
+Found: TypeAlias = tuple[
+    bytes, bytes, list[int], bytes, bytes, list[str], list[str], tuple[bytes, bytes], list[tuple[int, bytes]]
+]
 
 class SlotReader:
     def __init__(

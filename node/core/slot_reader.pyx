@@ -10,8 +10,9 @@ What is read are bytes of a stranger: every read below is preceded by a comparis
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport qsort
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 
 cdef extern from "openssl/evp.h" nogil:
@@ -29,8 +30,6 @@ cdef extern from "openssl/evp.h" nogil:
     int EVP_DigestUpdate(EVP_MD_CTX *context, const void *content, size_t size)
     int EVP_DigestFinal_ex(EVP_MD_CTX *context, unsigned char *found, unsigned int *size)
 
-
-ctypedef const unsigned char *Bytes
 
 # What a field may hold, beyond its longest text; the numbers are those of Kind in node.core.slot_reading.
 cdef enum:
@@ -52,24 +51,31 @@ cdef enum:
     MOST_ANSWERS = 20000
     FOLDS = 32
     LONGEST_KEY = 2048
-    DATE_BYTES = 10
-    USCC_BYTES = 18
-    ID_DIGITS = 17
 
-cdef Bytes PLACEHOLDER = b"00000000000000000X"
-cdef unsigned char[128] USCC_VALUES
-cdef int[18] USCC_WEIGHTS
-memset(USCC_VALUES, 0xFF, 128)
-for _value, _character in enumerate(bytearray(b"0123456789ABCDEFGHJKLMNPQRTUWXY")):
-    USCC_VALUES[_character] = _value
-for _place in range(17):
-    USCC_WEIGHTS[_place] = pow(3, _place, 31)
-USCC_WEIGHTS[17] = 1
+include "text_checks.pxi"
 
 
-cdef struct Slice:
-    Bytes start
-    Py_ssize_t size
+cdef struct Term:
+    int64_t term
+    uint32_t order
+    uint32_t position
+
+
+cdef int _compare(const void *one, const void *other) noexcept nogil:
+    cdef const Term *left = <const Term *>one
+    cdef const Term *right = <const Term *>other
+    if left.term != right.term:
+        return -1 if left.term < right.term else 1
+    return -1 if left.order < right.order else 1
+
+
+cdef inline int64_t _term(Bytes digest) noexcept nogil:
+    """The first 64 bits, the highest byte first (node.core.record_terms.key_term)."""
+    cdef uint64_t found = 0
+    cdef int place
+    for place in range(8):
+        found = found << 8 | digest[place]
+    return <int64_t>found
 
 
 cdef inline bint _size(Bytes *at, Bytes end, Py_ssize_t *found) noexcept nogil:
@@ -104,116 +110,6 @@ cdef inline bint _part(unsigned char tag, Bytes *at, Bytes end, Slice *found) no
     return True
 
 
-cdef inline Py_ssize_t _plain_characters(Slice text, bint is_public) noexcept nogil:
-    """Count the characters of a text of letters, digits and common marks; 0 for any other, and where an identity
-    number may stand in a public one."""
-    cdef Bytes at = text.start
-    cdef Bytes end = text.start + text.size
-    cdef Py_ssize_t count = 0, row = 0
-    cdef bint is_blank = True
-    cdef unsigned int one, two, three
-    while at < end:
-        one = at[0]
-        count += 1
-        if one < 0x80:
-            if one < 0x20 or one > 0x7E:
-                return 0
-            at += 1
-            if 0x30 <= one <= 0x39 or one == 0x2D or one == 0x20:
-                row += 1
-                if row >= ID_DIGITS and is_public:
-                    return 0
-            else:
-                row = 0
-            is_blank = is_blank and one == 0x20
-            continue
-        if end - at < 3:
-            return 0
-        two, three = at[1], at[2]
-        if two & 0xC0 != 0x80 or three & 0xC0 != 0x80:
-            return 0
-        # U+4E00 to U+9FFF; U+3001 to U+303F; U+FF01 to U+FF0F and U+FF1A to U+FF3F; dashes, quotation marks, ellipsis
-        if not (
-            (0xE5 <= one <= 0xE9)
-            or (one == 0xE4 and two >= 0xB8)
-            or (one == 0xE3 and two == 0x80 and three >= 0x81)
-            or (one == 0xEF and two == 0xBC and three >= 0x81 and not 0x90 <= three <= 0x99)
-            or (one == 0xE2 and two == 0x80 and 0x94 <= three <= 0xA6 and not three == 0xA5 and not three == 0xA4)
-        ):
-            return 0
-        row = 0
-        is_blank = False
-        at += 3
-    return 0 if is_blank else count
-
-
-cdef inline bint _is_date(Slice text, Bytes last) noexcept nogil:
-    """Whether this is a day from 1900 to 2099, written YYYY-MM-DD, and not after the last one."""
-    cdef Bytes at = text.start
-    cdef int place, year, month, day, days
-    if text.size != DATE_BYTES or at[4] != 0x2D or at[7] != 0x2D:
-        return False
-    for place in range(DATE_BYTES):
-        if place != 4 and place != 7 and not 0x30 <= at[place] <= 0x39:
-            return False
-    year = (at[0] - 0x30) * 1000 + (at[1] - 0x30) * 100 + (at[2] - 0x30) * 10 + at[3] - 0x30
-    month, day = (at[5] - 0x30) * 10 + at[6] - 0x30, (at[8] - 0x30) * 10 + at[9] - 0x30
-    if not 1900 <= year < 2100 or not 1 <= month <= 12 or day < 1:
-        return False
-    if month == 2:
-        days = 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
-    else:
-        days = 30 if month in (4, 6, 9, 11) else 31
-    return day <= days and memcmp(at, last, DATE_BYTES) <= 0
-
-
-cdef inline bint _is_uscc(Slice text) noexcept nogil:
-    """Whether this is a sound code with a letter in it: one of digits alone may be a person's (GB 32100-2015)."""
-    cdef Bytes at = text.start
-    cdef int place, total = 0
-    cdef bint is_all_digits = True
-    if text.size != USCC_BYTES or at[0] == 0x30:
-        return False
-    for place in range(USCC_BYTES):
-        if at[place] >= 0x80 or USCC_VALUES[at[place]] == 0xFF:
-            return False
-        if at[place] > 0x39:
-            if 2 <= place < 8:
-                return False
-            is_all_digits = is_all_digits and place == USCC_BYTES - 1
-        total += USCC_VALUES[at[place]] * USCC_WEIGHTS[place]
-    return total % 31 == 0 and not is_all_digits
-
-
-cdef inline bint _is_placeholder(Slice text) noexcept nogil:
-    return text.size == USCC_BYTES and memcmp(text.start, PLACEHOLDER, USCC_BYTES) == 0
-
-
-cdef inline bint _is_amount(Slice text, int most_digits, int most_places) noexcept nogil:
-    """Whether this is a number without idle zeros before it, of so many digits before and behind the point; zeros may
-    follow."""
-    cdef Bytes at = text.start
-    cdef Bytes end = text.start + text.size
-    cdef Py_ssize_t digits
-    while at < end and 0x30 <= at[0] <= 0x39:
-        at += 1
-    digits = at - text.start
-    if digits == 0 or digits > most_digits or (digits > 1 and text.start[0] == 0x30):
-        return False
-    if at == end:
-        return True
-    if at[0] != 0x2E or end - at < 2:
-        return False
-    at += 1
-    digits = 0
-    while at < end:
-        digits += 1
-        if not 0x30 <= at[0] <= 0x39 or (digits > most_places and at[0] != 0x30):
-            return False
-        at += 1
-    return True
-
-
 cdef inline uint64_t _mixed(Slice content) noexcept nogil:
     """Spread bytes over 64 bits; who makes two of them meet makes us read one of them again, no more."""
     cdef uint64_t state = <uint64_t>0x9E3779B97F4A7C15 ^ <uint64_t>content.size
@@ -226,6 +122,19 @@ cdef inline uint64_t _mixed(Slice content) noexcept nogil:
         state ^= state >> 29
         at += 8
     return state ^ state >> 32
+
+
+cdef tuple _sorted_terms(Term *terms, Py_ssize_t count):
+    """Both arrays of node.core.record_terms.SortedTerms, as bytes."""
+    cdef Py_ssize_t at
+    ordered = PyBytes_FromStringAndSize(NULL, count * sizeof(int64_t))
+    positions = PyBytes_FromStringAndSize(NULL, count * sizeof(uint32_t))
+    cdef int64_t *term = <int64_t *>PyBytes_AS_STRING(ordered)
+    cdef uint32_t *position = <uint32_t *>PyBytes_AS_STRING(positions)
+    qsort(terms, count, sizeof(Term), _compare)
+    for at in range(count):
+        term[at], position[at] = terms[at].term, terms[at].position
+    return ordered, positions
 
 
 cdef class SlotReader:
@@ -292,10 +201,11 @@ cdef class SlotReader:
             self._folds += 1
 
     def read(self, bytes body, Py_ssize_t count, Py_ssize_t most_record_bytes):
-        """Return (root, commitments, positions, keys, content hashes, subjects, authorities, rest) of a body.
+        """Return (root, commitments, positions, keys, content hashes, subjects, authorities, terms, rest) of a body.
 
         The root is over all commitments, which stand one after another, 32 bytes each; so do keys and content hashes of
-        the records that are certainly sound, which are at these positions. rest holds (position, record) of all others.
+        the records that are certainly sound, which are at these positions. terms are those of node.core.record_terms,
+        both arrays as bytes. rest holds (position, record) of all others.
         None where the body is not written in the usual way, or has not so many slots.
         """
         cdef Bytes at = <Bytes>PyBytes_AS_STRING(body)
@@ -311,6 +221,9 @@ cdef class SlotReader:
         cdef unsigned char *leaf = <unsigned char *>PyBytes_AS_STRING(leaves)
         cdef unsigned char *key = <unsigned char *>PyBytes_AS_STRING(keys)
         cdef unsigned char *content = <unsigned char *>PyBytes_AS_STRING(hashes)
+        places = PyBytes_FromStringAndSize(NULL, 2 * count * sizeof(Term))
+        cdef Term *terms = <Term *>PyBytes_AS_STRING(places)
+        cdef unsigned char[HASH_BYTES] digest
         cdef list positions = [], subjects = [], authorities = [], rest = []
         while at < end:
             if position == count or not _part(0x0A, &at, end, &slot):
@@ -327,6 +240,11 @@ cdef class SlotReader:
                 subject, authority = self._text(self._subject), self._text(self._authority)
                 if self._put_key(key + sound * HASH_BYTES):
                     self._hash3(NULL, 0, NULL, 0, record.start, record.size, content + sound * HASH_BYTES)
+                    self._hash3(
+                        NULL, 0, NULL, 0, self._texts[self._subject].start, self._texts[self._subject].size, digest
+                    )
+                    terms[sound] = Term(_term(key + sound * HASH_BYTES), sound, position)
+                    terms[count + sound] = Term(_term(digest), count + sound, position)
                     positions.append(position)
                     subjects.append(subject)
                     authorities.append(authority)
@@ -339,7 +257,9 @@ cdef class SlotReader:
             return None
         size = sound * HASH_BYTES
         root = self._root_over(leaf, count)
-        return root, leaves, positions, keys[:size], hashes[:size], subjects, authorities, rest
+        memmove(terms + sound, terms + count, sound * sizeof(Term))
+        found = _sorted_terms(terms, 2 * sound)
+        return root, leaves, positions, keys[:size], hashes[:size], subjects, authorities, found, rest
 
     cdef void _hash3(
         self,

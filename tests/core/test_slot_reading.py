@@ -19,6 +19,7 @@ from node.core.identifiers import (
 )
 from node.core.limits import DEFAULT_LIMITS
 from node.core.record import build_record, parse_record
+from node.core.record_terms import read_terms, sorted_terms
 from node.core.slot_reading import IS_COMPILED, SlotReader, compile_slot_reader
 from node.pb import channel_pb2, record_pb2
 from tests.variants import CASES, TODAY, bars_of, changed_bytes, changed_values, in_full, item_of, rows
@@ -71,11 +72,14 @@ def test_what_it_finds_is_what_the_long_way_finds(name: str, disclosure: str, se
     found = reader_of(name, disclosure).read(body, len(contents), MOST_BYTES)
     assert found is not None
     assert found[0] == root
-    leaves, positions, keys, hashes, subjects, authorities, rest = found[1:]
+    leaves, positions, keys, hashes, subjects, authorities, terms, rest = found[1:]
     slots = channel_pb2.EntryBody.FromString(body).slots
     assert leaves == b"".join(commitment(slot.salt, slot.record) for slot in slots)
     assert dict(rest) == {at: record for at, record in enumerate(contents) if at not in positions}
     assert len(positions) > 300
+    assert read_terms(*terms) == sorted_terms(
+        positions, [keys[at : at + 32] for at in range(0, len(keys), 32)], subjects
+    )
     for at, position in enumerate(positions):
         sound = full(contents[position])
         assert sound is not None, parse_record(contents[position])
