@@ -26,7 +26,7 @@ from node.core.state import Place
 from node.storage.column_inserts import insert_columns
 from node.storage.record_rows import RecordColumns
 from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection, SqlReads
-from node.storage.waiting_terms import KEY_FILTER_BITS, LogId, Run, Runs, Tail, Term, TermColumns, TermFilter
+from node.storage.waiting_terms import LogId, Run, Runs, Tail, Term, TermColumns, key_filter
 
 MERGED_KEYS_READ = 300_000
 """Where the table has no more terms when the database is opened, the filter of keys knows all of them."""
@@ -92,7 +92,7 @@ class RecordIndex:
         tail = self._tail
         merged = connection.execute(_SOME_TERMS, (MERGED_KEYS_READ + 1,)).fetchall()
         tail.merged_any = bool(merged)
-        tail.keys = TermFilter(KEY_FILTER_BITS) if len(merged) <= MERGED_KEYS_READ else None
+        tail.keys = key_filter() if len(merged) <= MERGED_KEYS_READ else None
         tail.note_keys([term for (term,) in merged])
         for channel_id, epoch, merged_size, applied_size in connection.execute(_BEHIND).fetchall():
             log, last = (channel_id, epoch), (merged_size, -1)

@@ -139,24 +139,38 @@ class Runs:
 
 
 class TermFilter:
-    """Which terms may be there: a bit for what many terms share. What has gone leaves its bit."""
+    """Which terms may be there: a bit for what many terms share, so many bits from a place on. What has gone leaves it.
 
-    def __init__(self, bits: int) -> None:
-        self._to_bit = _TERM_BITS - bits
+    Filters of the same terms share other bits: what seems to be there to one of them does not to the other as well.
+    """
+
+    def __init__(self, bits: int, to_bit: int) -> None:
+        self._to_bit = to_bit
+        self._last = (1 << bits - 3) - 1
         self._bits = bytearray(1 << bits - 3)
 
     def add(self, terms: Iterable[int]) -> None:
         """Let terms be known."""
-        bits, to_bit = self._bits, self._to_bit
+        bits, to_bit, last = self._bits, self._to_bit, self._last
         to_byte = to_bit + 3
         for term in terms:
-            bits[term >> to_byte] |= 1 << (term >> to_bit & 7)  # as terms have signs, half of the places do
+            bits[term >> to_byte & last] |= 1 << (term >> to_bit & 7)
 
     def may_hold(self, terms: Iterable[int]) -> list[int]:
         """Those terms that may be there; a term that is not among them is not."""
-        bits, to_bit = self._bits, self._to_bit
+        bits, to_bit, last = self._bits, self._to_bit, self._last
         to_byte = to_bit + 3
-        return [term for term in terms if bits[term >> to_byte] >> (term >> to_bit & 7) & 1]
+        return [term for term in terms if bits[term >> to_byte & last] >> (term >> to_bit & 7) & 1]
+
+
+def key_filter() -> TermFilter:
+    """The filter of all keys."""
+    return TermFilter(KEY_FILTER_BITS, 0)
+
+
+def _tail_filter() -> TermFilter:
+    """A filter of what waits, which comes in ascending order: its bits lie side by side."""
+    return TermFilter(TAIL_FILTER_BITS, _TERM_BITS - TAIL_FILTER_BITS)
 
 
 class Tail:
@@ -179,7 +193,7 @@ class Tail:
         self.keys: TermFilter | None = None
         """Which keys may be held, waiting or in the table; None where nobody can say."""
         self._waiting = Runs()
-        self._filters = (TermFilter(TAIL_FILTER_BITS), TermFilter(TAIL_FILTER_BITS))
+        self._filters = (_tail_filter(), _tail_filter())
         """Of what came in this round, and of what came in the one before: nothing else waits."""
 
     def note_keys(self, terms: Iterable[int]) -> None:
@@ -264,4 +278,4 @@ class Tail:
         """The next round is for all that waits when it begins."""
         self.sizes = {log: size for log, size in self.sizes.items() if self.round.get(log) != size}
         self.round = dict(self.sizes)
-        self._filters = (TermFilter(TAIL_FILTER_BITS), self._filters[0])
+        self._filters = (_tail_filter(), self._filters[0])

@@ -68,8 +68,9 @@ def test_the_terms_of_many_keys_are_those_of_each() -> None:
     assert list(key_terms([])) == []
 
 
-def test_a_filter_knows_what_it_was_told_and_little_else() -> None:
-    known, draw = TermFilter(23), Random(5)
+@pytest.mark.parametrize("to_bit", [0, 41])
+def test_a_filter_knows_what_it_was_told_and_little_else(to_bit: int) -> None:
+    known, draw = TermFilter(23, to_bit), Random(5)
     terms = [draw.randint(LOWEST, HIGHEST) for _ in range(20_000)] + [LOWEST, HIGHEST, 0, -1]
     known.add(terms)
     assert known.may_hold(terms) == terms
