@@ -40,7 +40,8 @@ import hashlib, pathlib, sys
 
 root = pathlib.Path(sys.argv[1])
 print(root, sys.version.split()[0])
-for name in (sys.argv[2], "pyproject.toml", "node/core/slot_reader.pyx", "node/core/text_checks.pxi"):
+compiled = ("slot_reader.pyx", "text_checks.pxi", "term_bits.pyx")
+for name in (sys.argv[2], "pyproject.toml", *(f"node/core/{each}" for each in compiled)):
     print(name, hashlib.sha256((root / name).read_bytes()).hexdigest())
 PYTHON
 }

@@ -2,6 +2,8 @@
 
 A record has two: the beginning of its natural key, and of SHA-256 of what stands for its subject. They are found and
 put in order beside the node where it can be, together with what else is found out of an entry before its turn.
+
+The loops over many of them are compiled where there is a compiler (term_bits.pyx).
 """
 
 from array import array
@@ -11,7 +13,11 @@ from hashlib import sha256
 from struct import Struct
 from typing import NamedTuple
 
-KEY_BYTES = 32
+try:
+    from node.core import term_bits
+except ImportError:  # nothing compiled it
+    term_bits = None  # type: ignore[assignment]
+
 TERM_CODE, POSITION_CODE = "q", "I"
 _TERM = Struct(">q")
 _SUBJECTS_REMEMBERED = 4096
@@ -30,17 +36,11 @@ def key_term(natural_key: bytes) -> int:
     return term
 
 
-def key_terms(natural_keys: Sequence[bytes]) -> Sequence[int]:
+def key_terms(natural_keys: Sequence[bytes]) -> "array[int]":
     """The terms of natural keys, all at once."""
-    joined = b"".join(natural_keys)
-    if len(joined) != KEY_BYTES * len(natural_keys):
-        return [key_term(key) for key in natural_keys]
-    return _key_terms(len(natural_keys)).unpack(joined)
-
-
-@lru_cache(maxsize=16)
-def _key_terms(count: int) -> Struct:
-    return Struct(">" + "q24x" * count)
+    if term_bits is not None:
+        return term_bits.key_terms(natural_keys)
+    return array(TERM_CODE, map(key_term, natural_keys))
 
 
 @lru_cache(maxsize=_SUBJECTS_REMEMBERED)
@@ -64,3 +64,21 @@ def read_terms(terms: bytes, positions: bytes) -> SortedTerms:
     found.terms.frombytes(terms)
     found.positions.frombytes(positions)
     return found
+
+
+def add_bits(bits: bytearray, to_bit: int, terms: "array[int]") -> None:
+    """Set the bit of each term: as many of its bits as bits has, a power of two, from one of them on, tell which."""
+    if term_bits is not None:
+        term_bits.add_bits(bits, to_bit, terms)
+        return
+    to_byte, last = to_bit + 3, len(bits) - 1
+    for term in terms:
+        bits[term >> to_byte & last] |= 1 << (term >> to_bit & 7)
+
+
+def with_bits(bits: bytearray, to_bit: int, terms: "array[int]") -> list[int]:
+    """The terms whose bits are set."""
+    if term_bits is not None:
+        return term_bits.with_bits(bits, to_bit, terms)
+    to_byte, last = to_bit + 3, len(bits) - 1
+    return [term for term in terms if bits[term >> to_byte & last] >> (term >> to_bit & 7) & 1]

@@ -19,9 +19,10 @@ A reader looks at the tail before it looks at the table: what has left the one b
 """
 # ruff: noqa: S608 - statements are put together from constants of this module and parameter marks
 
+from array import array
 from collections.abc import Collection, Iterable, Iterator
 
-from node.core.record_terms import key_term, key_terms, sorted_terms, subject_term
+from node.core.record_terms import TERM_CODE, key_term, key_terms, sorted_terms, subject_term
 from node.core.state import Place
 from node.storage.column_inserts import insert_columns
 from node.storage.record_rows import RecordColumns
@@ -93,12 +94,12 @@ class RecordIndex:
         merged = connection.execute(_SOME_TERMS, (MERGED_KEYS_READ + 1,)).fetchall()
         tail.merged_any = bool(merged)
         tail.keys = key_filter() if len(merged) <= MERGED_KEYS_READ else None
-        tail.note_keys([term for (term,) in merged])
+        tail.note_keys(array(TERM_CODE, [term for (term,) in merged]))
         for channel_id, epoch, merged_size, applied_size in connection.execute(_BEHIND).fetchall():
             log, last = (channel_id, epoch), (merged_size, -1)
             while rows := connection.execute(_UNMERGED, (*log, *last, _PAGE_RECORDS)).fetchall():
                 last = rows[-1][:2]
-                tail.note_keys([key_term(row[2]) for row in rows])
+                tail.note_keys(key_terms([row[2] for row in rows]))
                 terms = terms_of(log, (Indexed(key, subject, *place) for *place, key, subject in rows))
                 tail.add(Run.of_rows(terms, tail.turn))
             tail.sizes[log] = applied_size
@@ -123,12 +124,12 @@ class RecordIndex:
     def of_subject(self, connection: SqlReads, subject: str) -> list[tuple[int, Place]]:
         """Where records of a subject may stand, by channel and place; some may be gone, or name another one."""
         term = subject_term(subject)
-        places = {row[1:] for row in self._waiting([term])}
+        places = {row[1:] for row in self._waiting(array(TERM_CODE, [term]))}
         if self._tail.merged_any:
             places.update(connection.execute(_OF_TERM, (term,)).fetchall())
         return [(channel_id, Place(*place)) for channel_id, *place in sorted(places)]
 
-    def _waiting(self, terms: Collection[int]) -> list[Term]:
+    def _waiting(self, terms: "array[int]") -> list[Term]:
         return self._tail.under(terms)
 
 
@@ -145,7 +146,7 @@ class RecordIndexChanges(RecordIndex):
         self._left = tail.count
         """How many terms wait, with those added here and without those merged here."""
 
-    def _waiting(self, terms: Collection[int]) -> list[Term]:
+    def _waiting(self, terms: "array[int]") -> list[Term]:
         return [*self._tail.under(terms), *self._added.under(terms)]
 
     def add(self, connection: SqlConnection, log: LogId, index: int, columns: RecordColumns) -> None:

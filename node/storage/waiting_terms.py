@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
 
-from node.core.record_terms import POSITION_CODE, TERM_CODE, SortedTerms
+from node.core.record_terms import POSITION_CODE, TERM_CODE, SortedTerms, add_bits, with_bits
 
 SLICES = 64
 """A power of two."""
@@ -146,21 +146,15 @@ class TermFilter:
 
     def __init__(self, bits: int, to_bit: int) -> None:
         self._to_bit = to_bit
-        self._last = (1 << bits - 3) - 1
         self._bits = bytearray(1 << bits - 3)
 
-    def add(self, terms: Iterable[int]) -> None:
+    def add(self, terms: "array[int]") -> None:
         """Let terms be known."""
-        bits, to_bit, last = self._bits, self._to_bit, self._last
-        to_byte = to_bit + 3
-        for term in terms:
-            bits[term >> to_byte & last] |= 1 << (term >> to_bit & 7)
+        add_bits(self._bits, self._to_bit, terms)
 
-    def may_hold(self, terms: Iterable[int]) -> list[int]:
+    def may_hold(self, terms: "array[int]") -> list[int]:
         """Those terms that may be there; a term that is not among them is not."""
-        bits, to_bit, last = self._bits, self._to_bit, self._last
-        to_byte = to_bit + 3
-        return [term for term in terms if bits[term >> to_byte & last] >> (term >> to_bit & 7) & 1]
+        return with_bits(self._bits, self._to_bit, terms)
 
 
 def key_filter() -> TermFilter:
@@ -196,21 +190,21 @@ class Tail:
         self._filters = (_tail_filter(), _tail_filter())
         """Of what came in this round, and of what came in the one before: nothing else waits."""
 
-    def note_keys(self, terms: Iterable[int]) -> None:
+    def note_keys(self, terms: "array[int]") -> None:
         """Tell of keys that will be held; it is no matter if they are not."""
         if self.keys is not None:
             self.keys.add(terms)
 
-    def may_hold(self, keys: Sequence[int]) -> Sequence[int]:
+    def may_hold(self, keys: "array[int]") -> "array[int]":
         """Those terms of keys that may be held; a first load would else ask the table for each, and find none."""
-        return self.keys.may_hold(keys) if self.keys is not None else keys
+        return array(TERM_CODE, self.keys.may_hold(keys)) if self.keys is not None else keys
 
     @property
     def next_slice(self) -> int:
         """The number of the slice to merge next."""
         return self.turn % self.slices
 
-    def under(self, terms: Collection[int]) -> list[Term]:
+    def under(self, terms: "array[int]") -> list[Term]:
         """What waits under these terms; some of it may have been merged."""
         return self._waiting.under(chain.from_iterable(known.may_hold(terms) for known in self._filters))
 

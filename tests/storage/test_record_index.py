@@ -1,5 +1,6 @@
 """The index of the embedded database finds what the memory store finds, whatever was merged, lost or taken back."""
 
+from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -120,7 +121,7 @@ def terms_held(store: SqliteStore) -> set[Term]:
     tail = store._tail
     waiting = [term for number in range(tail.slices) for term in slice_of(tail, number)]
     assert tail.count == len(waiting) == len(set(waiting))
-    assert set(tail.under([term for term, *_ in waiting])) >= set(waiting)
+    assert set(tail.under(array("q", [term for term, *_ in waiting]))) >= set(waiting)
     with store._connected() as connection:
         return set(waiting).union(connection.execute("SELECT * FROM record_terms").fetchall())
 

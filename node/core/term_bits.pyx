@@ -1,0 +1,62 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The loops of node.core.record_terms over the terms of many keys, at the speed of a compiler.
+
+They do what the functions of the same names there do; tests/core/test_record_terms.py compares them. What is read are
+keys of this process and its arrays.
+"""
+
+from cpython cimport array
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint64_t
+
+import array
+
+cdef enum:
+    TERM_BYTES = 8
+
+cdef array.array _TERMS = array.array("q")
+if _TERMS.itemsize != TERM_BYTES:
+    raise ImportError("numbers of another width")
+
+
+cdef inline int64_t _term(const unsigned char *start) noexcept nogil:
+    """Eight bytes, the first one the highest."""
+    cdef uint64_t found = 0
+    cdef int at
+    for at in range(TERM_BYTES):
+        found = found << 8 | start[at]
+    return <int64_t>found
+
+
+def key_terms(natural_keys):
+    """The terms of natural keys."""
+    cdef array.array found = array.clone(_TERMS, len(natural_keys), zero=False)
+    cdef Py_ssize_t at = 0, size = len(natural_keys)
+    cdef bytes key
+    for key in natural_keys:
+        if key is None or PyBytes_GET_SIZE(key) < TERM_BYTES or at == size:
+            raise ValueError("a natural key is a hash")
+        found.data.as_longlongs[at] = _term(<const unsigned char *>PyBytes_AS_STRING(key))
+        at += 1
+    return found
+
+
+def add_bits(unsigned char[::1] bits, int to_bit, array.array terms not None):
+    """Set the bit of each term; the size of bits is a power of two."""
+    cdef uint64_t last = bits.shape[0] - 1, place
+    cdef Py_ssize_t at
+    for at in range(len(terms)):
+        place = <uint64_t>terms.data.as_longlongs[at] >> to_bit
+        bits[<Py_ssize_t>(place >> 3 & last)] |= 1 << (place & 7)
+
+
+def with_bits(unsigned char[::1] bits, int to_bit, array.array terms not None):
+    """The terms whose bits are set."""
+    cdef uint64_t last = bits.shape[0] - 1, place
+    cdef Py_ssize_t at
+    cdef list found = []
+    for at in range(len(terms)):
+        place = <uint64_t>terms.data.as_longlongs[at] >> to_bit
+        if bits[<Py_ssize_t>(place >> 3 & last)] >> (place & 7) & 1:
+            found.append(terms.data.as_longlongs[at])
+    return found
