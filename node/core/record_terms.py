@@ -7,6 +7,7 @@ The loops over many of them are compiled where there is a compiler (term_bits.py
 """
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
@@ -21,6 +22,8 @@ except ImportError:  # nothing compiled it
 TERM_CODE, POSITION_CODE = "q", "I"
 _TERM = Struct(">q")
 _SUBJECTS_REMEMBERED = 4096
+_SINGLY = 32
+"""So many terms are looked for one by one."""
 
 
 class SortedTerms(NamedTuple):
@@ -82,3 +85,16 @@ def with_bits(bits: bytearray, to_bit: int, terms: "array[int]") -> list[int]:
         return term_bits.with_bits(bits, to_bit, terms)
     to_byte, last = to_bit + 3, len(bits) - 1
     return [term for term in terms if bits[term >> to_byte & last] >> (term >> to_bit & 7) & 1]
+
+
+def places_of(terms: "array[int]", wanted: "array[int]") -> list[int]:
+    """Where in terms those stand that are wanted, each of them once; both are in ascending order."""
+    if term_bits is not None:
+        return term_bits.places_of(terms, wanted)
+    found: list[int] = []
+    for term in wanted if len(wanted) <= _SINGLY else sorted(set(wanted).intersection(terms)):
+        at = bisect_left(terms, term)
+        while at < len(terms) and terms[at] == term:
+            found.append(at)
+            at += 1
+    return found

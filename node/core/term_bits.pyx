@@ -13,6 +13,7 @@ import array
 
 cdef enum:
     TERM_BYTES = 8
+    SPARSE = 8  # of terms where one in so many is wanted, each is searched for
 
 cdef array.array _TERMS = array.array("q")
 if _TERMS.itemsize != TERM_BYTES:
@@ -59,4 +60,30 @@ def with_bits(unsigned char[::1] bits, int to_bit, array.array terms not None):
         place = <uint64_t>terms.data.as_longlongs[at] >> to_bit
         if bits[<Py_ssize_t>(place >> 3 & last)] >> (place & 7) & 1:
             found.append(terms.data.as_longlongs[at])
+    return found
+
+
+def places_of(array.array terms not None, array.array wanted not None):
+    """Where in terms those stand that are wanted; both are in ascending order."""
+    cdef const long long *held = terms.data.as_longlongs
+    cdef Py_ssize_t size = len(terms), low = 0, high, middle, at
+    cdef long long name
+    cdef bint is_sparse = len(wanted) * SPARSE < size
+    cdef list found = []
+    for at in range(len(wanted)):
+        name = wanted.data.as_longlongs[at]
+        if is_sparse:
+            high = size
+            while low < high:
+                middle = (low + high) >> 1
+                if held[middle] < name:
+                    low = middle + 1
+                else:
+                    high = middle
+        else:
+            while low < size and held[low] < name:
+                low += 1
+        while low < size and held[low] == name:
+            found.append(low)
+            low += 1
     return found

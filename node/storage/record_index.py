@@ -20,7 +20,9 @@ A reader looks at the tail before it looks at the table: what has left the one b
 # ruff: noqa: S608 - statements are put together from constants of this module and parameter marks
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
 
 from node.core.record_terms import TERM_CODE, key_term, key_terms, sorted_terms, subject_term
 from node.core.state import Place
@@ -32,12 +34,15 @@ from node.storage.waiting_terms import LogId, Run, Runs, Tail, Term, TermColumns
 MERGED_KEYS_READ = 300_000
 """Where the table has no more terms when the database is opened, the filter of keys knows all of them."""
 _TERMS_PER_QUERY = 500
+_BETWEEN = 4
+"""Records that stand close together are read by one statement, if one in so many is asked for."""
 _PAGE_RECORDS = 2_000
 
 _COLUMNS = "r.natural_key, r.epoch, r.entry_index, r.position, r.in_force, r.content_hash"
 _AT_PLACE = (
     f"SELECT {_COLUMNS} FROM records r WHERE r.channel_id = ? AND r.epoch = ? AND r.entry_index = ? AND r.position = ?"
 )
+_AT_PLACES = _AT_PLACE.replace("position = ?", "position BETWEEN ? AND ?")
 # CROSS JOIN keeps the order: first the terms, each of which leads to one record.
 _UNDER_TERMS = (
     f"SELECT {_COLUMNS} FROM record_terms t CROSS JOIN records r ON r.channel_id = t.channel_id"
@@ -82,6 +87,18 @@ def _run_of(log: LogId, index: int, columns: RecordColumns) -> Run:
     return Run(found, [(*log, index)])
 
 
+def _rows_at(connection: SqlReads, places: Sequence[tuple[int, ...]]) -> list[tuple[Any, ...]]:
+    """The records at these places, which are in order, and some that stand between them."""
+    rows: list[tuple[Any, ...]] = []
+    for entry, group in groupby(places, key=lambda place: place[:3]):
+        positions = [place[3] for place in group]
+        if positions[-1] - positions[0] < len(positions) * _BETWEEN:
+            rows += connection.execute(_AT_PLACES, (*entry, positions[0], positions[-1])).fetchall()
+        else:
+            rows += [row for each in positions for row in connection.execute(_AT_PLACE, (*entry, each)).fetchall()]
+    return rows
+
+
 class RecordIndex:
     """Looking up in both parts of the index."""
 
@@ -110,16 +127,16 @@ class RecordIndex:
         terms = self._tail.may_hold(key_terms(list(keys)))
         if not terms:
             return []
-        places = sorted({row[1:] for row in self._waiting(terms) if row[1] == channel_id})
-        rows = [row for place in places for row in connection.execute(_AT_PLACE, place).fetchall()]
+        waiting = {row[1:] for row in self._waiting(terms) if row[1] == channel_id}
+        rows = _rows_at(connection, sorted(waiting))
         ordered = sorted(terms) if self._tail.merged_any else []
         for start in range(0, len(ordered), _TERMS_PER_QUERY):
             chunk = ordered[start : start + _TERMS_PER_QUERY]
             sql = _UNDER_TERMS.format(",".join("?" * len(chunk)))
             rows += connection.execute(sql, (channel_id, *chunk)).fetchall()
         wanted = set(keys)
-        found = {Place(*row[1:4]): row for row in rows if row[0] in wanted}
-        return [KeyedRecord(row[0], place, row[4] == 1, row[5]) for place, row in found.items()]
+        found = {row[1:4]: row for row in rows if row[0] in wanted}
+        return [KeyedRecord(row[0], Place(*place), row[4] == 1, row[5]) for place, row in found.items()]
 
     def of_subject(self, connection: SqlReads, subject: str) -> list[tuple[int, Place]]:
         """Where records of a subject may stand, by channel and place; some may be gone, or name another one."""

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
 
-from node.core.record_terms import POSITION_CODE, TERM_CODE, SortedTerms, add_bits, with_bits
+from node.core.record_terms import POSITION_CODE, TERM_CODE, SortedTerms, add_bits, places_of, with_bits
 
 SLICES = 64
 """A power of two."""
@@ -22,8 +22,6 @@ TAIL_FILTER_BITS = 23
 _TERM_BITS = 64
 _LOWEST_TERM, _ALL_TERMS = -(1 << _TERM_BITS - 1), 1 << _TERM_BITS
 _SHORT_RUN = 1024
-_SINGLY = 32
-"""So many terms are looked for one by one in each run."""
 
 LogId = tuple[int, int]
 """(channel_id, epoch)."""
@@ -82,12 +80,9 @@ class Run:
             for term, channel_id, epoch, index, position in self.rows(start, end):
                 yield (channel_id, epoch), (term,), (index,), (position,)
 
-    def under(self, term: int) -> list[Term]:
-        """All that stands under a term."""
-        start = bisect_left(self.terms, term)
-        if start == len(self.terms) or self.terms[start] != term:
-            return []
-        return self.rows(start, bisect_left(self.terms, term + 1, start))
+    def under(self, terms: "array[int]") -> list[Term]:
+        """All that stands under these terms, which are in ascending order."""
+        return [row for at in places_of(self.terms, terms) for row in self.rows(at, at + 1)]
 
 
 TermColumns = tuple[list[int], list[int], list[int]]
@@ -111,13 +106,13 @@ class Runs:
 
     def under(self, terms: Iterable[int]) -> list[Term]:
         """All that stands under these terms."""
-        wanted = set(terms)
-        return [row for run in self.runs for row in self._under(run, wanted)] if wanted else []
+        wanted = array(TERM_CODE, sorted(set(terms)))
+        return [row for run in self.runs for row in run.under(wanted)] if wanted else []
 
     def drop(self, gone: Collection[Term]) -> list[tuple[Run, list[Term]]]:
         """Let single terms go; tells of which runs they were."""
-        names = {row[0] for row in gone}
-        found = [(run, [row for row in self._under(run, names) if row in gone]) for run in self.runs]
+        names = array(TERM_CODE, sorted({row[0] for row in gone}))
+        found = [(run, [row for row in run.under(names) if row in gone]) for run in self.runs]
         found = [(run, rows) for run, rows in found if rows]
         for run, rows in found:
             self._replace(run, [row for row in run.rows() if row not in rows])
@@ -132,10 +127,6 @@ class Runs:
     def _replace(self, run: Run, rows: Sequence[Term]) -> None:
         left = [Run.of_rows(rows, run.turn)] if rows else []
         self.runs = [new for each in self.runs for new in (left if each is run else [each])]
-
-    def _under(self, run: Run, terms: set[int]) -> list[Term]:
-        wanted = terms if len(terms) <= _SINGLY else terms.intersection(run.terms)
-        return [row for term in wanted for row in run.under(term)]
 
 
 class TermFilter:

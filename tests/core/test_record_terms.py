@@ -12,6 +12,7 @@ from node.core.record_terms import (
     add_bits,
     key_term,
     key_terms,
+    places_of,
     read_terms,
     sorted_terms,
     subject_term,
@@ -69,6 +70,16 @@ def test_the_bits_of_terms_are_the_same(monkeypatch: pytest.MonkeyPatch, to_bit:
     assert compiled == plain
     assert compiled[1] == list(terms)
     assert 0 < len(compiled[2]) < len(others) // 2
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 40, 400])
+def test_the_places_of_wanted_terms_are_the_same(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    draw = Random(count)
+    terms = array("q", sorted(draw.choices(range(-500, 500), k=600)))
+    wanted = array("q", sorted(draw.sample(range(-600, 600), count)))
+    compiled, plain = both(monkeypatch, lambda: places_of(terms, wanted))
+    assert compiled == plain == [at for at, term in enumerate(terms) if term in wanted]
+    assert places_of(array("q"), wanted) == []
 
 
 def test_what_is_no_column_of_keys_is_refused() -> None:

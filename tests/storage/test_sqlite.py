@@ -147,6 +147,7 @@ class TestSchema:
             record_index._UNDER_TERMS.format("1, 2"),
             record_index._OF_TERM,
             record_index._AT_PLACE,
+            record_index._AT_PLACES,
             record_index._FORGET,
             record_index._UNMERGED,
             sql_reading._KEYS_IN,

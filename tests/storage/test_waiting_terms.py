@@ -62,7 +62,7 @@ def test_a_run_of_one_entry_gives_the_rows_of_its_records() -> None:
     run = Run(sorted_terms([4, 5, 9], keys, subjects), [(1, 2, 3)])
     told = run.rows()
     assert told == sorted(told)
-    assert [row[1:] for row in run.under(key_term(keys[2]))] == [(1, 2, 3, 9)]
+    assert [row[1:] for row in run.under(array("q", [key_term(keys[2])]))] == [(1, 2, 3, 9)]
     assert Run.of_rows(reversed(told), 0).rows() == told
 
 
