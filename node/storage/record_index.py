@@ -29,10 +29,11 @@ from node.core.state import Place
 from node.storage.column_inserts import insert_columns
 from node.storage.record_rows import RecordColumns
 from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection, SqlReads
-from node.storage.waiting_terms import LogId, Run, Runs, Tail, Term, TermColumns, key_filter
+from node.storage.waiting_terms import LOWEST_TERM, LogId, Run, Runs, Tail, Term, TermColumns
 
-MERGED_KEYS_READ = 300_000
-"""Where the table has no more terms when the database is opened, the filter of keys knows all of them."""
+READ_AT_START, READ_PER_RECORD = 100_000, 10
+"""Terms of the table that are read into the filter of keys: when the database is opened, and for each record then."""
+_HIGHEST_TERM = (1 << 63) - 1
 _TERMS_PER_QUERY = 500
 _BETWEEN = 4
 """Records that stand close together are read by one statement, if one in so many is asked for."""
@@ -56,7 +57,8 @@ _FORGET = (
     "DELETE FROM record_terms WHERE term = ? AND channel_id = ? AND epoch = ? AND entry_index = ? AND position = ?"
 )
 _FORGET_LOG = "DELETE FROM record_terms WHERE channel_id = ? AND epoch = ?"
-_SOME_TERMS = "SELECT term FROM record_terms LIMIT ?"
+_ANY_TERM = "SELECT 1 FROM record_terms LIMIT 1"
+_TERMS_FROM = "SELECT term FROM record_terms WHERE term >= ? ORDER BY term LIMIT ?"
 _FORGET_MERGED = "DELETE FROM record_terms_merged WHERE channel_id = ? AND epoch = ?"
 _NOTE_MERGED = (
     "INSERT INTO record_terms_merged (channel_id, epoch, size) VALUES (?, ?, ?)"
@@ -108,10 +110,8 @@ class RecordIndex:
     def load(self, connection: SqlReads) -> None:
         """Find what waited when the database was last open; nothing may have been added since."""
         tail = self._tail
-        merged = connection.execute(_SOME_TERMS, (MERGED_KEYS_READ + 1,)).fetchall()
-        tail.merged_any = bool(merged)
-        tail.keys = key_filter() if len(merged) <= MERGED_KEYS_READ else None
-        tail.note_keys(array(TERM_CODE, [term for (term,) in merged]))
+        tail.merged_any = bool(connection.execute(_ANY_TERM).fetchall())
+        tail.unread = self._read_keys(connection, LOWEST_TERM, READ_AT_START)
         for channel_id, epoch, merged_size, applied_size in connection.execute(_BEHIND).fetchall():
             log, last = (channel_id, epoch), (merged_size, -1)
             while rows := connection.execute(_UNMERGED, (*log, *last, _PAGE_RECORDS)).fetchall():
@@ -121,6 +121,14 @@ class RecordIndex:
                 tail.add(Run.of_rows(terms, tail.turn))
             tail.sizes[log] = applied_size
         tail.round = dict(tail.sizes)
+
+    def _read_keys(self, connection: SqlReads, unread: int | None, most: int) -> int | None:
+        """Read so many more terms of the table into the filter of keys; returns from where on it has not been read."""
+        if unread is None:
+            return None
+        rows = connection.execute(_TERMS_FROM, (unread, most)).fetchall()
+        self._tail.note_keys(array(TERM_CODE, [term for (term,) in rows]))
+        return min(rows[-1][0] + 1, _HIGHEST_TERM) if len(rows) == most else None
 
     def under(self, connection: SqlReads, channel_id: int, keys: Collection[bytes]) -> list[KeyedRecord]:
         """All records of a channel under these keys, also those in the background."""
@@ -162,6 +170,7 @@ class RecordIndexChanges(RecordIndex):
         self._merged = 0
         self._left = tail.count
         """How many terms wait, with those added here and without those merged here."""
+        self._unread = tail.unread
 
     def _waiting(self, terms: "array[int]") -> list[Term]:
         return [*self._tail.under(terms), *self._added.under(terms)]
@@ -173,6 +182,7 @@ class RecordIndexChanges(RecordIndex):
             self._added.add(run)
             self._left += len(run.terms)
             self._tail.note_keys(key_terms(columns.keys))
+            self._unread = self._read_keys(connection, self._unread, READ_PER_RECORD * len(columns.positions))
         self._sizes[log] = index + 1
         if self._left > self._tail.limit and self._next_slice < self._tail.slices:
             self._merge(connection, self._next_slice)
@@ -231,3 +241,4 @@ class RecordIndexChanges(RecordIndex):
         for run in self._added.runs:
             tail.add(run)
         tail.sizes.update(self._sizes)
+        tail.unread = self._unread  # not before: what a transaction has deleted, and is taken back, was not read

@@ -20,7 +20,7 @@ KEY_FILTER_BITS = 26
 """8 MiB: with 2,000,000 records three keys in a hundred that nobody has are looked for, with 10,000,000 fourteen."""
 TAIL_FILTER_BITS = 23
 _TERM_BITS = 64
-_LOWEST_TERM, _ALL_TERMS = -(1 << _TERM_BITS - 1), 1 << _TERM_BITS
+LOWEST_TERM, _ALL_TERMS = -(1 << _TERM_BITS - 1), 1 << _TERM_BITS
 _SHORT_RUN = 1024
 
 LogId = tuple[int, int]
@@ -148,11 +148,6 @@ class TermFilter:
         return with_bits(self._bits, self._to_bit, terms)
 
 
-def key_filter() -> TermFilter:
-    """The filter of all keys."""
-    return TermFilter(KEY_FILTER_BITS, 0)
-
-
 def _tail_filter() -> TermFilter:
     """A filter of what waits, which comes in ascending order: its bits lie side by side."""
     return TermFilter(TAIL_FILTER_BITS, _TERM_BITS - TAIL_FILTER_BITS)
@@ -175,20 +170,20 @@ class Tail:
         """How far the logs reach whose terms are here."""
         self.round: Mapping[LogId, int] = {}
         """How far they reached when the round through the slices began."""
-        self.keys: TermFilter | None = None
-        """Which keys may be held, waiting or in the table; None where nobody can say."""
+        self.unread: int | None = LOWEST_TERM
+        """From this term on the table has not been read into the filter of keys; None once it knows all of them."""
+        self._keys = TermFilter(KEY_FILTER_BITS, 0)
         self._waiting = Runs()
         self._filters = (_tail_filter(), _tail_filter())
         """Of what came in this round, and of what came in the one before: nothing else waits."""
 
     def note_keys(self, terms: "array[int]") -> None:
         """Tell of keys that will be held; it is no matter if they are not."""
-        if self.keys is not None:
-            self.keys.add(terms)
+        self._keys.add(terms)
 
     def may_hold(self, keys: "array[int]") -> "array[int]":
         """Those terms of keys that may be held; a first load would else ask the table for each, and find none."""
-        return array(TERM_CODE, self.keys.may_hold(keys)) if self.keys is not None else keys
+        return array(TERM_CODE, self._keys.may_hold(keys)) if self.unread is None else keys
 
     @property
     def next_slice(self) -> int:
@@ -212,7 +207,7 @@ class Tail:
 
     def _in_slice(self, number: int) -> Iterator[tuple[Run, int, int]]:
         width = _ALL_TERMS // self.slices
-        low = _LOWEST_TERM + number * width
+        low = LOWEST_TERM + number * width
         for run in self._waiting.runs:
             if self._waits(run, number):
                 start = bisect_left(run.terms, low)
@@ -223,7 +218,7 @@ class Tail:
         return (number - run.turn) % self.slices >= self.turn - run.turn
 
     def _slice_of(self, term: int) -> int:
-        return (term - _LOWEST_TERM) // (_ALL_TERMS // self.slices)
+        return (term - LOWEST_TERM) // (_ALL_TERMS // self.slices)
 
     def add(self, run: Run) -> None:
         """Let a run wait; a short one becomes one with another short one that came as late."""

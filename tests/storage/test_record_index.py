@@ -60,6 +60,15 @@ class Twins:
             tx.apply(folded(tx, entry, names))
             raise KeyError
 
+    def refold_and_take_back(self) -> None:
+        """Everything is forgotten, one record comes anew, and none of it has happened."""
+        if self.writer.log.size:
+            with suppress(KeyError), self.sqlite.transaction() as tx:
+                tx.set_left(CHANNEL, 0, 0)
+                tx.set_left(CHANNEL, 0, None)
+                tx.apply(Applied(CHANNEL, 0, 0, [RecordInForce(0, key_of("key 0"), bytes(32), "subject 0")]))
+                raise KeyError
+
     def erase(self, number: int) -> None:
         slots = [(entry, at) for entry in self.writer.entries for at in range(entry.header.record_count)]
         if slots:
@@ -182,6 +191,7 @@ def rows_of(draw: Random) -> list[tuple[str, str]]:
 STEPS: Sequence[Callable[[Twins, Random], None]] = (
     *[lambda twins, draw: twins.apply(rows_of(draw))] * 8,
     lambda twins, draw: twins.take_back(rows_of(draw)),
+    lambda twins, _draw: twins.refold_and_take_back(),
     *[lambda twins, draw: twins.erase(draw.randrange(1000))] * 2,
     lambda twins, draw: twins.cut(draw.randrange(1000)),
     *[lambda twins, _draw: twins.restart()] * 2,
@@ -190,12 +200,13 @@ STEPS: Sequence[Callable[[Twins, Random], None]] = (
 )
 
 
-@pytest.mark.parametrize("merged_keys_read", [0, 300_000])
+@pytest.mark.parametrize(("at_start", "per_record"), [(1, 1), (5, 100), (100_000, 10)])
 @pytest.mark.parametrize(("slices", "limit"), [(1, 0), (2, 5), (4, 0), (8, 20), (64, 1000)])
 def test_what_is_found_does_not_depend_on_what_was_merged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slices: int, limit: int, merged_keys_read: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slices: int, limit: int, at_start: int, per_record: int
 ) -> None:
-    monkeypatch.setattr(record_index, "MERGED_KEYS_READ", merged_keys_read)
+    monkeypatch.setattr(record_index, "READ_AT_START", at_start)
+    monkeypatch.setattr(record_index, "READ_PER_RECORD", per_record)
     twins, draw = Twins(tmp_path / "node.db", slices, limit), Random(slices * 1000 + limit)
     for _ in range(60):
         draw.choice(STEPS)(twins, draw)

@@ -148,6 +148,7 @@ class TestSchema:
             record_index._OF_TERM,
             record_index._AT_PLACE,
             record_index._AT_PLACES,
+            record_index._TERMS_FROM,
             record_index._FORGET,
             record_index._UNMERGED,
             sql_reading._KEYS_IN,
