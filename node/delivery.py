@@ -124,7 +124,7 @@ class Delivery:
             clock=self._clock,
             reach=self._reach,
             arrivals=arrivals,
-            moved=self._moved,
+            moved=self.sources.moved,
         )
 
     def _visits(self) -> Visiting:
@@ -297,10 +297,6 @@ class Delivery:
                 raise
             if error.code != "AUDIENCE":
                 await self._transfers.alarm(link, key, error)
-
-    def _moved(self, link: Link, key: ChannelEpoch) -> None:
-        self.sources.moved(link, key)
-        link.has_come(self._clock.monotonic_s())
 
     def _source_freed(self) -> None:
         for link in list(self._links.values()):

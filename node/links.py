@@ -25,8 +25,6 @@ CALLED_RETRY_S = 2.0
 BUSY_STATUS = "RESOURCE_EXHAUSTED"
 _SKEW_END_MS = 1 << 62
 SIZE_DIGITS = 18
-RECEIPTS_EVERY_S = 5.0
-"""While a log is being fetched its receipts are told that often, and once more at its end."""
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
@@ -82,7 +80,7 @@ class Link:
 
     answered is how far the peer said that it holds what was sent to it: it may name no head of a log that it holds.
     registry says which files of the registry the peer has read; refused_receipts that it has refused receipts since.
-    untold_s is since when entries have come whose receipts the peer was not told, None where there are none.
+    untold says that there are receipts for what the peer gave, and that it was not told them.
     lacks names those whose newest heartbeat the peer lacked at the last comparison, None where that is not known; shown
     is which of whose it has been told, by time and heads. compared_s is when they were compared (monotonic clock).
     """
@@ -105,7 +103,7 @@ class Link:
     refused_receipts: bool = False
     hello_due: bool = True
     receipts_due: bool = False
-    untold_s: float | None = None
+    untold: bool = False
     lacks: frozenset[str] | None = None
     shown: dict[str, tuple[int, int]] = field(default_factory=dict)
     compared_s: float = -math.inf
@@ -165,16 +163,9 @@ class Link:
         self.hello_due = True
         self.want(Lane.CONTROL)
 
-    def has_come(self, now_s: float) -> None:
-        """Entries of the peer were taken, and what is held now acknowledged; it hears of that after a while."""
-        if self.untold_s is None:
-            self.untold_s = now_s
-        elif now_s - self.untold_s >= RECEIPTS_EVERY_S:
-            self.want_receipts()
-
     def want_receipts(self) -> None:
-        """Tell receipts of what has come, if any has, as soon as the link is free."""
-        if self.untold_s is not None:
+        """Tell receipts for what has come, if any has, as soon as the link is free."""
+        if self.untold:
             self.receipts_due = True
             self.want(Lane.CONTROL)
 

@@ -33,7 +33,7 @@ from node.core.errors import XinqiaoError, to_refusal
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Cut, Standing
-from node.core.receipt import VerifiedReceipt, claim_of, open_receipt
+from node.core.receipt import VerifiedReceipt, claim_of, open_receipt, outcome_counts
 from node.core.state import Judgement
 from node.dates import Dates
 from node.examining import Examining
@@ -90,18 +90,19 @@ class Receiving:
 
     # -- entries ------------------------------------------------------------------------------------
 
-    async def receive(self, run: Sequence[SignedEntry], prove: Prove | None = None) -> Taken:
+    async def receive(
+        self, run: Sequence[SignedEntry], prove: Prove | None = None, *, acknowledges: bool = True
+    ) -> Taken:
         """Take consecutive entries of one log; what was taken before a refusal stays taken.
 
-        Raises what core.channel.advance raises, AUDIENCE, CHANNELS_LIMIT, ENTRY_UNCONFIRMED, EQUIVOCATION and
-        DISK_FULL.
+        Whoever wants no receipt acknowledges later. Raises what core.channel.advance raises, AUDIENCE, CHANNELS_LIMIT,
+        ENTRY_UNCONFIRMED, EQUIVOCATION and DISK_FULL.
         """
-        first = run[0]
         check_consecutive(run)
-        async with self._lock(first.channel, first.epoch):
+        async with self._lock(run[0].channel, run[0].epoch):
             held = await self._take(run, prove)
             held = await self._fold_rest(held)
-        receipt = None if is_own(self._view, first.channel) else await self._receipt(held.key)
+        receipt = await self.acknowledge(held.key) if acknowledges else None
         return Taken(held.log.size, held.applied_size, receipt)
 
     def _lock(self, channel: str, epoch: int) -> asyncio.Lock:
@@ -417,8 +418,7 @@ class Receiving:
         A crash after a commit leaves its receipt unsigned, and no further entry need ever come.
         """
         for key in await self.fold_held():
-            if not is_own(self._view, key[0]):
-                await self._receipt(key)
+            await self.acknowledge(key)
 
     async def fold_held(self) -> list[ChannelEpoch]:
         """Fold every log held as far as complete entries reach, step by step; returns the logs."""
@@ -447,6 +447,11 @@ class Receiving:
 
     # -- receipts -----------------------------------------------------------------------------------
 
+    async def acknowledge(self, key: ChannelEpoch) -> envelope_pb2.Envelope | None:
+        """Sign a receipt for what is held of a log; None for one of our own, and where nothing is."""
+        is_anothers = not is_own(self._view, key[0]) and self._store.channel(*key) is not None
+        return await self._receipt(key) if is_anothers else None
+
     async def _receipt(self, key: ChannelEpoch) -> envelope_pb2.Envelope:
         """Sign how far a log is durably held and applied; the same extent is signed once, and again by the next key."""
         channel, epoch = key
@@ -466,7 +471,7 @@ class Receiving:
             applied_size=held.applied_size,
             state_digest=digest,
             withheld=self._store.incomplete_entries(channel, epoch, self._limits.max_withheld_per_receipt),
-            outcomes=self._outcomes(channel, epoch),
+            outcomes=outcome_counts(self._store.outcomes(channel, epoch), self._limits.max_outcome_codes_per_receipt),
             observed_at_unix_ms=self._clock.now_ms(),
         )
         envelope = envelopes.seal(message.SerializeToString(), envelopes.RECEIPT, self._signer())
@@ -480,13 +485,6 @@ class Receiving:
         accepted = [key.key_id for key in me.unrevoked_keys] if me is not None else []
         signed = any(signature.keyid in accepted for signature in receipt.envelope.signatures)
         return not signed and self._signer().key_id in accepted
-
-    def _outcomes(self, channel: str, epoch: int) -> list[channel_pb2.OutcomeCount]:
-        counts = sorted(self._store.outcomes(channel, epoch).items())
-        return [
-            channel_pb2.OutcomeCount(outcome=channel_pb2.RecordOutcome.Name(outcome), code=code, count=count)
-            for (outcome, code), count in counts[: self._limits.max_outcome_codes_per_receipt]
-        ]
 
     async def take_receipts(self, envelopes_in: Sequence[envelope_pb2.Envelope]) -> list[envelope_pb2.Refusal]:
         """Keep receipts for channels held here; returns a refusal for each that is not authentic."""

@@ -20,6 +20,8 @@ from node.sharing import Sharing
 RUN_ENTRIES = 64
 # One transaction: a removal that comes meanwhile waits until it is over.
 RUN_BYTES = 512 * 1024
+RECEIPTS_EVERY_S = 5.0
+"""While a log is being fetched its receipts are signed and told that often, and once more at its end."""
 # What a peer says of itself or of us: the link rests. Anything else concerns one log only.
 LINK_CODES = ("CLOCK_SKEW", "DRAINING", "HELLO_NETWORK", "MEMBER_", "PEER_FAILED", "RATE_LIMITED", "WIRE_")
 
@@ -29,7 +31,10 @@ Prove = Callable[[int, int], Awaitable[Sequence[bytes]]]
 class EntryReceiver(Protocol):
     """What entries, and the receipts that answer them, are handed over to: the receiving duty."""
 
-    async def receive(self, run: Sequence[SignedEntry], prove: "Prove | None" = None) -> "TakenEntries": ...
+    async def receive(
+        self, run: Sequence[SignedEntry], prove: "Prove | None" = None, *, acknowledges: bool = True
+    ) -> "TakenEntries": ...
+    async def acknowledge(self, key: ChannelEpoch) -> envelope_pb2.Envelope | None: ...
     async def take_receipts(self, envelopes_in: Sequence[envelope_pb2.Envelope]) -> list[envelope_pb2.Refusal]: ...
 
 
@@ -75,20 +80,33 @@ class Transfers:
     # -- from a peer ------------------------------------------------------------------------------------
 
     async def pull(self, link: Link, lane: Lane, key: ChannelEpoch, start: int, end: int | None) -> Given:
-        """Take entries in runs, each one transaction; a refused entry ends this log's turn, not the link."""
+        """Take entries in runs, each one transaction; a refused entry ends this log's turn, not the link.
+
+        Nobody is told a receipt for each run, so it is signed at the end, and now and then before.
+        """
         said: list[XinqiaoError] = []
-        given = 0
+        given, refusal, signed_s = 0, None, self._clock.monotonic_s()
         async with aclosing(self._runs(link, lane, key, (start, end), said)) as runs:
             async for run in runs:
                 given += len(run)
                 refusal = await self._hand_over(link, key, run)
                 if refusal is not None:
-                    return Given(given, refusal)
+                    break
                 self._moved(link, key)
-        if said:
-            await self._note_refusal(link, key, said[0])
-            return Given(given, said[0])
-        return Given(given)
+                if self._clock.monotonic_s() - signed_s >= RECEIPTS_EVERY_S:
+                    await self._acknowledge(link, key)
+                    link.want_receipts()
+                    signed_s = self._clock.monotonic_s()
+        if given:
+            await self._acknowledge(link, key)
+        if said and refusal is None:
+            refusal = said[0]
+            await self._note_refusal(link, key, refusal)
+        return Given(given, refusal)
+
+    async def _acknowledge(self, link: Link, key: ChannelEpoch) -> None:
+        await self._receiver.acknowledge(key)
+        link.untold = True
 
     async def _runs(
         self, link: Link, lane: Lane, key: ChannelEpoch, span: tuple[int, int | None], said: list[XinqiaoError]
@@ -121,7 +139,7 @@ class Transfers:
 
         try:
             with self._arrivals.taking(run):
-                await self._receiver.receive(run, prove)
+                await self._receiver.receive(run, prove, acknowledges=False)
         except XinqiaoError as error:
             if error.family in (Family.LOCAL, Family.WIRE):
                 raise
@@ -176,7 +194,7 @@ class Transfers:
 
     async def put_receipts(self, link: Link) -> None:
         """Tell all receipts that have changed since the peer was told some last."""
-        link.receipts_due, link.untold_s = False, None
+        link.receipts_due = link.untold = False
         while True:
             receipts, cursor = self._sharing.receipts_since(link.node, link.told.receipts)
             if receipts and await self._reach(link.node).put_receipts(receipts):

@@ -1,5 +1,6 @@
 """Receipts: a subscriber's signed word on how far it holds and has applied a channel."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from node.core import envelope as envelopes
@@ -28,6 +29,14 @@ class VerifiedReceipt:
 def extent(receipt: channel_pb2.Receipt) -> Extent:
     """The order of receipts of one subscriber for one channel."""
     return (receipt.epoch, receipt.size, receipt.applied_size, receipt.observed_at_unix_ms)
+
+
+def outcome_counts(outcomes: Mapping[tuple[int, str], int], most: int) -> list[channel_pb2.OutcomeCount]:
+    """What a receipt tells of what became of records: counts by outcome and code, the first so many of them."""
+    return [
+        channel_pb2.OutcomeCount(outcome=channel_pb2.RecordOutcome.Name(outcome), code=code, count=count)
+        for (outcome, code), count in sorted(outcomes.items())[:most]
+    ]
 
 
 def claim_of(envelope: envelope_pb2.Envelope, limits: Limits = DEFAULT_LIMITS) -> channel_pb2.Receipt:

@@ -200,9 +200,9 @@ def test_a_log_comes_from_one_peer_at_a_time_and_those_that_lack_least_come_firs
             await late.delivery._meet(link)
         inner = late.receiving.receive
 
-        async def slowly(entries, prove=None):  # type: ignore[no-untyped-def]
+        async def slowly(*given, **wanted):  # type: ignore[no-untyped-def]
             await asyncio.sleep(0.01)
-            return await inner(entries, prove)
+            return await inner(*given, **wanted)
 
         late.receiving.receive = slowly  # type: ignore[method-assign]
         await asyncio.gather(*(late.delivery._carry(link) for link in links))
