@@ -96,7 +96,7 @@ class ProcessExaminer:
         return self._writer
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        """Hand each answer to whoever waits for it; when the process ends, nobody waits any longer."""
+        """Hand each answer to whoever waits for it; nobody waits when the process ends, or says what is none."""
         try:
             while True:
                 size = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
@@ -104,6 +104,8 @@ class ProcessExaminer:
                 _answer(self._waiting.popleft(), found)
         except (asyncio.IncompleteReadError, OSError):
             log.debug("examiner.ended")
+        except (pickle.UnpicklingError, EOFError, LookupError, ValueError) as error:
+            log.warning("examiner.failed", detail=f"no answer: {error}")
         finally:
             self._let_go()
 

@@ -155,3 +155,23 @@ def test_an_answer_is_read_as_plain_values_only() -> None:
     assert examiners._PlainUnpickler(io.BytesIO(pickle.dumps(plain))).load() == plain
     with pytest.raises(pickle.UnpicklingError):
         examiners._PlainUnpickler(io.BytesIO(pickle.dumps(Reaching()))).load()
+
+
+@pytest.mark.parametrize(
+    "said", [pickle.dumps(print), b"no pickle", b"", pickle.dumps("x" * 50)[:-9], pickle.dumps(("one", "too many")) * 2]
+)
+def test_what_is_no_answer_is_none_and_ends_the_reading(said: bytes) -> None:
+    async def scenario(examiner: ProcessExaminer) -> None:
+        reader = asyncio.StreamReader()
+        for _ in range(2):
+            reader.feed_data(len(said).to_bytes(4, "big") + said)
+        reader.feed_eof()
+        waiting: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        examiner._waiting.append(waiting)  # type: ignore[arg-type]
+        await asyncio.wait_for(examiner._read(reader), 5)
+        assert waiting.done()
+        assert not examiner._waiting
+        header, body, by = entry(records(20))
+        assert await examiner.examine(header.SerializeToString(), body.serialized, by) is not None
+
+    asked(scenario)
