@@ -89,7 +89,7 @@ def _read_at_once(header: channel_pb2.EntryHeader, body: bytes, standard: Standa
 
 
 @lru_cache(maxsize=16)
-def _slot_reader(standard: Standard) -> SlotReader | None:
+def _slot_reader(standard: Standard) -> "SlotReader | None":
     return compile_slot_reader(standard.item, standard.disclosure, standard.as_of, bars_of(standard))
 
 
