@@ -329,3 +329,10 @@ def lane_of(manifest: channel_pb2.Manifest) -> Lane:
 def is_own(view: View, channel: str) -> bool:
     """Whether this node writes the channel."""
     return origin_of(channel) == view.me
+
+
+def says_all(receipt: channel_pb2.Receipt, held: HeldChannel, digest: bytes) -> bool:
+    """Whether a receipt says all that can be said; a smaller history than signed before is not signed again."""
+    known = (receipt.epoch, receipt.size, receipt.applied_size)
+    extent = (held.log.epoch, held.log.size, held.applied_size)
+    return known > extent or (known == extent and digest in (b"", receipt.state_digest))

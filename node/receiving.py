@@ -1,15 +1,17 @@
 """Receiving: the duty that takes entries, heartbeats, receipts and proofs from whoever holds them.
 
-It does not matter who brings an entry: its signature, its place in the log and its audience decide. An entry
-goes through core.channel.advance into one transaction, and only after the commit a receipt is signed.
+It does not matter who brings an entry: its signature, its place in the log and its audience decide. It goes through
+core.channel.advance into one transaction, and only after the commit a receipt is signed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from weakref import WeakValueDictionary
 
-from node.admission import Admission, header_of, heartbeat_head, is_own, lane_of, note_cut, raise_cut, root_at
+from node.admission import Admission, header_of, heartbeat_head, is_own, lane_of, note_cut, raise_cut, root_at, says_all
+from node.committing import Advancing, Committing, Step, in_steps
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
 from node.core import merkle
@@ -121,8 +123,7 @@ class Receiving:
 
     async def _take_once(self, run: Sequence[SignedEntry], prove: Prove | None) -> HeldChannel:
         held, rest = await self._take_known(self._store.channel(run[0].channel, run[0].epoch), run)
-        if rest:
-            held = await self._take_new(held, rest, prove)
+        held = await self._take_new(held, rest, prove) if rest else held
         assert held is not None
         return held
 
@@ -153,33 +154,50 @@ class Receiving:
 
     async def _take_new(self, held: HeldChannel | None, run: Sequence[SignedEntry], prove: Prove | None) -> HeldChannel:
         first = run[0]
-        if held is None:
-            self._check_room(first.channel)
+        self._check_room(held, first.channel)
         log = self._known_log(first.channel, first.epoch)
         expected = held.log.size if held is not None else 0
         if log.size != expected:
             # A call that was cancelled has let go of the lock, and its step was committed all the same.
             raise XinqiaoError("HEAD_MOVED", channel=first.channel, expected=expected, found=log.size)
-        judgements: dict[int, Judgement] = {}
-        verified, failure = await self._advance_run(log, run, held, judgements)
-        verified, failure = await self._confirmed(verified, failure, prove)
-        if verified:
-            now_ms = self._clock.now_ms()
-            lane, begins = self._lane(held, verified[0]), held is None
-            held = await self._writer.run(lane, lambda tx: self._admit_run(tx, verified, judgements, now_ms))
-            if is_own(self._view, first.channel):
-                self._own_entry_returned()
-            elif begins:
-                self._log_begun()
-        if failure is not None:
-            raise failure
+        going, committing = Advancing(log), Committing(self._writer)
+        try:
+            async for lane, step in self._steps(going, run, held, prove):
+                await committing.add(lane, step, is_last=going.is_over)
+            await committing.wait()
+        finally:
+            committing.give_up()
+            is_ours = is_own(self._view, log.channel)
+            if committing.held is not None and (is_ours or held is None):
+                (self._own_entry_returned if is_ours else self._log_begun)()
+        if going.failure is not None:
+            raise going.failure
+        held = committing.held or held
         assert held is not None
         return held
 
-    def _check_room(self, channel: str) -> None:
+    async def _steps(
+        self, going: Advancing, run: Sequence[SignedEntry], held: HeldChannel | None, prove: Prove | None
+    ) -> AsyncIterator[tuple[Lane, Step]]:
+        """Verify a run in steps; while one is committed the next one is verified."""
+        lane = None
+        for part in in_steps(run):
+            await self._advance(going, part, held)
+            going.is_over = going.failure is not None or part[-1] is run[-1]
+            if going.is_over:
+                going.verified, going.failure = await self._confirmed(going.verified, going.failure, prove)
+            elif confirmed(going.verified) < len(going.verified):
+                continue  # what confirms the end of this part comes with the next one
+            if going.verified:
+                lane = lane or self._lane(held, going.verified[0])
+                yield lane, partial(self._admit_run, *going.take(), self._clock.now_ms())
+            if going.is_over:
+                return
+
+    def _check_room(self, held: HeldChannel | None, channel: str) -> None:
         """A member writes as many logs here as the limit allows, whatever names it invents."""
         origin, limit = origin_of(channel), self._limits.max_channels_per_origin
-        if sum(held.origin == origin for held in self._store.channels()) >= limit:
+        if held is None and sum(each.origin == origin for each in self._store.channels()) >= limit:
             raise XinqiaoError("CHANNELS_LIMIT", origin=origin, channel=channel[:200], limit=limit)
 
     def _known_log(self, channel: str, epoch: int) -> Log:
@@ -213,39 +231,30 @@ class Receiving:
             return False
         return reaches(last, await prove(last.header.index + 1, bound.size))
 
-    async def _advance_run(
-        self, log: Log, run: Sequence[SignedEntry], held: HeldChannel | None, judgements: dict[int, Judgement]
-    ) -> tuple[list[VerifiedEntry], XinqiaoError | None]:
-        origin = self._view.members.get(origin_of(log.channel))
-        verified: list[VerifiedEntry] = []
-        last = None
-        for signed in run:
+    async def _advance(self, going: Advancing, part: Sequence[SignedEntry], held: HeldChannel | None) -> None:
+        origin = self._view.members.get(origin_of(going.log.channel))
+        for signed in part:
             opened, judgement = await self._examining.of(signed)
             try:
-                entry = advance(log, signed, origin, self._view.network, self._limits, opened)
+                entry = advance(going.log, signed, origin, self._view.network, self._limits, opened)
                 self._check_audience(entry, held, signed)
                 await self._close_epoch_before(entry)
             except XinqiaoError as error:
+                going.failure = error
                 if error.code == "ENTRY_PREV_ROOT":
-                    return verified, await self._prove_broken(log, last, signed) or error
-                return verified, error
-            verified.append(entry)
-            if judgement is not None:
-                judgements[signed.index] = judgement
-            last = (entry.envelope, log.frontier)
-            log = replace(log, size=log.size + 1, root=entry.root, frontier=entry.frontier)
-        return verified, None
+                    going.failure = await self._prove_broken(going.log, going.last, signed) or error
+                return
+            going.add(entry, judgement)
 
     def _admit_run(
-        self, tx: StoreTransaction, run: Sequence[VerifiedEntry], judgements: Mapping[int, Judgement], now_ms: int
+        self, run: Sequence[VerifiedEntry], judgements: Mapping[int, Judgement], now_ms: int, tx: StoreTransaction
     ) -> HeldChannel:
         self._admission.enter_run(tx, run, now_ms)
         return self._admission.fold_on(tx, run[0].channel, run[0].header.epoch, run, judgements)
 
     def _lane(self, held: HeldChannel | None, first: VerifiedEntry) -> Lane:
-        if held is not None:
-            return lane_of(held.manifest)
-        return lane_of(first.manifest) if first.manifest is not None else Lane.BULK
+        manifest = held.manifest if held is not None else first.manifest
+        return lane_of(manifest) if manifest is not None else Lane.BULK
 
     def _check_audience(self, entry: VerifiedEntry, held: HeldChannel | None, signed: SignedEntry) -> None:
         """A log begins with a manifest that names us, or with an invitation by a later one that does."""
@@ -459,7 +468,7 @@ class Receiving:
         held = self._store.channel(channel, epoch)
         assert held is not None
         before, digest = self._store.receipt(channel, self._view.me), receipt_digest(self._store, held)
-        if before is not None and _says_all(before.receipt.message, held, digest) and not self._is_void(before.receipt):
+        if before is not None and says_all(before.receipt.message, held, digest) and not self._is_void(before.receipt):
             return before.receipt.envelope
         message = channel_pb2.Receipt(
             network=self._view.network,
@@ -554,7 +563,7 @@ class Receiving:
         if node == self._view.me:
             return
         before = await self._dates.heartbeat(node)
-        if before is not None and before.time_ms and _shows_no_more(view, before.view):
+        if before is not None and before.time_ms and heartbeats.shows_no_more(view, before.view):
             return
         verified = heartbeats.open_view(
             view, self._view.members.get(node), self._view.network, self._clock.now_ms(), self._limits
@@ -582,17 +591,6 @@ class Receiving:
         """Verify and keep where a member can be reached; raises ADDRESS, SIGNATURE."""
         address = open_address(envelope, self._view.members, self._limits)
         before = self._store.address(address.record.node)
-        if before is not None and before.record.sequence >= address.record.sequence:
-            return  # every link tells the same ones: most are no news, and need no turn of the writer
-        await self._writer.run(Lane.CONTROL, lambda tx: tx.put_address(address.record, address.envelope))
-
-
-def _shows_no_more(view: channel_pb2.HeartbeatView, held: channel_pb2.HeartbeatView) -> bool:
-    return held.heartbeat.payload == view.heartbeat.payload and len(held.heads) >= len(view.heads)
-
-
-def _says_all(receipt: channel_pb2.Receipt, held: HeldChannel, digest: bytes) -> bool:
-    """Whether a receipt says all that can be said; a smaller history than signed before is not signed again."""
-    known = (receipt.epoch, receipt.size, receipt.applied_size)
-    extent = (held.log.epoch, held.log.size, held.applied_size)
-    return known > extent or (known == extent and digest in (b"", receipt.state_digest))
+        # Every link tells the same ones: most are no news, and need no turn of the writer.
+        if before is None or before.record.sequence < address.record.sequence:
+            await self._writer.run(Lane.CONTROL, lambda tx: tx.put_address(address.record, address.envelope))

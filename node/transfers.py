@@ -18,8 +18,8 @@ from node.ports import Clock, Lane, Peer, Store, Writer
 from node.sharing import Sharing
 
 RUN_ENTRIES = 64
-# One transaction: a removal that comes meanwhile waits until it is over.
-RUN_BYTES = 512 * 1024
+# Several transactions (node.committing): while one is committed the next one is verified.
+RUN_BYTES = 2 * 1024 * 1024
 RECEIPTS_EVERY_S = 5.0
 """While a log is being fetched its receipts are signed and told that often, and once more at its end."""
 # What a peer says of itself or of us: the link rests. Anything else concerns one log only.

@@ -178,3 +178,8 @@ def digest_of_views(shown: Iterable[tuple[bytes, Sequence[int]]]) -> bytes:
 def shared_digest(heads: Sequence[tuple[ChannelEpoch, HeadAt]]) -> bytes:
     """What two members compare first: the root over the leaves of the heads both may read, 32 bytes."""
     return merkle.root([head_leaf(channel, epoch, head) for (channel, epoch), head in sorted(heads)])
+
+
+def shows_no_more(view: channel_pb2.HeartbeatView, held: channel_pb2.HeartbeatView) -> bool:
+    """Whether a view of the same heartbeat has no head more than the one that is held."""
+    return held.heartbeat.payload == view.heartbeat.payload and len(held.heads) >= len(view.heads)

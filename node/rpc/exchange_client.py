@@ -38,7 +38,7 @@ RETRY_WITHIN_S = 2.0
 CONNECT_TIMEOUT_S = 10.0
 IDLE_CONNECTION_S = 600.0
 KEEPALIVE_S = 60.0
-PULL_AHEAD_BYTES = 1024 * 1024
+PULL_AHEAD_BYTES = 2 * 1024 * 1024
 # An address is a host and a port and nothing else that gRPC would understand, such as a socket's path.
 _ENDPOINT = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
 # What gRPC says when a handshake failed at our end, and when the other side hung up right after it.

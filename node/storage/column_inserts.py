@@ -3,14 +3,15 @@
 The driver lets go of the interpreter at each statement, and binds each value of it: what all rows share is bound once.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from node.storage.sql_ports import SqlConnection
 
-_MOST_VALUES = 999
-"""As many as an old SQLite takes."""
+_MOST_VALUES = 5_000 if sqlite3.sqlite_version_info >= (3, 32) else 999
+"""Older versions take no more; beyond 5,000 nothing is gained."""
 _SMALLER = 5
 """A statement for the rows that are left is so much smaller than the one before."""
 

@@ -1,5 +1,7 @@
 """The compiled reader of slots never says more than the long way: what it calls sound is so, and found the same."""
 
+import subprocess
+import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -299,3 +301,17 @@ def test_an_installation_with_a_compiler_has_it() -> None:
     if not all(each.exists() for each in headers):
         pytest.skip("no headers of Python and OpenSSL here")
     assert IS_COMPILED
+
+
+def test_a_node_without_compiled_parts_starts_and_examines() -> None:
+    told = (
+        "import sys\n"
+        "sys.modules['node.core.slot_reader'] = sys.modules['node.core.term_bits'] = None\n"
+        "from tests.core.test_examination import entry, found, records\n"
+        "from node.core.slot_reading import IS_COMPILED\n"
+        "import node.app, node.examiner\n"
+        "header, body, standard = entry(records(30))\n"
+        "print(IS_COMPILED, len(found(header, body.serialized, standard)[1].verdicts))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("False 30\n", 0), done.stderr

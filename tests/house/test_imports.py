@@ -25,6 +25,7 @@ SHARED = (
     *(
         "node.admission",
         "node.aside",
+        "node.committing",
         "node.conditions",
         "node.dates",
         "node.examining",
@@ -70,6 +71,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.dates": ("node.admission", *PORTS),
     # what of an entry is found out before its turn
     "node.examining": PORTS,
+    "node.committing": PORTS,
     "node.links": PORTS,
     "node.sharing": ("node.admission", *PORTS),
     # parts of delivery: what is said in a comparison, which bodies to ask for or bring, what not to move again,

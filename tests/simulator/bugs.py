@@ -141,7 +141,7 @@ _HISTORIES = (
                 """,
             ),
             Change(
-                f"{_RECEIVING}_advance_run",
+                f"{_RECEIVING}_advance",
                 """
                 - if error.code == "ENTRY_PREV_ROOT":
                 + if False:
@@ -216,17 +216,15 @@ _DURABLE = (
             Change(
                 f"{_RECEIVING}_take_new",
                 """
-                - held = await self._writer.run(lane, lambda tx: self._admit_run(tx, verified, judgements, now_ms))
-                + writing = asyncio.ensure_future(
-                +     self._writer.run(lane, lambda tx: self._admit_run(tx, verified, judgements, now_ms))
-                + )
-                + writing.add_done_callback(lambda done: done.cancelled() or done.exception())
+                - await committing.add(lane, step, is_last=going.is_over)
                 + if held is None:
-                +     held = await writing
-                + else:
-                +     size, last = verified[-1].header.index + 1, verified[-1]
-                +     held = replace(held, log=replace(held.log, size=size, root=last.root, frontier=last.frontier))
-                +     self.__dict__.setdefault("ahead", {})[held.key] = held
+                +     await committing.add(lane, step, is_last=going.is_over)
+                +     continue
+                + writing = asyncio.ensure_future(self._writer.run(lane, step))
+                + writing.add_done_callback(lambda done: done.cancelled() or done.exception())
+                + size, root, frontier = going.log.size, going.log.root, going.log.frontier
+                + committing.held = replace(held, log=replace(held.log, size=size, root=root, frontier=frontier))
+                + self.__dict__.setdefault("ahead", {})[held.key] = committing.held
                 """,
             ),
             Change(
