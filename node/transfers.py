@@ -76,8 +76,6 @@ class Transfers:
         self._reach = reach
         self._arrivals = arrivals
         self._moved = moved
-        self._unacknowledged: dict[ChannelEpoch, int] = {}
-        """The logs that were fetched since their receipt was signed, and how many runs of them."""
 
     # -- from a peer ------------------------------------------------------------------------------------
 
@@ -107,10 +105,7 @@ class Transfers:
         return Given(given, refusal)
 
     async def _acknowledge(self, link: Link, key: ChannelEpoch) -> None:
-        runs = self._unacknowledged.get(key)
         await self._receiver.acknowledge(key)
-        if self._unacknowledged.get(key) == runs:
-            self._unacknowledged.pop(key, None)
         link.untold = True
 
     async def _runs(
@@ -144,7 +139,6 @@ class Transfers:
 
         try:
             with self._arrivals.taking(run):
-                self._unacknowledged[key] = self._unacknowledged.get(key, 0) + 1
                 await self._receiver.receive(run, prove, acknowledges=False)
         except XinqiaoError as error:
             if error.family in (Family.LOCAL, Family.WIRE):
@@ -199,12 +193,7 @@ class Transfers:
         return refusal
 
     async def put_receipts(self, link: Link) -> None:
-        """Tell all receipts that have changed since the peer was told some last.
-
-        What was fetched when a link failed, and not acknowledged, is so before.
-        """
-        for log in list(self._unacknowledged):
-            await self._acknowledge(link, log)
+        """Tell all receipts that have changed since the peer was told some last."""
         link.receipts_due = link.untold = False
         while True:
             receipts, cursor = self._sharing.receipts_since(link.node, link.told.receipts)

@@ -1,21 +1,16 @@
 """Acknowledging: who brings a log hears that it is here as soon as it is, and not at every run of its entries."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from node import transfers
 from node.core.entry import SignedEntry
-from node.core.errors import XinqiaoError
 from node.core.heartbeat import ChannelEpoch
 from node.core.receipt import claim_of
-from node.links import Link
 from node.node import Node
 from node.pb import envelope_pb2
-from node.receiving import Taken
 from tests.duties.delivering import eventually, live, run, running, size_at
 from tests.duties.rows import manifest, row
 from tests.wire import Network
@@ -106,35 +101,5 @@ def test_what_came_before_a_refusal_is_acknowledged() -> None:
         network.tamper = spoilt
         async with running(network[READER]):
             await eventually(lambda: applied_of(network[ORIGIN]) == ENTRIES - 1)
-
-    run(scenario())
-
-
-def test_what_came_before_a_link_failed_is_acknowledged_when_a_peer_is_told_next(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(transfers, "RUN_ENTRIES", 2)
-
-    async def scenario() -> None:
-        network = await with_a_log()
-        reader, link = network[READER], Link(ORIGIN)
-        receive, calls = reader.receiving.receive, 0
-
-        async def failing(entries: Sequence[SignedEntry], *rest: Any, **options: Any) -> Taken:
-            nonlocal calls
-            calls += 1
-            if calls == 4:
-                raise XinqiaoError("WIRE_UNREACHABLE", peer=ORIGIN, address="-", detail="the line is cut")
-            return await receive(entries, *rest, **options)
-
-        monkeypatch.setattr(reader.receiving, "receive", failing)
-        await reader.delivery._meet(link)
-        with pytest.raises(XinqiaoError):
-            await reader.delivery._carry(link)
-        held = size_at(reader)
-        assert 1 < held < ENTRIES
-        assert applied_of(network[ORIGIN]) == 1
-        await reader.delivery._transfers.put_receipts(link)
-        assert applied_of(network[ORIGIN]) == held
 
     run(scenario())
