@@ -12,6 +12,8 @@ from node.storage.sql_ports import SqlConnection
 
 _MOST_VALUES = 5_000 if sqlite3.sqlite_version_info >= (3, 32) else 999
 """Older versions take no more; beyond 5,000 nothing is gained."""
+_FEW = 16
+"""So many rows have a statement of their own."""
 _SMALLER = 5
 """A statement for the rows that are left is so much smaller than the one before."""
 
@@ -23,8 +25,9 @@ def insert_columns(
     width, start, left = len(columns), 0, len(columns[0])
     size = (_MOST_VALUES - len(shared)) // width
     while left:
-        while size > left:
+        while size > left > _FEW:
             size = max(1, size // _SMALLER)
+        size = min(size, left)
         values = [*shared, *[None] * (width * size)]
         for number, column in enumerate(columns, len(shared)):
             values[number::width] = column[start : start + size]

@@ -6,14 +6,14 @@ anything else is written in it: nobody else writes to this database (node.storag
 would find. Whatever is rare goes the way of SqlTransaction, statement by statement.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from node.core.entry import VerifiedEntry
 from node.core.limits import Limits
 from node.core.merkle import stored_hash_count
-from node.core.state import Applied
+from node.core.state import Applied, Place
 from node.ports import HeldChannel, HeldEntry
 from node.storage.postgres_dialect import Contents, Numbers, Texts
 from node.storage.record_rows import RecordColumns, record_columns
@@ -97,6 +97,9 @@ class PostgresTransaction(SqlTransaction):
         self._not_kept.clear()
 
     # -- what is remembered
+
+    def _open_blocks(self, channel_id: int, places: Iterable[Place]) -> None:
+        """Do nothing: each record has a row."""
 
     def _channel_id(self, channel: str) -> int | None:
         if channel not in self._ids:

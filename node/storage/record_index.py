@@ -17,7 +17,6 @@ slices.
 
 A reader looks at the tail before it looks at the table: what has left the one by then is in the other.
 """
-# ruff: noqa: S608 - statements are put together from constants of this module and parameter marks
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -27,6 +26,7 @@ from typing import Any
 from node.core.record_terms import TERM_CODE, key_term, key_terms, sorted_terms, subject_term
 from node.core.state import Place
 from node.storage.column_inserts import insert_columns
+from node.storage.record_blocks import UNDER_TERMS, between, blocks_from
 from node.storage.record_rows import RecordColumns
 from node.storage.sql_ports import Indexed, KeyedRecord, SqlConnection, SqlReads
 from node.storage.waiting_terms import LOWEST_TERM, LogId, Run, Runs, Tail, Term, TermColumns
@@ -38,18 +38,6 @@ _TERMS_PER_QUERY = 500
 _BETWEEN = 4
 """Records that stand close together are read by one statement, if one in so many is asked for."""
 _PAGE_RECORDS = 2_000
-
-_COLUMNS = "r.natural_key, r.epoch, r.entry_index, r.position, r.in_force, r.content_hash"
-_AT_PLACE = (
-    f"SELECT {_COLUMNS} FROM records r WHERE r.channel_id = ? AND r.epoch = ? AND r.entry_index = ? AND r.position = ?"
-)
-_AT_PLACES = _AT_PLACE.replace("position = ?", "position BETWEEN ? AND ?")
-# CROSS JOIN keeps the order: first the terms, each of which leads to one record.
-_UNDER_TERMS = (
-    f"SELECT {_COLUMNS} FROM record_terms t CROSS JOIN records r ON r.channel_id = t.channel_id"
-    " AND r.epoch = t.epoch AND r.entry_index = t.entry_index AND r.position = t.position"
-    " WHERE t.channel_id = ? AND t.term IN ({})"
-)
 _OF_TERM = "SELECT channel_id, epoch, entry_index, position FROM record_terms WHERE term = ?"
 _MERGE = "INSERT INTO record_terms (channel_id, epoch, term, entry_index, position) VALUES"
 _UNLESS_THERE = " ON CONFLICT DO NOTHING"
@@ -95,9 +83,9 @@ def _rows_at(connection: SqlReads, places: Sequence[tuple[int, ...]]) -> list[tu
     for entry, group in groupby(places, key=lambda place: place[:3]):
         positions = [place[3] for place in group]
         if positions[-1] - positions[0] < len(positions) * _BETWEEN:
-            rows += connection.execute(_AT_PLACES, (*entry, positions[0], positions[-1])).fetchall()
+            rows += between(connection, entry, positions[0], positions[-1])
         else:
-            rows += [row for each in positions for row in connection.execute(_AT_PLACE, (*entry, each)).fetchall()]
+            rows += [row for each in positions for row in between(connection, entry, each, each)]
     return rows
 
 
@@ -119,6 +107,9 @@ class RecordIndex:
                 tail.note_keys(key_terms([row[2] for row in rows]))
                 terms = terms_of(log, (Indexed(key, subject, *place) for *place, key, subject in rows))
                 tail.add(Run.of_rows(terms, tail.turn))
+            for index, columns in blocks_from(connection, log, merged_size):
+                tail.note_keys(key_terms(columns.keys))
+                tail.add(_run_of(log, index, columns))
             tail.sizes[log] = applied_size
         tail.round = dict(tail.sizes)
 
@@ -140,7 +131,7 @@ class RecordIndex:
         ordered = sorted(terms) if self._tail.merged_any else []
         for start in range(0, len(ordered), _TERMS_PER_QUERY):
             chunk = ordered[start : start + _TERMS_PER_QUERY]
-            sql = _UNDER_TERMS.format(",".join("?" * len(chunk)))
+            sql = UNDER_TERMS.format(",".join("?" * len(chunk)))
             rows += connection.execute(sql, (channel_id, *chunk)).fetchall()
         wanted = set(keys)
         found = {row[1:4]: row for row in rows if row[0] in wanted}

@@ -32,6 +32,18 @@ from node.ports import (
     LinkState,
     RegistryFileRecord,
 )
+from node.storage.record_blocks import (
+    BLOCK_RECORDS,
+    IS_TARGET_IN_FORCE,
+    KEY_OF_TARGET,
+    KEYS_IN,
+    PAGE_OF_PLACES,
+    RECORD_AT,
+    TARGETS,
+    in_block,
+    keys_at,
+    subject_at,
+)
 from node.storage.slots import pick_records
 from node.storage.sql_ports import KeyedRecord, KeyIndex, SqlCursor, SqlReads
 
@@ -81,38 +93,19 @@ _RECORD_CHANNELS = """
     SELECT c.id, c.name FROM channels c
     WHERE EXISTS (SELECT 1 FROM logs l WHERE l.channel_id = c.id AND l.records > 0) """
 _OF_CHANNEL = "AND c.name = :channel "
-_RECORDS = """
-    SELECT epoch, entry_index, position FROM records
-    WHERE channel_id = :id AND in_force = 1 AND (epoch, entry_index, position) > (:epoch, :index, :position) """
-_IN_ORDER = "ORDER BY epoch, entry_index, position LIMIT :limit"
-_PAGE_OF_RECORDS = _RECORDS + _IN_ORDER
-_IN_FORCE = (
-    "SELECT 1 FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
-    " AND position = :position AND in_force = 1"
-)
-_IS_OF_SUBJECT = _IN_FORCE + " AND subject = :subject"
-_KEY_AT = (
-    "SELECT natural_key FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
-    " AND position = :position"
-)
-_KEYS_IN = (
-    "SELECT natural_key, position FROM records WHERE channel_id = :id AND epoch = :epoch AND entry_index = :index"
-)
 _ACTS = (
     "SELECT a.epoch, a.entry_index, a.position, a.kind, a.target_epoch, a.target_index, a.target_position, a.at_ms,"
     " a.particulars, a.new_epoch, a.new_index, a.new_position{0} FROM acts a "
 )
 _BY_PLACE = " ORDER BY a.epoch, a.entry_index, a.position"
-_AT_TARGET = (
-    "{0}.channel_id = a.channel_id AND {0}.epoch = a.target_epoch AND {0}.entry_index = a.target_index"
-    " AND {0}.position = a.target_position"
-)
 _ACTS_ON = (
     _ACTS.format("") + "WHERE a.channel_id = :id AND a.target_epoch = :epoch AND a.target_index = :index"
     " AND a.target_position = :position"
 )
 _ACTS_WITH_KEYS = (
-    _ACTS.format(", t.natural_key") + f"JOIN records t ON {_AT_TARGET.format('t')} WHERE a.channel_id = :id" + _BY_PLACE
+    _ACTS.format(f", {KEY_OF_TARGET}")
+    + TARGETS
+    + f"WHERE a.channel_id = :id AND {KEY_OF_TARGET} IS NOT NULL{_BY_PLACE}"
 )
 _BEHIND_WITHIN = (
     "SELECT entry_index, position, natural_key, content_hash FROM records WHERE in_force IS NULL"
@@ -120,9 +113,8 @@ _BEHIND_WITHIN = (
     " AND entry_index < :end ORDER BY entry_index, position LIMIT :limit"
 )
 _NAMED_WITHIN = (
-    "SELECT COUNT(*) FROM (SELECT DISTINCT r.entry_index, r.position FROM acts a"
-    f" JOIN records r ON {_AT_TARGET.format('r')} AND r.in_force = 1"
-    " WHERE a.channel_id = :id AND a.kind = :correct AND a.target_epoch = :epoch"
+    f"SELECT COUNT(*) FROM (SELECT DISTINCT a.target_index, a.target_position FROM acts a{TARGETS}"
+    f"WHERE {IS_TARGET_IN_FORCE} AND a.channel_id = :id AND a.kind = :correct AND a.target_epoch = :epoch"
     " AND a.target_index >= :start AND a.target_index < :end) AS named"
 )
 _ERASED_WITHIN = (
@@ -181,6 +173,14 @@ class LogRow(NamedTuple):
     quarantined: int
     incomplete: int
     channel_id: int
+
+
+class RecordRow(NamedTuple):
+    """What is stored of a record beside its bytes."""
+
+    natural_key: bytes
+    in_force: bool
+    subject: str
 
 
 class SqlReader(ABC):
@@ -299,8 +299,12 @@ class SqlReader(ABC):
         return self._revisions(self._channel_id(channel), place)
 
     def _revisions(self, channel_id: int | None, place: Place) -> Sequence[Place]:
-        key = self._value(_KEY_AT, id=channel_id, **at_place(place))
-        return sorted(each.place for each in self._under(channel_id, [key])) if key is not None else ()
+        row = self._record_at(channel_id, place)
+        return sorted(each.place for each in self._under(channel_id, [row.natural_key])) if row is not None else ()
+
+    def _record_at(self, channel_id: int | None, place: Place) -> RecordRow | None:
+        row = self._row(RECORD_AT, id=channel_id, **in_block(place))
+        return RecordRow(row[0], row[1] == 1, subject_at(row[2], row[3])) if row is not None else None
 
     def acts(self, channel: str, place: Place) -> Sequence[Act]:
         channel_id = self._channel_id(channel)
@@ -320,7 +324,7 @@ class SqlReader(ABC):
 
     def revisions_in(self, channel: str, epoch: int, index: int) -> Collection[int]:
         channel_id = self._channel_id(channel)
-        own = self._rows(_KEYS_IN, id=channel_id, epoch=epoch, index=index)
+        own = list(keys_at(self._rows(KEYS_IN, id=channel_id, epoch=epoch, index=index)))
         first: dict[bytes, Place] = {}
         for each in self._under(channel_id, {key for key, _ in own}):
             first[each.natural_key] = min(each.place, first.get(each.natural_key, each.place))
@@ -350,20 +354,21 @@ class SqlReader(ABC):
 
     def _all_records(self, channel: str | None) -> Iterator[HeldRecord]:
         for channel_id, name in self._channels_with_records(channel):
-            last = Place(0, 0, -1)
-            while places := self._places_after(channel_id, last):
-                last = places[-1]
-                yield from self._records_at(channel_id, name, places)
+            yield from self._records_at(channel_id, name, self._places(channel_id))
 
     def _channels_with_records(self, channel: str | None) -> Sequence[_Row]:
         if channel is None:
             return self._rows(_RECORD_CHANNELS + "ORDER BY c.name")
         return self._rows(_RECORD_CHANNELS + _OF_CHANNEL, channel=channel)
 
-    def _places_after(self, channel_id: int, last: Place) -> list[Place]:
-        return [
-            Place(*row) for row in self._rows(_PAGE_OF_RECORDS, id=channel_id, limit=_PAGE_RECORDS, **at_place(last))
-        ]
+    def _places(self, channel_id: int) -> Iterator[Place]:
+        """Where the records of a channel that are in force stand, in order."""
+        last = {"epoch": 0, "index": 0, "position": -1, "number": -1}
+        while rows := self._rows(PAGE_OF_PLACES, id=channel_id, limit=_PAGE_RECORDS, **last):
+            for epoch, index, start, count in rows:
+                yield from (Place(epoch, index, position) for position in range(start, start + count))
+            epoch, index, start, count = rows[-1]
+            last = {"epoch": epoch, "index": index, "position": start + count - 1, "number": start // BLOCK_RECORDS}
 
     def _records_of(self, subject: str, channel: str | None) -> Iterator[HeldRecord]:
         with self._connected() as connection:
@@ -372,11 +377,8 @@ class SqlReader(ABC):
         for channel_id, place in addresses:
             places.setdefault(channel_id, []).append(place)
         for channel_id, name in self._channels_with_records(channel) if places else ():
-            found = (
-                place
-                for place in places.get(channel_id, ())
-                if self._row(_IS_OF_SUBJECT, id=channel_id, subject=subject, **at_place(place)) is not None
-            )
+            rows = ((place, self._record_at(channel_id, place)) for place in places.get(channel_id, ()))
+            found = (place for place, row in rows if row is not None and row.in_force and row.subject == subject)
             yield from self._records_at(channel_id, name, found)
 
     def _records_at(self, channel_id: int, name: str, places: Iterable[Place]) -> Iterator[HeldRecord]:
@@ -387,7 +389,8 @@ class SqlReader(ABC):
 
     def record(self, channel: str, place: Place) -> HeldRecord | None:
         channel_id = self._channel_id(channel)
-        if channel_id is None or self._row(_IN_FORCE, id=channel_id, **at_place(place)) is None:
+        row = self._record_at(channel_id, place)
+        if channel_id is None or row is None or not row.in_force:
             return None
         return next(self._records_at(channel_id, channel, [place]), None)
 

@@ -30,7 +30,13 @@ from node.core.receipt import VerifiedReceipt
 from node.core.state import Act, Applied, Erasure, Place
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
 from node.ports import HeldChannel, LinkState, RegistryFileRecord
-from node.storage.column_inserts import insert_columns
+from node.storage.record_blocks import (
+    DROP_BLOCKS,
+    IN_FORCE_OF_LOGS,
+    add_records,
+    open_blocks,
+    open_blocks_between,
+)
 from node.storage.record_rows import act_row, keys_of, record_columns, replaced_by
 from node.storage.slots import open_held, root_of, settle
 from node.storage.sql_changes import SqlChangesWriter
@@ -76,10 +82,6 @@ _REPLACE_RECORD = (
     "UPDATE records SET in_force = NULL"
     " WHERE channel_id = ? AND epoch = ? AND entry_index = ? AND position = ? AND in_force = 1"
 )
-_ADD_RECORDS = (
-    "INSERT INTO records (channel_id, epoch, entry_index, position, in_force, natural_key, content_hash, subject)"
-    " VALUES"
-)
 _COUNT_RECORDS = "UPDATE logs SET records = records + :change" + _OF_LOG
 _ADD_OUTCOME = (
     "INSERT INTO outcomes (channel_id, epoch, outcome, code, count) VALUES (:id, :epoch, :outcome, :code, :count)"
@@ -99,7 +101,6 @@ _PUT_ACT = (
 )
 _DROP_ERASURE = "DELETE FROM erasures" + _OF_ENTRY + " AND position = :position"
 _VOID_WHOLE = _DROP_ERASURE.replace(":position", ":whole") + " AND commitment <> :named"
-_RECORD_AT = "SELECT natural_key, in_force, subject FROM records" + _OF_ENTRY + " AND position = :position"
 _ERASE_RECORD = "DELETE FROM records" + _OF_ENTRY + " AND position = :position"
 
 _SET_LEFT = "UPDATE logs SET left_at = :left_at" + _OF_LOG
@@ -137,10 +138,7 @@ _BETWEEN = (
 )
 _CUT_SIZES = "SELECT epoch, cut_size FROM logs WHERE channel_id = :id AND cut_size IS NOT NULL"
 _PUT_IN_FORCE = "UPDATE records SET in_force = 1" + _OF_ENTRY + " AND position = :position"
-_RECOUNT = (
-    "UPDATE logs SET records = (SELECT COUNT(*) FROM records r"
-    " WHERE r.channel_id = logs.channel_id AND r.epoch = logs.epoch AND r.in_force = 1) WHERE channel_id = :id"
-)
+_RECOUNT = f"UPDATE logs SET records = {IN_FORCE_OF_LOGS} WHERE channel_id = :id"
 
 _KEYS_AT_A_TIME = 2_000
 
@@ -337,7 +335,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         epoch, index = applied.epoch, applied.index
         changes = self._make_room(channel_id, applied, in_force)
         columns = record_columns(applied, in_force)
-        insert_columns(self._connection, _ADD_RECORDS, (channel_id, epoch, index), columns.stored)
+        add_records(self._connection, (channel_id, epoch, index), columns)
         self._index.add(self._connection, (channel_id, epoch), index, columns)
         self._count_records(channel_id, changes)
 
@@ -369,10 +367,16 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
     def _replace(self, channel_id: int, places: Iterable[Place]) -> "Counter[int]":
         """Put the replaced records in the background; returns how many of each epoch were in force."""
         replaced: Counter[int] = Counter()
-        for epoch, group in groupby(sorted(places), key=lambda place: place.epoch):
+        ordered = sorted(places)
+        self._open_blocks(channel_id, ordered)
+        for epoch, group in groupby(ordered, key=lambda place: place.epoch):
             rows = [(channel_id, place.epoch, place.index, place.position) for place in group]
             replaced[epoch] = self._change_many(_REPLACE_RECORD, rows)
         return replaced
+
+    def _open_blocks(self, channel_id: int, places: Iterable[Place]) -> None:
+        """Let what is about to change have rows."""
+        open_blocks(self._connection, channel_id, places)
 
     def _count_records(self, channel_id: int, changes: Mapping[int, int]) -> None:
         for epoch, change in changes.items():
@@ -419,11 +423,12 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
 
     def _erase_records(self, channel_id: int, epoch: int, index: int, positions: Iterable[int]) -> None:
         for position in positions:
-            at = {"id": channel_id, "epoch": epoch, "index": index, "position": position}
-            row = self._row(_RECORD_AT, **at)
+            place = Place(epoch, index, position)
+            row = self._record_at(channel_id, place)
             if row is not None:
                 natural_key, in_force, subject = row
-                self._change(_ERASE_RECORD, **at)
+                self._open_blocks(channel_id, [place])
+                self._change(_ERASE_RECORD, id=channel_id, **at_place(place))
                 self._looked_up = None
                 erased = Indexed(natural_key, subject, index, position)
                 self._index.remove(self._connection, (channel_id, epoch), erased)
@@ -454,7 +459,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
 
     def erase_bodies(self, channel: str, epoch: int) -> None:
         log = {"id": self._channel_id(channel), "epoch": epoch}
-        for statement in (_DROP_BODIES, _DROP_RECORDS, _NO_RECORDS, _MISS_NOTHING):
+        for statement in (_DROP_BODIES, _DROP_RECORDS, DROP_BLOCKS, _NO_RECORDS, _MISS_NOTHING):
             self._change(statement, **log)
         self._drop_index(log["id"], epoch)
         self._drop_list(channel, epoch)
@@ -472,7 +477,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         if left_at is not None:
             self._change(_SET_LEFT, **log, left_at=left_at)
         elif self._change(_REFOLD, **log):
-            for statement in (_DROP_RECORDS, _DROP_OUTCOMES):
+            for statement in (_DROP_RECORDS, DROP_BLOCKS, _DROP_OUTCOMES):
                 self._change(statement, **log)
             self._drop_index(log["id"], epoch)
             self._change(_MISS_BODIES, **log, whole=WHOLE_ENTRY)
@@ -493,6 +498,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         before = self._value(_CUT_SIZE, **log)
         self._change(_CUT, **log, size=cut.size, root=cut.root)
         low, high = sorted((MAX_INTEGER if before is None else before, cut.size))
+        open_blocks_between(self._connection, log["id"], epoch, min(low, MAX_INTEGER), min(high, MAX_INTEGER))
         last = (low, -1)
         while rows := self._rows(_BETWEEN, **log, index=last[0], position=last[1], high=high, limit=_KEYS_AT_A_TIME):
             last = rows[-1][:2]
@@ -508,9 +514,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
             latest[each.natural_key] = max(each.place, latest.get(each.natural_key, each.place))
         for each in self._under(channel_id, keys):
             if each.in_force and each.place != latest.get(each.natural_key):
-                self._change_many(
-                    _REPLACE_RECORD, [(channel_id, each.place.epoch, each.place.index, each.place.position)]
-                )
+                self._replace(channel_id, [each.place])
         for place in latest.values():
             self._change(_PUT_IN_FORCE, id=channel_id, **at_place(place))
         self._looked_up = None

@@ -5,14 +5,15 @@ of its B-tree. Times are Unix milliseconds UTC. What is signed is stored as the 
 
     channels, logs            one row for each channel, one for each epoch of it
     entries, bodies, hashes   the log itself; bodies apart, because they are rewritten when slots are erased
-    records                   where a record stands and under which key; its bytes stay in the entry's body
+    records, record_blocks    where a record stands and under which key; its bytes stay in the entry's body
     erasures, barred          which slots may not be kept; erasures also before their target arrives
     acts                      what status operations do to records, also before their target arrives
     list_operations, listings, list_states    what stands on joint lists, and how it compares with its origins' digests
 
-Every record that was judged good has a row until it is erased. In force (in_force = 1) is the last of a key at or
-below its cut; the others stand in the background (NULL): what a cut or an erasure is undone with, and what is erased
-together with the one in force. That one row of a key is in force is what the store sees to as it writes.
+Every record that was judged good has a row, or its share of a block, until it is erased. In force (in_force = 1) is
+the last of a key at or below its cut; the others stand in the background (NULL): what a cut or an erasure is undone
+with, and what is erased together with the one in force. That one record of a key is in force is what the store sees
+to as it writes.
 """
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, Text, text
@@ -152,6 +153,24 @@ class RecordRow(SQLModel, table=True):
     natural_key: bytes = Field(sa_type=LargeBinary)
     content_hash: bytes | None = Field(sa_type=LargeBinary)
     subject: str = Field(sa_type=Text)
+
+
+class RecordBlockRow(SQLModel, table=True):
+    """Records that stand together and are all in force (node.storage.record_blocks); empty on a server.
+
+    natural_keys and content_hashes are the concatenation of those hashes, subjects is a JSON array.
+    """
+
+    __tablename__ = "record_blocks"
+
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    epoch: int = Field(primary_key=True, sa_type=BigInteger)
+    entry_index: int = Field(primary_key=True, sa_type=BigInteger)
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    count: int = Field(sa_type=BigInteger)
+    natural_keys: bytes = Field(sa_type=LargeBinary)
+    content_hashes: bytes = Field(sa_type=LargeBinary)
+    subjects: str = Field(sa_type=Text)
 
 
 class RecordTermRow(SQLModel, table=True):

@@ -13,6 +13,8 @@ from psycopg import sql
 from sqlalchemy import Connection, NullPool, create_engine
 
 from node.storage import migrations
+from node.storage.record_blocks import open_blocks_between
+from node.storage.sql_reading import MAX_INTEGER
 from node.storage.sqlite import SqliteStore
 from tests import postgres
 from tests.storage.dying import SqlStore
@@ -37,6 +39,9 @@ class Kept(Protocol):
         ...
 
 
+BLOCKS_SINCE = "0011"
+
+
 class InFile:
     """A SQLite file."""
 
@@ -49,6 +54,8 @@ class InFile:
 
     def make_old(self, revision: str, script: str = "", **values: object) -> None:
         """Copy it into one that the migrations up to the revision have made."""
+        if revision < BLOCKS_SINCE:
+            self._open_blocks()
         made = self._path.with_name("old.db")
         with create_engine(f"sqlite:///{made}").begin() as connection:
             upgrade_to(connection, revision)
@@ -62,6 +69,12 @@ class InFile:
         with closing(sqlite3.connect(made)) as raw:
             raw.executescript(script.format(ids=ids, **values))
         made.replace(self._path)
+
+    def _open_blocks(self) -> None:
+        """Give each record a row of its own."""
+        with closing(sqlite3.connect(self._path)) as raw, raw:
+            for channel_id, epoch in raw.execute("SELECT channel_id, epoch FROM logs").fetchall():
+                open_blocks_between(raw, channel_id, epoch, 0, MAX_INTEGER)
 
     def value(self, statement: str) -> Any:
         """The one value that a statement gives."""

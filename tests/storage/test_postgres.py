@@ -21,7 +21,7 @@ from sqlmodel import SQLModel
 from node.core.entry import VerifiedEntry
 from node.core.errors import XinqiaoError
 from node.ports import StoreTransaction
-from node.storage import migrations, postgres_server, server_index, sql_lists, sql_reading, sql_writing
+from node.storage import migrations, postgres_server, record_blocks, server_index, sql_lists, sql_reading, sql_writing
 from node.storage.postgres import PostgresStore
 from node.storage.postgres_dialect import COPY_FROM_ROWS, translated
 from node.storage.postgres_server import Address
@@ -216,9 +216,12 @@ class TestSchema:
         "statement",
         [
             server_index._OF_SUBJECT.replace("?", ":subject"),
-            sql_reading._KEYS_IN,
-            sql_reading._IS_OF_SUBJECT,
+            record_blocks.KEYS_IN,
+            record_blocks.RECORD_AT,
+            record_blocks.PAGE_OF_PLACES,
             sql_reading._ACTS_ON,
+            sql_reading._ACTS_WITH_KEYS,
+            sql_reading._NAMED_WITHIN,
             sql_reading._BEHIND_WITHIN,
             sql_writing._BETWEEN,
             sql_lists._OPERATIONS_AT,
@@ -230,7 +233,20 @@ class TestSchema:
         ],
     )
     def test_no_statement_walks_a_table(self, store: PostgresStore, statement: str) -> None:
-        names = ("id", "epoch", "index", "position", "limit", "low", "high", "end")
+        names = (
+            "id",
+            "epoch",
+            "index",
+            "position",
+            "limit",
+            "low",
+            "high",
+            "start",
+            "end",
+            "number",
+            "place",
+            "correct",
+        )
         places = {f"to_{name}": 1 for name in ("epoch", "index", "position")}
         values = {**dict.fromkeys(names, 1), **places, "subject": "S", "key": b"k", "channel": CHANNEL}
         with store.transaction() as tx:

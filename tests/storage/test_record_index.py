@@ -14,6 +14,7 @@ from node.core.state import Applied, HeldKey, Place, RecordInForce
 from node.ports import Store, StoreReader
 from node.storage import record_index
 from node.storage.memory import MemoryStore
+from node.storage.record_blocks import blocks_from
 from node.storage.record_index import terms_of
 from node.storage.sql_ports import Indexed
 from node.storage.sqlite import SqliteStore
@@ -144,6 +145,10 @@ def terms_due(store: SqliteStore) -> set[Term]:
         rows = connection.execute(
             "SELECT channel_id, epoch, natural_key, subject, entry_index, position FROM records"
         ).fetchall()
+        for log in connection.execute("SELECT channel_id, epoch FROM logs").fetchall():
+            for index, block in blocks_from(connection, log, 0):
+                named = zip(block.keys, block.subjects, block.positions, strict=True)
+                rows += [(*log, key, subject, index, position) for key, subject, position in named]
     return {term for row in rows for term in terms_of(row[:2], [Indexed(*row[2:])])}
 
 

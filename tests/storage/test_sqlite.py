@@ -1,6 +1,7 @@
 """What only the SQLite store can show: its file, its schema, full disks, sudden deaths, and what erasing leaves."""
 
 import os
+import re
 import resource
 import sqlite3
 import subprocess
@@ -19,7 +20,7 @@ from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
 from node.core.errors import XinqiaoError
-from node.storage import migrations, record_index, sql_reading, sql_writing, sqlite
+from node.storage import migrations, record_blocks, record_index, sql_reading, sql_writing, sqlite
 from node.storage.sqlite import SqliteStore
 from tests.builders import NOW_MS, ChannelWriter, SigningNode, erasure_of, key_of, make_receipt, put_in_force
 from tests.storage.dying import CHANNEL, keep_and_apply
@@ -144,15 +145,17 @@ class TestSchema:
     @pytest.mark.parametrize(
         "statement",
         [
-            record_index._UNDER_TERMS.format("1, 2"),
+            record_blocks.UNDER_TERMS.format("1, 2"),
+            record_blocks._BETWEEN,
+            record_blocks._OF_BLOCK,
+            record_blocks._FROM,
+            record_blocks.KEYS_IN,
+            record_blocks.RECORD_AT,
+            record_blocks.PAGE_OF_PLACES,
             record_index._OF_TERM,
-            record_index._AT_PLACE,
-            record_index._AT_PLACES,
             record_index._TERMS_FROM,
             record_index._FORGET,
             record_index._UNMERGED,
-            sql_reading._KEYS_IN,
-            sql_reading._IS_OF_SUBJECT,
             sql_reading._ACTS_ON,
             sql_reading._BEHIND_WITHIN,
             sql_writing._BETWEEN,
@@ -161,8 +164,9 @@ class TestSchema:
     def test_no_statement_walks_the_records_of_a_channel(self, path: Path, statement: str) -> None:
         SqliteStore.open(path, create=True).close()
         with closing(sqlite3.connect(path)) as raw:
-            names = ("id", "epoch", "index", "position", "subject", "limit", "end", "high")
-            values = [1] * statement.count("?") or dict.fromkeys(names, 1)
+            names = ("id", "epoch", "index", "position", "limit", "start", "end", "high", "number", "place", "correct")
+            marks = len(set(re.findall(r"\?\d+", statement))) or statement.count("?")
+            values = [1] * marks or dict.fromkeys(names, 1)
             plan = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
         walks = [step for step in plan if "PRIMARY KEY (channel_id=?)" in step or step.startswith("SCAN")]
         assert plan
@@ -208,16 +212,18 @@ class TestLongLogs:
         assert len(started) == 3
 
 
-def multiply_entries(store: SqliteStore, count: int, tables: Sequence[str] = ("entries", "bodies", "records")) -> None:
+def multiply_entries(
+    store: SqliteStore, count: int, tables: Sequence[str] = ("entries", "bodies", "record_blocks")
+) -> None:
     """Copy entry 0 of the one log until there are that many; signing them all would take most of the time."""
     numbers = f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count - 1})"
     for table, columns, values in (
         ("entries", *["complete, record_count, issued_at_ms, received_at_ms, envelope"] * 2),
         ("bodies", *["body"] * 2),
         (
-            "records",
-            "position, in_force, natural_key, content_hash, subject",
-            "position, in_force, randomblob(32), content_hash, subject",
+            "record_blocks",
+            "number, count, natural_keys, content_hashes, subjects",
+            "number, count, randomblob(32), content_hashes, subjects",
         ),
     ):
         copy = (

@@ -174,6 +174,36 @@ def test_a_database_of_revision_0002_finds_the_acts_in_the_entries_that_it_holds
     asyncio.run(scenario())
 
 
+def test_a_database_of_revision_0010_keeps_its_rows_and_gets_blocks_beside_them(database: Kept) -> None:
+    async def scenario() -> None:
+        with database.open(create=True) as store:
+            network = Network(ORIGIN, LATE)
+            network.start(ORIGIN, store)
+            network.down.add(LATE)
+            publishing = network[ORIGIN].publishing
+            await publishing.create_channel("base", manifest())
+            await publishing.publish(BASE, [row(number) for number in range(1, 6)])
+            await publishing.act(BASE, Place(0, 1, 0), REPAIR, "沪修〔2026〕1号", "准予信用修复")
+            before, acts = told(store, BASE), store.acts_in_force(BASE)
+            assert len(before[0]) == 5  # type: ignore[arg-type]
+        database.make_old("0010")
+        assert database.value("SELECT COUNT(*) FROM records") == 5
+        with database.open() as store:
+            network.start(ORIGIN, store)
+            assert (told(store, BASE), store.acts_in_force(BASE)) == (before, acts)
+            await network[ORIGIN].publishing.publish(BASE, [row(2, "二"), row(6), row(7)])
+            network.down.clear()
+            await network.settle()
+            newcomer = network[LATE].world.store
+            assert (told(store, BASE), store.acts_in_force(BASE)) == (
+                told(newcomer, BASE),
+                newcomer.acts_in_force(BASE),
+            )
+            assert len(told(store, BASE)[0]) == 7  # type: ignore[arg-type]
+
+    asyncio.run(scenario())
+
+
 # What revision 0005 kept of the entries of a list: that they were of no kind it knew.
 BEFORE_LISTS = """
 DELETE FROM outcomes WHERE channel_id <> {ids[310000/base]};
