@@ -13,7 +13,6 @@ The same holds for apply: (1) compare-and-swap of applied_size, (2) records, (3)
 """
 # ruff: noqa: S608 - statements are put together from constants of this module
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ from node.core.merkle import EMPTY_ROOT, stored_hash_count
 from node.core.receipt import VerifiedReceipt
 from node.core.state import Act, Applied, Erasure, Place
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
-from node.ports import HeldChannel, LinkState, RegistryFileRecord
+from node.ports import HeldChannel
 from node.storage.record_blocks import (
     DROP_BLOCKS,
     IN_FORCE_OF_LOGS,
@@ -38,12 +37,14 @@ from node.storage.record_blocks import (
     open_blocks_between,
 )
 from node.storage.record_rows import act_row, keys_of, record_columns, replaced_by
-from node.storage.slots import open_held, root_of, settle
+from node.storage.slots import Settled, open_held, root_of, settle
 from node.storage.sql_changes import SqlChangesWriter
 from node.storage.sql_lists import SqlListsWriter
 from node.storage.sql_ports import Indexed, KeyedRecord, KeyIndexChanges, SqlConnection
 from node.storage.sql_queries import SqlQueriesWriter
 from node.storage.sql_reading import MAX_INTEGER, at_place, run
+from node.storage.sql_remembering import SqlRememberer
+from node.storage.sql_upkeep import SqlUpkeepWriter
 
 _ADD_CHANNEL = "INSERT INTO channels (name, origin) VALUES (:channel, :origin)"
 _ADD_LOG = (
@@ -64,6 +65,7 @@ _ADD_ENTRY = (
     " envelope) VALUES (:id, :epoch, :index, :complete, :record_count, :issued_at_ms, :received_at_ms, :envelope)"
 )
 _ADD_HASH = "INSERT INTO hashes (channel_id, epoch, position, hash) VALUES (?, ?, ?, ?)"
+_ADD_BODY = "INSERT INTO bodies (channel_id, epoch, entry_index, body) VALUES (:id, :epoch, :index, :body)"
 _PUT_BODY = (
     "INSERT INTO bodies (channel_id, epoch, entry_index, body) VALUES (:id, :epoch, :index, :body)"
     " ON CONFLICT (channel_id, epoch, entry_index) DO UPDATE SET body = excluded.body"
@@ -116,6 +118,7 @@ _NO_RECORDS = "UPDATE logs SET records = 0" + _OF_LOG
 _DROP_BODIES = "DELETE FROM bodies" + _OF_LOG
 _DROP_RECORDS = "DELETE FROM records" + _OF_LOG
 _DROP_OUTCOMES = "DELETE FROM outcomes" + _OF_LOG
+_CHANGING_ENTRIES = frozenset({_PUT_BODY, _SET_COMPLETE, _MISS_BODIES, _MISS_NOTHING, _DROP_BODIES})
 
 _QUARANTINE = (
     "INSERT INTO origins (name, closed_through) VALUES (:origin, (SELECT COALESCE(MAX(l.epoch), 0)"
@@ -172,27 +175,6 @@ _PUT_EQUIVOCATION = (
 _SET_SETTING = (
     "INSERT INTO settings (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
-_PUT_LINK = (
-    "INSERT INTO links (node, failures, retry_at_ms, last_success_ms, clock_skew_ms, failure)"
-    " VALUES (:node, :failures, :retry_at_ms, :last_success_ms, :clock_skew_ms, :failure)"
-    " ON CONFLICT (node) DO UPDATE SET failures = excluded.failures, retry_at_ms = excluded.retry_at_ms,"
-    " last_success_ms = excluded.last_success_ms, clock_skew_ms = excluded.clock_skew_ms, failure = excluded.failure"
-)
-_RAISE_ALARM = (
-    "INSERT INTO alarms (code, subject, parameters, first_seen_ms, last_seen_ms, count)"
-    " VALUES (:code, :subject, :parameters, :now_ms, :now_ms, 1) ON CONFLICT (code, subject) DO UPDATE SET"
-    " parameters = excluded.parameters, last_seen_ms = excluded.last_seen_ms, count = alarms.count + 1"
-)
-_DROP_OLD_ALARMS = (
-    "DELETE FROM alarms WHERE (code, subject) IN (SELECT code, subject FROM alarms"
-    " ORDER BY last_seen_ms DESC, code, subject LIMIT :all OFFSET :kept)"
-)
-_CLEAR_ALARM = "DELETE FROM alarms WHERE code = :code AND subject = :subject"
-_DROP_REGISTRY_FILE = "DELETE FROM registry_files WHERE name = :name"
-_PUT_REGISTRY_FILE = (
-    "INSERT INTO registry_files (name, content) VALUES (:name, :content)"
-    " ON CONFLICT (name) DO UPDATE SET content = excluded.content"
-)
 
 
 class _StoredEntry(NamedTuple):
@@ -203,7 +185,7 @@ class _StoredEntry(NamedTuple):
     body: bytes | None
 
 
-class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
+class SqlTransaction(SqlRememberer, SqlListsWriter, SqlChangesWriter, SqlQueriesWriter, SqlUpkeepWriter):
     """The StoreTransaction on a connection whose transaction the store commits or rolls back.
 
     erased tells that content was removed, whose last traces are then cleared from the database's own log;
@@ -213,6 +195,7 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
     _index: KeyIndexChanges
 
     def __init__(self, connection: SqlConnection, limits: Limits, index: KeyIndexChanges) -> None:
+        super().__init__()
         self._connection = connection
         self._index = index
         self._limits = limits
@@ -227,6 +210,8 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
     def _change(self, statement: str, **values: Any) -> int:
         """Run a statement and return how many rows it changed."""
         self.is_more_than_noted = True
+        if statement in _CHANGING_ENTRIES:
+            self._entered.clear()
         return run(self._connection, statement, values).rowcount
 
     def _change_many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
@@ -272,6 +257,8 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         if entry.manifest is not None:
             self._change(_SET_MANIFEST, **at, manifest=entry.manifest.SerializeToString())
         # (2) the entry
+        settled = self._settled(channel_id, header.epoch, header.index, entry.body) if entry.body is not None else None
+        complete = complete or (settled is not None and settled.complete)
         self._change(
             _ADD_ENTRY,
             **at,
@@ -286,10 +273,11 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         rows = [(channel_id, header.epoch, stored + at, item) for at, item in enumerate(entry.hashes)]
         self._change_many(_ADD_HASH, rows)
         # (4) the body
-        if entry.body is not None:
-            self._store_body(channel_id, header.epoch, header.index, entry.body, complete)
+        if settled is not None:
+            self._change(_ADD_BODY, **at, body=settled.body.serialized)
         else:
             self._change(_VOID_WHOLE, **at, whole=WHOLE_ENTRY, named=header.records_root)
+        self._enter(entry, settled.body if settled is not None else None, complete, received_at_ms)
         return self._held(header.channel, header.epoch)
 
     def put_body(self, channel: str, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
@@ -302,12 +290,18 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         row = self._row(_STORED_ENTRY, id=channel_id, epoch=epoch, index=index)
         return _StoredEntry._make(row) if row is not None else None
 
-    def _store_body(self, channel_id: int, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
+    def _settled(self, channel_id: int, epoch: int, index: int, body: VerifiedBody) -> Settled:
+        """A body as it may be stored; erasures of other content go."""
         at = {"id": channel_id, "epoch": epoch, "index": index}
         barred = [position for (position,) in self._rows(_BARRED, **at)]
         settled = settle(body, self._erasures(channel_id, epoch, index), barred)
         for position in settled.void:
             self._change(_DROP_ERASURE, **at, position=position)
+        return settled
+
+    def _store_body(self, channel_id: int, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
+        at = {"id": channel_id, "epoch": epoch, "index": index}
+        settled = self._settled(channel_id, epoch, index, body)
         self._change(_PUT_BODY, **at, body=settled.body.serialized)
         self._change(_SET_COMPLETE, **at, complete=int(complete or settled.complete))
 
@@ -556,38 +550,10 @@ class SqlTransaction(SqlListsWriter, SqlChangesWriter, SqlQueriesWriter):
         place = {"channel": channel, "epoch": epoch, "index": index}
         return self._change(_PUT_EQUIVOCATION, **place, proof=proof.SerializeToString()) == 1
 
-    # -- the node, links, alarms, registry files
+    # -- the node
 
     def set_setting(self, name: str, value: str) -> None:
         self._note(_SET_SETTING, name=name, value=value)
-
-    def put_link(self, state: LinkState) -> None:
-        self._change(
-            _PUT_LINK,
-            node=state.node,
-            failures=state.failures,
-            retry_at_ms=state.retry_at_ms,
-            last_success_ms=state.last_success_ms,
-            clock_skew_ms=state.clock_skew_ms,
-            failure=state.failure,
-        )
-
-    def raise_alarm(self, code: str, subject: str, parameters: Mapping[str, str], now_ms: int) -> None:
-        written = json.dumps(dict(parameters), ensure_ascii=False, sort_keys=True)
-        self._change(_RAISE_ALARM, code=code, subject=subject, parameters=written, now_ms=now_ms)
-        self._change(_DROP_OLD_ALARMS, all=MAX_INTEGER, kept=self._limits.max_alarms_kept)
-
-    def clear_alarm(self, code: str, subject: str) -> None:
-        self._change(_CLEAR_ALARM, code=code, subject=subject)
-
-    def replace_registry_files(self, files: Iterable[RegistryFileRecord], keep: Iterable[str]) -> None:
-        contents = {file.name: file.content for file in files}
-        kept = contents.keys() | set(keep)
-        for file in list(self.registry_files()):
-            if file.name not in kept:
-                self._change(_DROP_REGISTRY_FILE, name=file.name)
-        for name, content in sorted(contents.items()):
-            self._change(_PUT_REGISTRY_FILE, name=name, content=content)
 
 
 def head_moved(channel: str, expected: int, found: int) -> XinqiaoError:
