@@ -110,16 +110,23 @@ def is_whole(store: StoreReader, held: HeldChannel) -> bool:
 def receipt_digest(store: StoreReader, held: HeldChannel) -> bytes:
     """What a receipt for an epoch of a list says of its members; empty where that would not be what was applied of it.
 
-    So it is while an earlier epoch is missing, above a cut, and where the log went on meanwhile: another receipt
-    follows. A digest tells the origin of a wrong reducer, and must tell it of nothing else.
+    So it is while an earlier epoch is missing, above a cut, after this node has left the audience, as all of the list
+    is gone then, and where the log went on meanwhile: another receipt follows. A digest tells the origin of a wrong
+    reducer, and must tell it of nothing else.
     """
-    cut = held.log.cut
-    is_above_cut = cut is not None and held.applied_size > cut.size
-    if not is_list(held.log.channel) or is_above_cut or not _are_earlier_folded(store, held):
+    if not _is_said(store, held):
         return b""
     digest, now = digest_of(store, held.log.channel), store.channel(held.log.channel)
-    is_same = now is not None and (now.key, now.applied_size) == (held.key, held.applied_size)
-    return digest if is_same else b""
+    if now is None or (now.key, now.applied_size) != (held.key, held.applied_size) or not _is_said(store, now):
+        return b""
+    return digest
+
+
+def _is_said(store: StoreReader, held: HeldChannel) -> bool:
+    cut = held.log.cut
+    is_above_cut = cut is not None and held.applied_size > cut.size
+    is_gone = held.left_at is not None or not is_list(held.log.channel)
+    return not is_gone and not is_above_cut and _are_earlier_folded(store, held)
 
 
 def _state(store: StoreReader, channel: str) -> HeldListState:

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 
 import pytest
 
+from node.core.audience import parse_audience
 from node.core.channel import HeadAt
 from node.core.delivery import Delivery
 from node.core.errors import XinqiaoError
@@ -90,6 +91,20 @@ def test_a_reader_that_computes_another_list_is_missing_by_its_digest(monkeypatc
             READER: (Delivery.RECEIVED, Reason.DIGEST),
             OTHER: (Delivery.RECEIVED, Reason.DIGEST),
         }
+
+    run(scenario())
+
+
+def test_who_left_the_audience_and_is_named_again_is_not_taken_for_one_that_computes_another_list() -> None:
+    async def scenario() -> None:
+        town, _ = await listed()
+        await town.node.publishing.set_audience(CHANNEL, parse_audience(OTHER))
+        await town.network.settle()
+        town.network.down.add(READER)
+        await town.node.publishing.set_audience(CHANNEL, parse_audience("everyone"))
+        reasons = {row.node: row.reason for row in town.node.ledgers.of(CHANNEL).missing}
+        assert READER in reasons
+        assert Reason.DIGEST not in reasons.values()
 
     run(scenario())
 

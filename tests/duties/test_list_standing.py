@@ -162,6 +162,25 @@ def test_a_receipt_says_no_digest_while_an_earlier_epoch_is_missing_and_says_it_
     asyncio.run(scenario())
 
 
+def test_who_has_left_the_audience_says_no_digest_of_a_list_that_is_gone(writer: ListWriter) -> None:
+    async def scenario() -> None:
+        network = Network("310000", "330100")
+        network.signing["310000"] = listing_node()
+        await network.publish_registry()
+        writer.change(enter(1))
+        listed = writer.model.digest()
+        writer.manifest(audience=channel_pb2.Audience(terms=[channel_pb2.AudienceTerm(node_ids=["310115"])]))
+        said = []
+        for entry in writer.entries:
+            taken = await network["330100"].receive([as_signed(entry)])
+            assert taken.receipt is not None
+            claim = claim_of(taken.receipt)
+            said.append((claim.size, claim.applied_size, claim.state_digest))
+        assert said[1:] == [(2, 2, listed), (3, 2, b"")]
+
+    asyncio.run(scenario())
+
+
 # --- Differences -----------------------------------------------------------------------------------------------
 
 
