@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from weakref import WeakValueDictionary
 
+from node.acknowledging import said_of
 from node.admission import Admission, header_of, heartbeat_head, is_own, lane_of, note_cut, raise_cut, root_at, says_all
 from node.committing import Advancing, Committing, Step, in_steps
 from node.core import envelope as envelopes
@@ -35,7 +36,7 @@ from node.core.errors import XinqiaoError, to_refusal
 from node.core.heartbeat import ChannelEpoch
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.membership import Cut, Standing
-from node.core.receipt import VerifiedReceipt, claim_of, open_receipt, outcome_counts
+from node.core.receipt import VerifiedReceipt, claim_of, open_receipt
 from node.core.state import Judgement
 from node.dates import Dates
 from node.examining import Examining
@@ -464,25 +465,13 @@ class Receiving:
     async def _receipt(self, key: ChannelEpoch) -> envelope_pb2.Envelope:
         """Sign how far a log is durably held and applied; the same extent is signed once, and again by the next key."""
         channel, epoch = key
-        # Read in one moment with the outcomes: a log that goes on meanwhile must not lend them to an earlier extent.
         held = self._store.channel(channel, epoch)
         assert held is not None
         before, digest = self._store.receipt(channel, self._view.me), receipt_digest(self._store, held)
         if before is not None and says_all(before.receipt.message, held, digest) and not self._is_void(before.receipt):
             return before.receipt.envelope
-        message = channel_pb2.Receipt(
-            network=self._view.network,
-            subscriber=self._view.me,
-            channel=channel,
-            epoch=epoch,
-            size=held.log.size,
-            root=held.log.root,
-            applied_size=held.applied_size,
-            state_digest=digest,
-            withheld=self._store.incomplete_entries(channel, epoch, self._limits.max_withheld_per_receipt),
-            outcomes=outcome_counts(self._store.outcomes(channel, epoch), self._limits.max_outcome_codes_per_receipt),
-            observed_at_unix_ms=self._clock.now_ms(),
-        )
+        said = await said_of(self._store, self._writer, held, self._limits)
+        message = said.receipt(self._view.network, self._view.me, self._clock.now_ms(), self._limits)
         envelope = envelopes.seal(message.SerializeToString(), envelopes.RECEIPT, self._signer())
         verified = open_receipt(envelope, self._view.members.get(self._view.me), self._view.network, self._limits)
         await self._writer.run_last(Lane.CONTROL, lambda tx: tx.put_receipt(verified))

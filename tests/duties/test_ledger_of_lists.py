@@ -83,7 +83,7 @@ def test_the_alarm_names_the_removals_that_a_reader_lacks_and_goes_once_it_has_t
 def test_a_reader_that_computes_another_list_is_missing_by_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         town, place = await listed()
-        monkeypatch.setattr("node.receiving.receipt_digest", lambda _, __: b"wrong".ljust(32))
+        monkeypatch.setattr("node.acknowledging.receipt_digest", lambda _, __: b"wrong".ljust(32))
         await lift(town, place)
         await town.network.settle()
         found = town.node.ledgers.of(CHANNEL)

@@ -23,6 +23,7 @@ SHARED = (
     *("node.lifting", "node.list_standing", "node.list_doubts"),
     "node.regained",
     *(
+        "node.acknowledging",
         "node.admission",
         "node.aside",
         "node.committing",
@@ -72,6 +73,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     # what of an entry is found out before its turn
     "node.examining": PORTS,
     "node.committing": PORTS,
+    # what a receipt says
+    "node.acknowledging": ("node.list_standing", *PORTS),
     "node.links": PORTS,
     "node.sharing": ("node.admission", *PORTS),
     # parts of delivery: what is said in a comparison, which bodies to ask for or bring, what not to move again,

@@ -234,6 +234,13 @@ _DURABLE = (
                 + held = self.__dict__.get("ahead", {}).pop(key, None) or self._store.channel(channel, epoch)
                 """,
             ),
+            Change(
+                "node.acknowledging:said_of",
+                """
+                - if now == held:
+                + if now == held or now.log.size < held.log.size:
+                """,
+            ),
         ),
     ),
     PlantedBug(
