@@ -30,12 +30,11 @@ class ListWatch:
 
     # -- who stands on a list -----------------------------------------------------------------------------
 
-    def asserted(self, at: Holder, channel: str, applied: Mapping[LogKey, int] | None = None) -> list[TrueOperation]:
-        """The operations that a node has applied, at or below the cuts it knows; applied says it otherwise.
+    def asserted(self, at: Holder, channel: str) -> list[TrueOperation]:
+        """The operations that a node has applied, at or below the cuts it knows.
 
         Nothing of a list whose audience it has left: that is gone.
         """
-        sizes = applied or {}
         found: list[TrueOperation] = []
         for epoch in at.epochs.get(channel, ()):
             key = (channel, epoch)
@@ -43,8 +42,7 @@ class ListWatch:
             if held.left_at is not None:
                 continue
             cut, _ = at.cuts.get(key, (None, 0))
-            size = sizes.get(key, held.applied)
-            found += self.written(key, size if cut is None else min(size, cut.size))
+            found += self.written(key, held.applied if cut is None else min(held.applied, cut.size))
         return found
 
     def written(self, key: LogKey, size: int) -> list[TrueOperation]:
@@ -110,18 +108,30 @@ class ListWatch:
             raise Violation("G3", at.label, f"{found}, {_shown(due)} is due")
 
     def receipted(self, at: Holder, message: channel_pb2.Receipt) -> None:
-        """A subscriber has signed a receipt: its digest is that of what it has applied."""
+        """A subscriber has signed a receipt: its digest is that of what it had applied then."""
         key = (message.channel, message.epoch)
         if not is_list(key[0]) or not self._truth.is_true(key[0]):
             return
         root = self._truth.log(key).root(message.applied_size)
         self._receipted.setdefault((at.node, key), {})[message.applied_size] = root
-        due = digest_of(self.asserted(at, key[0], {key: message.applied_size}))
+        due = digest_of(self._applied(at, key, message.applied_size))
         if not message.state_digest and not self._is_all(at, key, message.applied_size):
             return  # it is not said where it would not be that of what was applied
         if message.state_digest != due:
             found = f"a receipt for {key[0]} {key[1]} says the digest {_shown(message.state_digest)}"
             raise Violation("G3", at.label, f"{found} after {message.applied_size} entries, {_shown(due)} is due")
+
+    def _applied(self, at: Holder, key: LogKey, size: int) -> list[TrueOperation]:
+        """The operations in the first entries of a log, and in all that it goes on from.
+
+        A receipt says what was so at its signing: the log may be cut, left, or followed by an epoch before it is kept.
+        """
+        sizes = {before: cited for before, cited in self._resumed(key, size) if cited}
+        for before in [(key[0], epoch) for epoch in at.epochs[key[0]] if epoch < key[1]]:
+            held, (cut, _) = at.logs[before], at.cuts.get(before, (None, 0))
+            if held.left_at is None:
+                sizes.setdefault(before, held.applied if cut is None else min(held.applied, cut.size))
+        return [operation for each, most in sorted(sizes.items()) for operation in self.written(each, most)]
 
     # -- where a quiet network must end -------------------------------------------------------------------
 
