@@ -157,7 +157,7 @@ class Acts:
         process = self._town.process_of(node)
         if process is None:
             return None, "it is down"
-        task = process.spawn(_awaited(act(process)))
+        task = process.spawn(_acted(act, process))
         await asyncio.wait([task])
         if task.cancelled():
             return None, "it was killed meanwhile"
@@ -517,8 +517,9 @@ class Acts:
 _PRIORITIES = {"bulk": channel_pb2.PRIORITY_BULK, "control": channel_pb2.PRIORITY_CONTROL}
 
 
-async def _awaited(act: Awaitable[Any]) -> Any:
-    return await act
+async def _acted(act: Callable[[Process], Awaitable[Any]], process: Process) -> Any:
+    # Begun in its task and not before: a process may be killed in between, and then there is nothing to wait for.
+    return await act(process)
 
 
 def _text(event: PlannedEvent, name: str) -> str:

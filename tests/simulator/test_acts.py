@@ -1,11 +1,18 @@
 """What the acts of a plan do to real nodes on simulated machines, seen through the driver that tests use."""
 
+import asyncio
+import gc
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from node.core.errors import XinqiaoError
+from node.simulator.driving import DrivenNetwork, scenario_of_nodes
 from node.simulator.observing import Violation
+from node.simulator.process import Process
 from node.simulator.pytest_plugin import SimulateNetwork
 
 SHANGHAI, PUDONG, HANGZHOU = "310000", "310115", "330100"
@@ -123,3 +130,24 @@ def test_an_exception_of_the_code_under_test_ends_the_run(
     monkeypatch.setattr("node.sharing.Sharing.heads", fail)
     with pytest.raises(Violation, match="FAULT"):
         network.run_for(minutes=5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_an_operator_wants_of_a_node_that_is_killed_before_it_begins_is_never_begun(tmp_path: Path) -> None:
+    begun = []
+
+    async def act(_: Process) -> None:
+        begun.append(1)
+
+    def killed(work: Coroutine[Any, Any, None], spawn: Callable[..., asyncio.Task[None]]) -> asyncio.Task[None]:
+        task = spawn(work)
+        task.cancel()
+        return task
+
+    with DrivenNetwork(scenario_of_nodes(SHANGHAI, PUDONG), 1, tmp_path) as network:
+        process = network._simulation.town.process_of(SHANGHAI)
+        assert process is not None
+        process.spawn = partial(killed, spawn=process.spawn)  # type: ignore[method-assign, assignment]
+        assert network._wait(network._simulation.acts._ask(SHANGHAI, act)) == (None, "it was killed meanwhile")
+        gc.collect()
+    assert begun == []
