@@ -203,7 +203,8 @@ def new_store(limits: Limits = DEFAULT_LIMITS) -> PostgresStore:
                 raise
         else:
             _empty(store)
-            return store
+            store.close()
+            return opened(address, limits=limits)  # it knows of no key that was held before
     _reusable.append(new_database(template=_template()))
     return opened(_reusable[-1], limits=limits)
 

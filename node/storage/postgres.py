@@ -59,6 +59,8 @@ _SIZE = "SELECT pg_database_size(current_database())"
 class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
     """The Store over one PostgreSQL database."""
 
+    _index: ServerIndex
+
     def __init__(self, server: Server, limits: Limits, bound_in: Path | None = None) -> None:
         self.server = server
         self._limits = limits
@@ -114,6 +116,9 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
             if revision is None:
                 new = {"new": incarnation or secrets.token_hex(16)}
                 connection.execute(text("INSERT INTO database (incarnation) VALUES (:new)"), new)
+        # (3) which keys are held
+        with self._failures():
+            self._index.read_on(self._connected_writer(lock_patience_s))
 
     def _store_as_signed(self, connection: Connection) -> None:
         """Let no server compress what is large: that takes a third of its time, and parts could not be read alone."""
@@ -179,8 +184,9 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         """Commit durably on leaving, leave nothing when the block raises."""
         with self._turn:
             connection = self._connected_writer(LOCK_PATIENCE_S)
-            transaction, committing = PostgresTransaction(connection, self._limits), False
+            transaction, committing = PostgresTransaction(connection, self._limits, self._index), False
             try:
+                self._index.read_on(connection)
                 connection.execute("BEGIN")
                 yield transaction
                 committing = True
@@ -218,6 +224,7 @@ class PostgresStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
                 raw.close()
                 raise
             self._writer = PostgresConnection(raw)
+            self._index.forget()
             self._generation += 1  # nobody knows what became of the last transaction of the one before
         return self._writer
 

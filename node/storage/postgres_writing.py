@@ -74,8 +74,8 @@ _NotKept = tuple[dict[int, bytes], list[int]]
 class PostgresTransaction(SqlTransaction):
     """The StoreTransaction on a connection whose transaction the store commits or rolls back."""
 
-    def __init__(self, connection: SqlConnection, limits: Limits) -> None:
-        super().__init__(connection, limits, ServerIndex())
+    def __init__(self, connection: SqlConnection, limits: Limits, index: ServerIndex) -> None:
+        super().__init__(connection, limits, index)
         self._ids: dict[str, int] = {}  # a channel keeps its number for ever
         self._log_rows: dict[_Log, LogRow] = {}
         self._entered: dict[_Log, dict[int, HeldEntry]] = {}
@@ -212,6 +212,7 @@ class PostgresTransaction(SqlTransaction):
 
     def _apply(self, row: LogRow, applied: Applied, records: RecordColumns, change: int) -> None:
         self.is_more_than_noted = True
+        self._index.add(self._connection, (row.channel_id, applied.epoch), applied.index, records)
         values = {"id": row.channel_id, "epoch": applied.epoch, "index": applied.index, "change": change}
         swapped = run(self._connection, _APPLY, values | _columns(records) | _counts(applied)).fetchall()
         if not swapped:

@@ -99,16 +99,16 @@ class RecordIndex:
         """Find what waited when the database was last open; nothing may have been added since."""
         tail = self._tail
         tail.merged_any = bool(connection.execute(_ANY_TERM).fetchall())
-        tail.unread = self._read_keys(connection, LOWEST_TERM, READ_AT_START)
+        tail.keys.unread = self._read_keys(connection, LOWEST_TERM, READ_AT_START)
         for channel_id, epoch, merged_size, applied_size in connection.execute(_BEHIND).fetchall():
             log, last = (channel_id, epoch), (merged_size, -1)
             while rows := connection.execute(_UNMERGED, (*log, *last, _PAGE_RECORDS)).fetchall():
                 last = rows[-1][:2]
-                tail.note_keys(key_terms([row[2] for row in rows]))
+                tail.keys.note(key_terms([row[2] for row in rows]))
                 terms = terms_of(log, (Indexed(key, subject, *place) for *place, key, subject in rows))
                 tail.add(Run.of_rows(terms, tail.turn))
             for index, columns in blocks_from(connection, log, merged_size):
-                tail.note_keys(key_terms(columns.keys))
+                tail.keys.note(key_terms(columns.keys))
                 tail.add(_run_of(log, index, columns))
             tail.sizes[log] = applied_size
         tail.round = dict(tail.sizes)
@@ -118,12 +118,12 @@ class RecordIndex:
         if unread is None:
             return None
         rows = connection.execute(_TERMS_FROM, (unread, most)).fetchall()
-        self._tail.note_keys(array(TERM_CODE, [term for (term,) in rows]))
+        self._tail.keys.note(array(TERM_CODE, [term for (term,) in rows]))
         return min(rows[-1][0] + 1, _HIGHEST_TERM) if len(rows) == most else None
 
     def under(self, connection: SqlReads, channel_id: int, keys: Collection[bytes]) -> list[KeyedRecord]:
         """All records of a channel under these keys, also those in the background."""
-        terms = self._tail.may_hold(key_terms(list(keys)))
+        terms = self._tail.keys.may_hold(key_terms(list(keys)))
         if not terms:
             return []
         waiting = {row[1:] for row in self._waiting(terms) if row[1] == channel_id}
@@ -161,7 +161,7 @@ class RecordIndexChanges(RecordIndex):
         self._merged = 0
         self._left = tail.count
         """How many terms wait, with those added here and without those merged here."""
-        self._unread = tail.unread
+        self._unread = tail.keys.unread
 
     def _waiting(self, terms: "array[int]") -> list[Term]:
         return [*self._tail.under(terms), *self._added.under(terms)]
@@ -172,7 +172,7 @@ class RecordIndexChanges(RecordIndex):
             run = _run_of(log, index, columns)
             self._added.add(run)
             self._left += len(run.terms)
-            self._tail.note_keys(key_terms(columns.keys))
+            self._tail.keys.note(key_terms(columns.keys))
             self._unread = self._read_keys(connection, self._unread, READ_PER_RECORD * len(columns.positions))
         self._sizes[log] = index + 1
         if self._left > self._tail.limit and self._next_slice < self._tail.slices:
@@ -232,4 +232,4 @@ class RecordIndexChanges(RecordIndex):
         for run in self._added.runs:
             tail.add(run)
         tail.sizes.update(self._sizes)
-        tail.unread = self._unread  # not before: what a transaction has deleted, and is taken back, was not read
+        tail.keys.unread = self._unread  # not before: what a transaction has deleted, and is taken back, was not read

@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
+from typing import Generic, TypeVar
 
 from node.core.record_terms import POSITION_CODE, TERM_CODE, SortedTerms, add_bits, places_of, with_bits
 
@@ -22,6 +23,8 @@ TAIL_FILTER_BITS = 23
 _TERM_BITS = 64
 LOWEST_TERM, _ALL_TERMS = -(1 << _TERM_BITS - 1), 1 << _TERM_BITS
 _SHORT_RUN = 1024
+
+From = TypeVar("From")
 
 LogId = tuple[int, int]
 """(channel_id, epoch)."""
@@ -153,6 +156,26 @@ def _tail_filter() -> TermFilter:
     return TermFilter(TAIL_FILTER_BITS, _TERM_BITS - TAIL_FILTER_BITS)
 
 
+class KnownKeys(Generic[From]):
+    """Which natural keys may be held: a first load would else look for each of its keys, and find none.
+
+    unread tells from where on the table has not been read into the filter, None once it knows all of them. Until then
+    each key may be held. A bit that is set for nothing does no harm; one that is missing would hide a record.
+    """
+
+    def __init__(self, start: From) -> None:
+        self.unread: From | None = start
+        self._filter = TermFilter(KEY_FILTER_BITS, 0)
+
+    def note(self, terms: "array[int]") -> None:
+        """Tell of keys that are held or will be; it is no matter if they are not."""
+        self._filter.add(terms)
+
+    def may_hold(self, terms: "array[int]") -> "array[int]":
+        """Those terms of keys that may be held."""
+        return array(TERM_CODE, self._filter.may_hold(terms)) if self.unread is None else terms
+
+
 class Tail:
     """The terms that are not in the table, for all connections of a store; changed by its one writer after each commit.
 
@@ -170,20 +193,10 @@ class Tail:
         """How far the logs reach whose terms are here."""
         self.round: Mapping[LogId, int] = {}
         """How far they reached when the round through the slices began."""
-        self.unread: int | None = LOWEST_TERM
-        """From this term on the table has not been read into the filter of keys; None once it knows all of them."""
-        self._keys = TermFilter(KEY_FILTER_BITS, 0)
+        self.keys = KnownKeys(LOWEST_TERM)
         self._waiting = Runs()
         self._filters = (_tail_filter(), _tail_filter())
         """Of what came in this round, and of what came in the one before: nothing else waits."""
-
-    def note_keys(self, terms: "array[int]") -> None:
-        """Tell of keys that will be held; it is no matter if they are not."""
-        self._keys.add(terms)
-
-    def may_hold(self, keys: "array[int]") -> "array[int]":
-        """Those terms of keys that may be held; a first load would else ask the table for each, and find none."""
-        return array(TERM_CODE, self._keys.may_hold(keys)) if self.unread is None else keys
 
     @property
     def next_slice(self) -> int:
