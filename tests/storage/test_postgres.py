@@ -266,7 +266,7 @@ class TestSchema:
             found = tx._index.under(tx._connection, 1, keys[:700])
         assert sorted(each.natural_key for each in found) == keys[:700]
         told = "\n".join(line for (line,) in plan)
-        assert "Index Scan on records_key" in told
+        assert "records_key" in told  # as a bitmap or not, as the server has counted the table or not
         assert "records_pkey" not in told
         assert "Hash" not in told
 
