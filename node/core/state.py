@@ -5,6 +5,7 @@ entry gets exactly one outcome, so the counts of a channel add up to the records
 that makes no sense has no effect and is counted rejected with the reason; it never stops the one behind it.
 """
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,9 +63,9 @@ class _Rows(Sequence[Any]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    @cached_property
-    def _rows(self) -> Sequence[Any]:
-        raise NotImplementedError
+    @property
+    @abstractmethod
+    def _rows(self) -> Sequence[Any]: ...
 
     def __getitem__(self, at: Any) -> Any:
         return self._rows[at]

@@ -6,15 +6,14 @@ anything else is written in it: nobody else writes to this database (node.storag
 would find. Whatever is rare goes the way of SqlTransaction, statement by statement.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from node.core.entry import VerifiedEntry
 from node.core.limits import Limits
 from node.core.merkle import stored_hash_count
 from node.core.state import Applied, Place
-from node.ports import HeldChannel, HeldEntry
+from node.ports import HeldChannel
 from node.storage.postgres_dialect import Contents, Numbers, Texts
 from node.storage.record_rows import RecordColumns, record_columns
 from node.storage.server_index import ServerIndex
@@ -76,9 +75,7 @@ class PostgresTransaction(SqlTransaction):
 
     def __init__(self, connection: SqlConnection, limits: Limits, index: ServerIndex) -> None:
         super().__init__(connection, limits, index)
-        self._ids: dict[str, int] = {}  # a channel keeps its number for ever
         self._log_rows: dict[_Log, LogRow] = {}
-        self._entered: dict[_Log, dict[int, HeldEntry]] = {}
         self._not_kept: dict[_Entry, _NotKept] = {}
 
     def _change(self, statement: str, **values: Any) -> int:
@@ -100,14 +97,6 @@ class PostgresTransaction(SqlTransaction):
 
     def _open_blocks(self, channel_id: int, places: Iterable[Place]) -> None:
         """Do nothing: each record has a row."""
-
-    def _channel_id(self, channel: str) -> int | None:
-        if channel not in self._ids:
-            found = super()._channel_id(channel)
-            if found is None:
-                return None
-            self._ids[channel] = found
-        return self._ids[channel]
 
     def _log_row(self, channel: str, epoch: int) -> LogRow | None:
         if (channel, epoch) not in self._log_rows:
@@ -134,18 +123,6 @@ class PostgresTransaction(SqlTransaction):
                 else:
                     barred.append(position)
         return self._not_kept[entry]
-
-    def entries(
-        self, channel: str, epoch: int, start: int, end: int | None = None, with_bodies: bool = True
-    ) -> Iterator[HeldEntry]:
-        last = MAX_INTEGER if end is None else end
-        # What this transaction has appended is at hand, until anything is written that may change it.
-        while start < last and (entry := self._entered.get((channel, epoch), {}).get(start)) is not None:
-            yield entry if with_bodies else replace(entry, body=None)
-            start += 1
-        row = self._log_row(channel, epoch)
-        if row is not None and start < min(last, row.size):
-            yield from super().entries(channel, epoch, start, end, with_bodies)
 
     # -- an entry
 
@@ -192,9 +169,7 @@ class PostgresTransaction(SqlTransaction):
         self._log_rows[header.channel, header.epoch] = row._replace(
             size=header.index + 1, root=entry.root, frontier=frontier, incomplete=row.incomplete + (not complete)
         )
-        issued_at_ms = min(header.issued_at_unix_ms, MAX_INTEGER)
-        held = HeldEntry(header.index, entry.envelope, body, complete, issued_at_ms, received_at_ms)
-        self._entered.setdefault((header.channel, header.epoch), {})[header.index] = held
+        self._enter(entry, settled.body, complete, received_at_ms)
 
     # -- the fold
 

@@ -175,7 +175,7 @@ class LogRow(NamedTuple):
     channel_id: int
 
 
-class RecordRow(NamedTuple):
+class StoredRecord(NamedTuple):
     """What is stored of a record beside its bytes."""
 
     natural_key: bytes
@@ -302,9 +302,9 @@ class SqlReader(ABC):
         row = self._record_at(channel_id, place)
         return sorted(each.place for each in self._under(channel_id, [row.natural_key])) if row is not None else ()
 
-    def _record_at(self, channel_id: int | None, place: Place) -> RecordRow | None:
+    def _record_at(self, channel_id: int | None, place: Place) -> StoredRecord | None:
         row = self._row(RECORD_AT, id=channel_id, **in_block(place))
-        return RecordRow(row[0], row[1] == 1, subject_at(row[2], row[3])) if row is not None else None
+        return StoredRecord(row[0], row[1] == 1, subject_at(row[2], row[3])) if row is not None else None
 
     def acts(self, channel: str, place: Place) -> Sequence[Act]:
         channel_id = self._channel_id(channel)
