@@ -3,7 +3,8 @@
 The node starts it when it is needed first and ends it by closing the socket between them. It has neither files nor
 network, and no more than the bytes it is sent. What it answers is read as plain values only.
 
-    request   4 bytes of length, then a pickle of (number of the standard, the standard where it is new, header, body)
+    request   4 bytes of length, then a pickle of (number of the standard, the standard where it is new, header, body,
+              whether that is the frame it came in)
     answer    4 bytes of length, then a pickle of what core.examination.examine has found
 """
 
@@ -24,6 +25,7 @@ import structlog
 
 from node.core.examination import Packed, examine
 from node.core.limits import Limits
+from node.core.packing import PackedBytes, content_of
 from node.core.state import Standard
 
 LENGTH_BYTES = 4
@@ -76,7 +78,9 @@ class ProcessExaminer:
         is_new = number is None
         if number is None:
             number = self._standards[standard] = len(self._standards)
-        return pickle.dumps((number, (standard, self._limits) if is_new else None, header, body), protocol=5)
+        is_packed = isinstance(body, PackedBytes)
+        sent = body.packed if isinstance(body, PackedBytes) else body
+        return pickle.dumps((number, (standard, self._limits) if is_new else None, header, sent, is_packed), protocol=5)
 
     async def _started(self) -> asyncio.StreamWriter:
         if self._writer is not None and len(self._standards) < STANDARDS_KNOWN:
@@ -160,11 +164,12 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests in order until there are no more."""
     standards: dict[int, tuple[Standard, Limits]] = {}
     while len(head := stream.read(LENGTH_BYTES)) == LENGTH_BYTES:
-        number, is_new, header, body = pickle.loads(stream.read(int.from_bytes(head, "big")))  # noqa: S301 - our node
+        request = pickle.loads(stream.read(int.from_bytes(head, "big")))  # noqa: S301 - our node
+        number, is_new, header, body, is_packed = request
         if is_new is not None:
             standards[number] = is_new
         standard, limits = standards[number]
-        found = pickle.dumps(examine(header, body, standard, limits), protocol=5)
+        found = pickle.dumps(examine(header, content_of(body) if is_packed else body, standard, limits), protocol=5)
         answers.write(len(found).to_bytes(LENGTH_BYTES, "big") + found)
         answers.flush()
 

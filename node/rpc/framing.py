@@ -11,16 +11,13 @@ decoded to more than it announces.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import zstandard
-
 from node.core.entry import Continuation, SignedEntry
 from node.core.errors import XinqiaoError
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.merkle import HASH_BYTES
+from node.core.packing import pack, unpack_received
 from node.pb import exchange_service_pb2 as pb
 
-COMPRESSED_FROM_BYTES = 1024
-ZSTD_LEVEL = 1
 # An origin's id of at most 31 characters and a slash go before the channel's own name.
 MAX_ORIGIN_CHARS = 32
 MAX_KEY_ID_BYTES = 1024
@@ -53,11 +50,8 @@ def frames(signed: SignedEntry, limits: Limits = DEFAULT_LIMITS) -> Iterator[pb.
 def _encode(body: bytes | None) -> tuple[pb.BodyEncoding, bytes]:
     if body is None:
         return pb.BODY_ENCODING_UNSPECIFIED, b""
-    if len(body) >= COMPRESSED_FROM_BYTES:
-        compressed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(body)
-        if len(compressed) < len(body):
-            return pb.BODY_ENCODING_ZSTD, compressed
-    return pb.BODY_ENCODING_IDENTITY, body
+    packed = pack(body)
+    return (pb.BODY_ENCODING_ZSTD if len(packed) < len(body) else pb.BODY_ENCODING_IDENTITY), packed
 
 
 @dataclass(slots=True)
@@ -167,36 +161,21 @@ def _complete(current: _Open, limits: Limits) -> SignedEntry:
     if start.encoding == pb.BODY_ENCODING_IDENTITY:
         body = bytes(current.data)
     elif start.encoding == pb.BODY_ENCODING_ZSTD:
-        body = _decompress(start, bytes(current.data), limits)
+        body = _unpack(start, bytes(current.data), limits)
     invitation = start.invitation if start.HasField("invitation") else None
     leads_to = Continuation(start.leads_to_size, tuple(start.leads_to_hashes)) if start.leads_to_size else None
     inclusion = tuple(start.inclusion_hashes)
     return SignedEntry(start.channel, start.epoch, start.index, start.envelope, body, invitation, leads_to, inclusion)
 
 
-def _decompress(start: pb.EntryStart, data: bytes, limits: Limits) -> bytes:
-    """Decode one zstd frame to exactly body_bytes.
-
-    The frame's own header is read first: a size that stands there overrides max_output_size.
-    """
-    window = 1 << max(limits.max_body_bytes.bit_length(), zstandard.WINDOWLOG_MIN)
+def _unpack(start: pb.EntryStart, packed: bytes, limits: Limits) -> bytes:
     try:
-        content = zstandard.get_frame_parameters(data).content_size
-        if content not in (start.body_bytes, zstandard.CONTENTSIZE_UNKNOWN):
-            raise _bad_body(start, f"it unpacks to {content} bytes, {start.body_bytes} were announced")
-        decompressor = zstandard.ZstdDecompressor(max_window_size=window)
-        # 0 would mean no limit.
-        body = decompressor.decompress(data, max_output_size=max(start.body_bytes, 1), allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise _bad_body(start, "it cannot be unpacked to what was announced") from error
-    if len(body) != start.body_bytes:
-        raise _bad_body(start, f"it unpacks to {len(body)} bytes, {start.body_bytes} were announced")
-    return body
+        return unpack_received(packed, start.body_bytes, limits.max_body_bytes)
+    except ValueError as error:
+        raise XinqiaoError(
+            "ENTRY_BODY", channel=start.channel, epoch=start.epoch, index=start.index, detail=str(error)
+        ) from error
 
 
 def _too_large(what: str, found: int, limit: int) -> XinqiaoError:
     return XinqiaoError("ENTRY_SIZE", what=what, found=f"{found} bytes", limit=limit)
-
-
-def _bad_body(start: pb.EntryStart, detail: str) -> XinqiaoError:
-    return XinqiaoError("ENTRY_BODY", channel=start.channel, epoch=start.epoch, index=start.index, detail=detail)

@@ -12,6 +12,7 @@ from typing import Any
 from node.core.entry import VerifiedEntry
 from node.core.limits import Limits
 from node.core.merkle import stored_hash_count
+from node.core.packing import pack
 from node.core.state import Applied, Place
 from node.ports import HeldChannel
 from node.storage.postgres_dialect import Contents, Numbers, Texts
@@ -141,7 +142,7 @@ class PostgresTransaction(SqlTransaction):
 
     def _append(self, row: LogRow, entry: VerifiedEntry, settled: Settled, received_at_ms: int, complete: bool) -> None:
         header, stored = entry.header, stored_hash_count(entry.header.index)
-        frontier, body = b"".join(entry.frontier), settled.body.serialized
+        frontier, body = b"".join(entry.frontier), pack(settled.body.serialized)
         self.is_more_than_noted = True
         swapped = run(
             self._connection,

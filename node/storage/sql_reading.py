@@ -16,6 +16,7 @@ from node.core import envelope as envelopes
 from node.core.channel import HeadAt, Log
 from node.core.entry import WHOLE_ENTRY, origin_of
 from node.core.merkle import EMPTY_ROOT, HASH_BYTES, HashReader
+from node.core.packing import unpack
 from node.core.quality import Corrections
 from node.core.receipt import VerifiedReceipt
 from node.core.state import CORRECT, Act, HeldKey, Place
@@ -545,7 +546,9 @@ def _act(row: _Row) -> Act:
 def _held_entry(row: _Row) -> HeldEntry:
     index, envelope, complete, issued_at_ms, received_at_ms, body = row
     parsed = envelope_pb2.Envelope.FromString(envelope)
-    return HeldEntry(index, parsed, body, bool(complete), issued_at_ms, received_at_ms)
+    return HeldEntry(
+        index, parsed, unpack(body) if body is not None else None, bool(complete), issued_at_ms, received_at_ms
+    )
 
 
 def _held_heartbeat(row: _Row) -> HeldHeartbeat:

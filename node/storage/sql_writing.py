@@ -25,6 +25,7 @@ from node.core.errors import XinqiaoError
 from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import Limits
 from node.core.merkle import EMPTY_ROOT, stored_hash_count
+from node.core.packing import pack, unpack
 from node.core.receipt import VerifiedReceipt
 from node.core.state import Act, Applied, Erasure, Place
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
@@ -274,7 +275,7 @@ class SqlTransaction(SqlRememberer, SqlListsWriter, SqlChangesWriter, SqlQueries
         self._change_many(_ADD_HASH, rows)
         # (4) the body
         if settled is not None:
-            self._change(_ADD_BODY, **at, body=settled.body.serialized)
+            self._change(_ADD_BODY, **at, body=pack(settled.body.serialized))
         else:
             self._change(_VOID_WHOLE, **at, whole=WHOLE_ENTRY, named=header.records_root)
         self._enter(entry, settled.body if settled is not None else None, complete, received_at_ms)
@@ -288,7 +289,10 @@ class SqlTransaction(SqlRememberer, SqlListsWriter, SqlChangesWriter, SqlQueries
 
     def _stored(self, channel_id: int, epoch: int, index: int) -> "_StoredEntry | None":
         row = self._row(_STORED_ENTRY, id=channel_id, epoch=epoch, index=index)
-        return _StoredEntry._make(row) if row is not None else None
+        if row is None:
+            return None
+        envelope, complete, kept = row
+        return _StoredEntry(envelope, complete, unpack(kept) if kept is not None else None)
 
     def _settled(self, channel_id: int, epoch: int, index: int, body: VerifiedBody) -> Settled:
         """A body as it may be stored; erasures of other content go."""
@@ -302,7 +306,7 @@ class SqlTransaction(SqlRememberer, SqlListsWriter, SqlChangesWriter, SqlQueries
     def _store_body(self, channel_id: int, epoch: int, index: int, body: VerifiedBody, complete: bool) -> None:
         at = {"id": channel_id, "epoch": epoch, "index": index}
         settled = self._settled(channel_id, epoch, index, body)
-        self._change(_PUT_BODY, **at, body=settled.body.serialized)
+        self._change(_PUT_BODY, **at, body=pack(settled.body.serialized))
         self._change(_SET_COMPLETE, **at, complete=int(complete or settled.complete))
 
     # -- the fold
