@@ -44,7 +44,7 @@ FORMAT = 2
 """Grows with what is counted, so that everything is counted again."""
 SLICE_RECORDS = 5_000
 PAUSE_S = 0.05
-STAND_BACK_S = 5.0
+STAND_BACK_S = 20.0
 """The longest pause between two slices, while logs move."""
 STILL_S = 10.0
 """So long after logs were last seen moving: what was sent may be on its way. And after a start: they are about to."""

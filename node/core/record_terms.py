@@ -98,3 +98,17 @@ def places_of(terms: "array[int]", wanted: "array[int]") -> list[int]:
             found.append(at)
             at += 1
     return found
+
+
+def first_from(terms: "array[int]", low: int, start: int = 0) -> int:
+    """The place of the first term from start on that is not below low; they are in ascending order."""
+    if term_bits is not None:
+        return term_bits.first_from(terms, low, start)
+    return bisect_left(terms, low, start)
+
+
+def order_of(terms: "array[int]") -> list[int]:
+    """The places of the terms in ascending order of the terms."""
+    if term_bits is not None:
+        return term_bits.order_of(terms)
+    return sorted(range(len(terms)), key=terms.__getitem__)

@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -56,7 +56,7 @@ class PublicKey:
     key_id: str
     suite: str
     spki: bytes
-    key: Any
+    key: Any = field(compare=False)
 
     def verifies(self, sig: bytes, message: bytes) -> bool:
         """Whether the signature over the message is by this key."""

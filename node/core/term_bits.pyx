@@ -8,6 +8,7 @@ keys of this process and its arrays.
 from cpython cimport array
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport free, malloc, qsort
 
 import array
 
@@ -18,6 +19,19 @@ cdef enum:
 cdef array.array _TERMS = array.array("q")
 if _TERMS.itemsize != TERM_BYTES:
     raise ImportError("numbers of another width")
+
+
+cdef struct Place:
+    int64_t term
+    Py_ssize_t at
+
+
+cdef int _compare(const void *one, const void *other) noexcept nogil:
+    cdef const Place *left = <const Place *>one
+    cdef const Place *right = <const Place *>other
+    if left.term != right.term:
+        return -1 if left.term < right.term else 1
+    return -1 if left.at < right.at else 1
 
 
 cdef inline int64_t _term(const unsigned char *start) noexcept nogil:
@@ -87,3 +101,31 @@ def places_of(array.array terms not None, array.array wanted not None):
             found.append(low)
             low += 1
     return found
+
+
+def first_from(array.array terms not None, long long low, Py_ssize_t start):
+    """The place of the first term from start on that is not below low; they are in ascending order."""
+    cdef const long long *held = terms.data.as_longlongs
+    cdef Py_ssize_t high = len(terms), middle
+    while start < high:
+        middle = (start + high) >> 1
+        if held[middle] < low:
+            start = middle + 1
+        else:
+            high = middle
+    return start
+
+
+def order_of(array.array terms not None):
+    """The places of the terms in ascending order of the terms."""
+    cdef Py_ssize_t count = len(terms), at
+    cdef Place *places = <Place *>malloc((count or 1) * sizeof(Place))
+    if places == NULL:
+        raise MemoryError("no room for the terms")
+    try:
+        for at in range(count):
+            places[at] = Place(terms.data.as_longlongs[at], at)
+        qsort(places, count, sizeof(Place), _compare)
+        return [places[at].at for at in range(count)]
+    finally:
+        free(places)

@@ -6,12 +6,21 @@ the slice; a run is let go after a round of its own.
 """
 
 from array import array
-from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from itertools import chain
 from typing import Generic, TypeVar
 
-from node.core.record_terms import POSITION_CODE, TERM_CODE, SortedTerms, add_bits, places_of, with_bits
+from node.core.record_terms import (
+    POSITION_CODE,
+    TERM_CODE,
+    SortedTerms,
+    add_bits,
+    first_from,
+    order_of,
+    places_of,
+    with_bits,
+)
 
 SLICES = 64
 """A power of two."""
@@ -32,6 +41,30 @@ Term = tuple[int, int, int, int, int]
 """A row of record_terms: term, channel_id, epoch, entry_index, position."""
 EntryId = tuple[int, int, int]
 """(channel_id, epoch, entry_index)."""
+
+
+TermColumns = tuple[list[int], list[int], list[int]]
+"""Terms, indexes of entries, positions."""
+
+
+class _Gathered:
+    """Terms of a log, in no order."""
+
+    def __init__(self) -> None:
+        self._terms = array(TERM_CODE)
+        self._indexes, self._positions = list[int](), list[int]()
+
+    def add(self, terms: Iterable[int], index: int, positions: Sequence[int]) -> None:
+        """Add terms of one entry."""
+        self._terms.extend(terms)
+        self._indexes.extend([index] * len(positions))
+        self._positions.extend(positions)
+
+    def in_order(self) -> TermColumns:
+        """All of them in ascending order."""
+        terms, indexes, positions = self._terms, self._indexes, self._positions
+        order = order_of(terms)
+        return [terms[at] for at in order], [indexes[at] for at in order], [positions[at] for at in order]
 
 
 class Run:
@@ -73,28 +106,18 @@ class Run:
         at = [self.entries[number] for number in self.numbers[start:end]]
         return [(term, *entry, position) for term, entry, position in zip(terms, at, positions, strict=True)]
 
-    def columns(self, start: int, end: int) -> Iterator[tuple[LogId, Iterable[int], Iterable[int], Iterable[int]]]:
-        """The log, terms, indexes and positions of the terms from one place to another."""
+    def add_to(self, found: "defaultdict[LogId, _Gathered]", start: int, end: int) -> None:
+        """Add the terms from one place to another to those that were gathered of their logs."""
         if self.numbers is None and start < end:
             ((channel_id, epoch, index),) = self.entries
-            indexes = repeat(index, end - start)
-            yield (channel_id, epoch), self.terms[start:end], indexes, self.positions[start:end]
+            found[channel_id, epoch].add(self.terms[start:end], index, self.positions[start:end])
         elif start < end:
             for term, channel_id, epoch, index, position in self.rows(start, end):
-                yield (channel_id, epoch), (term,), (index,), (position,)
+                found[channel_id, epoch].add((term,), index, (position,))
 
     def under(self, terms: "array[int]") -> list[Term]:
         """All that stands under these terms, which are in ascending order."""
         return [row for at in places_of(self.terms, terms) for row in self.rows(at, at + 1)]
-
-
-TermColumns = tuple[list[int], list[int], list[int]]
-"""Terms, indexes of entries, positions."""
-
-
-def _in_order(terms: list[int], indexes: list[int], positions: list[int]) -> TermColumns:
-    order = sorted(range(len(terms)), key=terms.__getitem__)
-    return [terms[at] for at in order], [indexes[at] for at in order], [positions[at] for at in order]
 
 
 class Runs:
@@ -209,22 +232,19 @@ class Tail:
 
     def slice(self, number: int) -> Mapping[LogId, TermColumns]:
         """What waits in a slice, in ascending order, by log."""
-        found: dict[LogId, TermColumns] = {}
+        found = defaultdict[LogId, _Gathered](_Gathered)
         for run, start, end in self._in_slice(number):
-            for log, terms, indexes, positions in run.columns(start, end):
-                columns = found.setdefault(log, ([], [], []))
-                columns[0].extend(terms)
-                columns[1].extend(indexes)
-                columns[2].extend(positions)
-        return {log: _in_order(*columns) for log, columns in found.items()}
+            run.add_to(found, start, end)
+        return {log: gathered.in_order() for log, gathered in found.items()}
 
     def _in_slice(self, number: int) -> Iterator[tuple[Run, int, int]]:
         width = _ALL_TERMS // self.slices
         low = LOWEST_TERM + number * width
         for run in self._waiting.runs:
             if self._waits(run, number):
-                start = bisect_left(run.terms, low)
-                yield run, start, bisect_left(run.terms, low + width, start)
+                start = first_from(run.terms, low)
+                is_last = number == self.slices - 1  # what is beyond it is no term
+                yield run, start, len(run.terms) if is_last else first_from(run.terms, low + width, start)
 
     def _waits(self, run: Run, number: int) -> bool:
         """Whether a slice of a run has not been merged yet."""

@@ -10,8 +10,10 @@ import pytest
 from node.core import record_terms
 from node.core.record_terms import (
     add_bits,
+    first_from,
     key_term,
     key_terms,
+    order_of,
     places_of,
     read_terms,
     sorted_terms,
@@ -80,6 +82,26 @@ def test_the_places_of_wanted_terms_are_the_same(monkeypatch: pytest.MonkeyPatch
     compiled, plain = both(monkeypatch, lambda: places_of(terms, wanted))
     assert compiled == plain == [at for at, term in enumerate(terms) if term in wanted]
     assert places_of(array("q"), wanted) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 600])
+def test_the_first_term_from_a_number_on_is_the_same(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    draw = Random(count)
+    lowest, highest = -(1 << 63), (1 << 63) - 1
+    terms = array("q", sorted(draw.choices((*range(-300, 300), lowest, highest), k=count)))
+    for low in (lowest, -301, *range(-300, 300, 7), 301, highest):
+        for start in {0, count // 2, count}:
+            compiled, plain = both(monkeypatch, lambda low=low, start=start: first_from(terms, low, start))  # type: ignore[misc]
+            expected = next((at for at in range(start, count) if terms[at] >= low), count)
+            assert compiled == plain == expected
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 700])
+def test_terms_that_are_gathered_come_into_the_same_order(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    draw = Random(count)
+    terms = array("q", draw.choices((*range(-300, 300), -(1 << 63), (1 << 63) - 1), k=count))
+    compiled, plain = both(monkeypatch, lambda: order_of(terms))
+    assert compiled == plain == sorted(range(count), key=lambda at: (terms[at], at))
 
 
 def test_what_is_no_column_of_keys_is_refused() -> None:
