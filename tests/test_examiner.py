@@ -14,6 +14,7 @@ import pytest
 from node import examiner as examiners
 from node.core.examination import examine
 from node.core.limits import DEFAULT_LIMITS
+from node.core.packing import PackedBytes, pack, unpack
 from node.core.state import Standard
 from node.examiner import ProcessExaminer
 from tests.core.test_examination import entry, records
@@ -48,6 +49,19 @@ def test_it_answers_in_order_what_an_examination_finds() -> None:
         assert await examiner.examine(header.SerializeToString(), body.serialized, by) == expected[0]
 
     assert all(each is not None for each in expected)
+    asked(scenario)
+
+
+def test_it_is_sent_the_frame_that_a_body_came_in() -> None:
+    header, body, by = entry(records(30, 5))
+    packed = unpack(pack(body.serialized))
+    assert isinstance(packed, PackedBytes)
+
+    async def scenario(examiner: ProcessExaminer) -> None:
+        found = await examiner.examine(header.SerializeToString(), packed, by)
+        assert found == examine(header.SerializeToString(), body.serialized, by) is not None
+        assert len(examiner._request(header.SerializeToString(), packed, by)) < len(body.serialized) // 2
+
     asked(scenario)
 
 

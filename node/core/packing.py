@@ -37,15 +37,16 @@ def pack(body: bytes) -> bytes:
 
 
 def unpack(kept: bytes) -> bytes:
-    """The body that pack() was given; raises zstandard.ZstdError where neither it nor its frame was kept."""
-    if not kept.startswith(zstandard.FRAME_HEADER):
-        return kept
-    return PackedBytes.of(content_of(kept), kept)
+    """The body that pack() was given; raises ValueError where neither it nor its frame was kept."""
+    return PackedBytes.of(content_of(kept), kept) if kept.startswith(zstandard.FRAME_HEADER) else kept
 
 
 def content_of(packed: bytes) -> bytes:
-    """The content of a frame that pack() has made or unpack_received() has read; raises zstandard.ZstdError."""
-    return zstandard.ZstdDecompressor().decompress(packed)
+    """The content of a frame that pack() has made or unpack_received() has read; else ValueError."""
+    try:
+        return zstandard.ZstdDecompressor().decompress(packed, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise ValueError("it cannot be unpacked") from error
 
 
 def unpack_received(packed: bytes, size: int, most: int) -> bytes:

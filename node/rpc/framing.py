@@ -3,9 +3,9 @@
     start   channel, epoch, index (claims), the signed header, and how large the body is
     data    pieces of at most 256 KiB, until encoded_bytes are there; the first may travel with the start
 
-A body travels as it is or as one zstd frame. Nothing here is signed: the header's records_root covers the body
-as it was before compression. What a frame announces is checked before anything is kept, and a body is never
-decoded to more than it announces.
+A body travels as it is or as one zstd frame (node.core.packing). Nothing here is signed: the header's records_root
+covers the body as it was before compression. What a frame announces is checked before anything is kept, and a body is
+never decoded to more than it announces.
 """
 
 from collections.abc import Iterator

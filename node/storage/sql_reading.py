@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from node.core import envelope as envelopes
 from node.core.channel import HeadAt, Log
 from node.core.entry import WHOLE_ENTRY, origin_of
+from node.core.errors import XinqiaoError
 from node.core.merkle import EMPTY_ROOT, HASH_BYTES, HashReader
 from node.core.packing import unpack
 from node.core.quality import Corrections
@@ -544,11 +545,17 @@ def _act(row: _Row) -> Act:
 
 
 def _held_entry(row: _Row) -> HeldEntry:
-    index, envelope, complete, issued_at_ms, received_at_ms, body = row
+    index, envelope, complete, issued_at_ms, received_at_ms, kept = row
     parsed = envelope_pb2.Envelope.FromString(envelope)
-    return HeldEntry(
-        index, parsed, unpack(body) if body is not None else None, bool(complete), issued_at_ms, received_at_ms
-    )
+    return HeldEntry(index, parsed, body_of(kept), bool(complete), issued_at_ms, received_at_ms)
+
+
+def body_of(kept: bytes | None) -> bytes | None:
+    """The body that a row holds; raises DATABASE where it was changed by somebody else."""
+    try:
+        return unpack(kept) if kept is not None else None
+    except ValueError as error:
+        raise XinqiaoError("DATABASE", detail="the body of an entry cannot be unpacked") from error
 
 
 def _held_heartbeat(row: _Row) -> HeldHeartbeat:

@@ -25,7 +25,7 @@ from node.core.errors import XinqiaoError
 from node.core.heartbeat import VerifiedHeartbeat
 from node.core.limits import Limits
 from node.core.merkle import EMPTY_ROOT, stored_hash_count
-from node.core.packing import pack, unpack
+from node.core.packing import pack
 from node.core.receipt import VerifiedReceipt
 from node.core.state import Act, Applied, Erasure, Place
 from node.pb import channel_pb2, envelope_pb2, registry_pb2
@@ -43,7 +43,7 @@ from node.storage.sql_changes import SqlChangesWriter
 from node.storage.sql_lists import SqlListsWriter
 from node.storage.sql_ports import Indexed, KeyedRecord, KeyIndexChanges, SqlConnection
 from node.storage.sql_queries import SqlQueriesWriter
-from node.storage.sql_reading import MAX_INTEGER, at_place, run
+from node.storage.sql_reading import MAX_INTEGER, at_place, body_of, run
 from node.storage.sql_remembering import SqlRememberer
 from node.storage.sql_upkeep import SqlUpkeepWriter
 
@@ -292,7 +292,7 @@ class SqlTransaction(SqlRememberer, SqlListsWriter, SqlChangesWriter, SqlQueries
         if row is None:
             return None
         envelope, complete, kept = row
-        return _StoredEntry(envelope, complete, unpack(kept) if kept is not None else None)
+        return _StoredEntry(envelope, complete, body_of(kept))
 
     def _settled(self, channel_id: int, epoch: int, index: int, body: VerifiedBody) -> Settled:
         """A body as it may be stored; erasures of other content go."""

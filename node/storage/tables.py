@@ -112,7 +112,7 @@ class EntryRow(SQLModel, table=True):
 
 
 class BodyRow(SQLModel, table=True):
-    """The serialized EntryBody as held; no row where none is."""
+    """The serialized EntryBody as held, or its zstd frame (node.core.packing); no row where none is."""
 
     __tablename__ = "bodies"
     __table_args__ = (_within("entries", _ENTRY),)

@@ -12,6 +12,7 @@ from alembic.config import Config
 from psycopg import sql
 from sqlalchemy import Connection, NullPool, create_engine
 
+from node.core.packing import unpack
 from node.storage import migrations
 from node.storage.record_blocks import open_blocks_between
 from node.storage.sql_reading import MAX_INTEGER
@@ -40,6 +41,9 @@ class Kept(Protocol):
 
 
 BLOCKS_SINCE = "0011"
+PACKED_SINCE = "0012"
+_BODIES = "SELECT channel_id, epoch, entry_index, body FROM bodies"
+_UNPACKED = "UPDATE bodies SET body = {0} WHERE channel_id = {0} AND epoch = {0} AND entry_index = {0}"
 
 
 class InFile:
@@ -56,6 +60,10 @@ class InFile:
         """Copy it into one that the migrations up to the revision have made."""
         if revision < BLOCKS_SINCE:
             self._open_blocks()
+        if revision < PACKED_SINCE:
+            with closing(sqlite3.connect(self._path)) as raw, raw:
+                for *entry, body in raw.execute(_BODIES).fetchall():
+                    raw.execute(_UNPACKED.format("?"), (bytes(unpack(body)), *entry))
         made = self._path.with_name("old.db")
         with create_engine(f"sqlite:///{made}").begin() as connection:
             upgrade_to(connection, revision)
@@ -95,6 +103,8 @@ class OnServer:
     def make_old(self, revision: str, script: str = "", **values: object) -> None:
         """Take its rows out, make its tables anew up to the revision, and put the rows back."""
         with psycopg.connect(self._address.conninfo()) as raw:
+            for *entry, body in raw.execute(_BODIES).fetchall() if revision < PACKED_SINCE else ():
+                raw.execute(_UNPACKED.format("%s"), (bytes(unpack(body)), *entry))
             rows = {table: _rows(raw, table) for table in _tables(raw)}
             raw.execute("DROP SCHEMA public CASCADE")
             raw.execute("CREATE SCHEMA public")

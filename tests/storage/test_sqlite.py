@@ -8,10 +8,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+import zstandard
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -19,7 +22,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
+from node.core.entry import opened_body
 from node.core.errors import XinqiaoError
+from node.core.packing import PackedBytes, unpack_received
 from node.storage import migrations, record_blocks, record_index, sql_reading, sql_writing, sqlite
 from node.storage.sqlite import SqliteStore
 from tests.builders import NOW_MS, ChannelWriter, SigningNode, erasure_of, key_of, make_receipt, put_in_force
@@ -256,6 +261,32 @@ def counted_within(path: Path, read: Callable[[SqliteStore], Iterator[object]], 
     return count
 
 
+class TestPacking:
+    def test_a_body_is_kept_in_the_frame_it_came_in(
+        self, store: SqliteStore, path: Path, writer: ChannelWriter
+    ) -> None:
+        entry = writer.records([b"record" * 100] * 9)
+        assert entry.body is not None
+        sent = zstandard.ZstdCompressor(level=9).compress(entry.body.serialized)
+        body = unpack_received(sent, len(entry.body.serialized), 1 << 20)
+        came = replace(entry, body=opened_body(body, entry.body.commitments, entry.body.bare))
+        keep_and_apply(store, came)
+        with closing(sqlite3.connect(path)) as raw:
+            assert raw.execute("SELECT body FROM bodies").fetchall() == [(sent,)]
+        (held,) = store.entries(CHANNEL, 0, 0)
+        assert held.body == entry.body.serialized
+        assert isinstance(held.body, PackedBytes)
+        assert held.body.packed == sent
+
+    def test_a_body_that_somebody_changed_is_told(self, store: SqliteStore, path: Path, writer: ChannelWriter) -> None:
+        keep_and_apply(store, writer.records([b"record" * 100] * 9))
+        with closing(sqlite3.connect(path)) as raw, raw:
+            raw.execute("UPDATE bodies SET body = substr(body, 1, length(body) - 1)")
+        with refused("DATABASE") as error:
+            list(store.entries(CHANNEL, 0, 0))
+        assert "cannot be unpacked" in str(error.value)
+
+
 class TestTraces:
     SECRET = "张三丰".encode() * 20
     SUBJECT = "91310000MA1KABCDE9"
@@ -267,7 +298,7 @@ class TestTraces:
     def test_erased_text_is_nowhere_in_the_files(
         self, store: SqliteStore, path: Path, writer: ChannelWriter, way: str
     ) -> None:
-        entry = writer.records([b"stays" * 50, self.SECRET, b"big" * 5000])
+        entry = writer.records([b"stays" * 50, self.SECRET])
         with store.transaction() as tx:
             tx.append(entry, NOW_MS, True)
             if way != "bar":
@@ -284,6 +315,36 @@ class TestTraces:
         for gone in (self.SECRET, self.SUBJECT.encode(), key_of("a")):
             assert gone not in self.written(path)
         assert (b"stays" in self.written(path)) is (way != "leaving")
+
+    @pytest.mark.parametrize("way", ["erasure", "bar", "leaving"])
+    def test_nothing_of_the_frame_that_held_erased_text_is_in_the_files(
+        self, store: SqliteStore, path: Path, writer: ChannelWriter, way: str
+    ) -> None:
+        noise = Random(way)
+        entry = writer.records([noise.randbytes(9000).hex().encode() for _ in range(3)])
+        with store.transaction() as tx:
+            tx.append(entry, NOW_MS, True)
+        before = self.frames(path)
+        pieces = [before[at : at + 40] for at in range(0, len(before), 40)]
+        assert sum(piece in self.written(path) for piece in pieces) > 0.9 * len(pieces)  # some lie across two pages
+        with store.transaction() as tx:
+            if way == "erasure":
+                tx.put_erasures(CHANNEL, [erasure_of(entry, 1)])
+            elif way == "bar":
+                tx.apply(put_in_force(entry, {}, barred=[1]))
+            else:
+                tx.erase_bodies(CHANNEL, 0)
+        after = self.frames(path)
+        gone = [piece for piece in pieces if piece not in after]
+        assert len(gone) > 0.3 * len(pieces)
+        assert not any(piece in self.written(path) for piece in gone)
+
+    def frames(self, path: Path) -> bytes:
+        """All bodies as they are kept, each of them packed."""
+        with closing(sqlite3.connect(path)) as raw:
+            kept: list[bytes] = [body for (body,) in raw.execute("SELECT body FROM bodies")]
+        assert all(body.startswith(zstandard.FRAME_HEADER) for body in kept)
+        return b"".join(kept)
 
     def test_traces_a_reader_holds_on_to_go_after_the_next_transaction(
         self, store: SqliteStore, path: Path, writer: ChannelWriter

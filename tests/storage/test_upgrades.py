@@ -11,6 +11,7 @@ from node import admission
 from node.admission import header_of
 from node.core.audience import parse_audience
 from node.core.channel import HeadAt
+from node.core.packing import PackedBytes, unpack
 from node.core.state import APPLIED, REJECTED, REPAIR, Place
 from node.held_lists import DigestStatus
 from node.node import Node
@@ -200,6 +201,36 @@ def test_a_database_of_revision_0010_keeps_its_rows_and_gets_blocks_beside_them(
                 newcomer.acts_in_force(BASE),
             )
             assert len(told(store, BASE)[0]) == 7  # type: ignore[arg-type]
+
+    asyncio.run(scenario())
+
+
+def test_a_database_of_revision_0011_keeps_its_bodies_as_they_are_and_packs_those_that_come(database: Kept) -> None:
+    def packed() -> list[bool]:
+        kept = [bytes(database.value(f"SELECT body FROM bodies WHERE entry_index = {index}")) for index in (1, 2)]
+        return [isinstance(unpack(each), PackedBytes) for each in kept]
+
+    async def scenario() -> None:
+        with database.open(create=True) as store:
+            network = Network(ORIGIN, LATE)
+            network.start(ORIGIN, store)
+            network.down.add(LATE)
+            publishing = network[ORIGIN].publishing
+            await publishing.create_channel("base", manifest())
+            await publishing.publish(BASE, [row(number) for number in range(1, 20)])
+            await publishing.publish(BASE, [row(number) for number in range(30, 50)])
+            before = told(store, BASE)
+        assert packed() == [True, True]
+        database.make_old("0011")
+        assert packed() == [False, False]
+        with database.open() as store:
+            network.start(ORIGIN, store)
+            assert told(store, BASE) == before
+            await erase_one(network[ORIGIN], Place(0, 1, 3))
+            network.down.clear()
+            await network.settle()
+            assert told(store, BASE)[0] == told(network[LATE].world.store, BASE)[0] != before[0]
+        assert packed() == [True, False]  # the one that was written again
 
     asyncio.run(scenario())
 
