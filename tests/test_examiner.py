@@ -60,6 +60,7 @@ def test_it_is_sent_the_frame_that_a_body_came_in() -> None:
     async def scenario(examiner: ProcessExaminer) -> None:
         found = await examiner.examine(header.SerializeToString(), packed, by)
         assert found == examine(header.SerializeToString(), body.serialized, by) is not None
+        assert found == examine(header.SerializeToString(), packed, by)
         assert len(examiner._request(header.SerializeToString(), packed, by)) < len(body.serialized) // 2
 
     asked(scenario)
