@@ -78,9 +78,9 @@ class ProcessExaminer:
         is_new = number is None
         if number is None:
             number = self._standards[standard] = len(self._standards)
-        is_packed = isinstance(body, PackedBytes)
-        sent = body.packed if isinstance(body, PackedBytes) else body
-        return pickle.dumps((number, (standard, self._limits) if is_new else None, header, sent, is_packed), protocol=5)
+        told = (standard, self._limits) if is_new else None
+        sent = (body.packed, True) if isinstance(body, PackedBytes) else (body, False)
+        return pickle.dumps((number, told, header, *sent), protocol=5)
 
     async def _started(self) -> asyncio.StreamWriter:
         if self._writer is not None and len(self._standards) < STANDARDS_KNOWN:

@@ -77,23 +77,28 @@ def with_bits(unsigned char[::1] bits, int to_bit, array.array terms not None):
     return found
 
 
+cdef inline Py_ssize_t _first_from(const long long *held, long long low, Py_ssize_t start, Py_ssize_t end) noexcept nogil:
+    cdef Py_ssize_t middle
+    while start < end:
+        middle = (start + end) >> 1
+        if held[middle] < low:
+            start = middle + 1
+        else:
+            end = middle
+    return start
+
+
 def places_of(array.array terms not None, array.array wanted not None):
     """Where in terms those stand that are wanted; both are in ascending order."""
     cdef const long long *held = terms.data.as_longlongs
-    cdef Py_ssize_t size = len(terms), low = 0, high, middle, at
+    cdef Py_ssize_t size = len(terms), low = 0, at
     cdef long long name
     cdef bint is_sparse = len(wanted) * SPARSE < size
     cdef list found = []
     for at in range(len(wanted)):
         name = wanted.data.as_longlongs[at]
         if is_sparse:
-            high = size
-            while low < high:
-                middle = (low + high) >> 1
-                if held[middle] < name:
-                    low = middle + 1
-                else:
-                    high = middle
+            low = _first_from(held, name, low, size)
         else:
             while low < size and held[low] < name:
                 low += 1
@@ -105,15 +110,7 @@ def places_of(array.array terms not None, array.array wanted not None):
 
 def first_from(array.array terms not None, long long low, Py_ssize_t start):
     """The place of the first term from start on that is not below low; they are in ascending order."""
-    cdef const long long *held = terms.data.as_longlongs
-    cdef Py_ssize_t high = len(terms), middle
-    while start < high:
-        middle = (start + high) >> 1
-        if held[middle] < low:
-            start = middle + 1
-        else:
-            high = middle
-    return start
+    return _first_from(terms.data.as_longlongs, low, start, len(terms))
 
 
 def order_of(array.array terms not None):

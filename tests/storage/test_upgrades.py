@@ -175,14 +175,20 @@ def test_a_database_of_revision_0002_finds_the_acts_in_the_entries_that_it_holds
     asyncio.run(scenario())
 
 
+async def before_anybody_came(store: SqlStore) -> Network:
+    """An origin on this store with an empty channel, and a newcomer that is not there yet."""
+    network = Network(ORIGIN, LATE)
+    network.start(ORIGIN, store)
+    network.down.add(LATE)
+    await network[ORIGIN].publishing.create_channel("base", manifest())
+    return network
+
+
 def test_a_database_of_revision_0010_keeps_its_rows_and_gets_blocks_beside_them(database: Kept) -> None:
     async def scenario() -> None:
         with database.open(create=True) as store:
-            network = Network(ORIGIN, LATE)
-            network.start(ORIGIN, store)
-            network.down.add(LATE)
+            network = await before_anybody_came(store)
             publishing = network[ORIGIN].publishing
-            await publishing.create_channel("base", manifest())
             await publishing.publish(BASE, [row(number) for number in range(1, 6)])
             await publishing.act(BASE, Place(0, 1, 0), REPAIR, "沪修〔2026〕1号", "准予信用修复")
             before, acts = told(store, BASE), store.acts_in_force(BASE)
@@ -212,11 +218,8 @@ def test_a_database_of_revision_0011_keeps_its_bodies_as_they_are_and_packs_thos
 
     async def scenario() -> None:
         with database.open(create=True) as store:
-            network = Network(ORIGIN, LATE)
-            network.start(ORIGIN, store)
-            network.down.add(LATE)
+            network = await before_anybody_came(store)
             publishing = network[ORIGIN].publishing
-            await publishing.create_channel("base", manifest())
             await publishing.publish(BASE, [row(number) for number in range(1, 20)])
             await publishing.publish(BASE, [row(number) for number in range(30, 50)])
             before = told(store, BASE)
