@@ -24,21 +24,19 @@ import structlog
 
 from node import unserved
 from node.config import Config
-from node.core.catalogue import Item
 from node.core.diagnosis import Finding
 from node.core.entry import SignedEntry
 from node.core.errors import XinqiaoError, only_of
 from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.list_item import ENTRIES
 from node.core.query_log import SubjectKey
-from node.core.record import Batch, Row
-from node.core.rules import Law
+from node.core.record import Row
 from node.core.state import Place
 from node.evidence import bundle
 from node.evidence.delivery_report import build_report
 from node.examiner import ProcessExaminer
+from node.file_reader import FileReader
 from node.home import Home
-from node.ingest.batching import batches
 from node.ingest.reading import read_rows
 from node.keys import KeyRing, Passphrase, build_descriptor, open_subject_key
 from node.metrics import NodeCollector, serve_metrics
@@ -67,7 +65,6 @@ from node.storage.passed_rows import TemporaryPassedRows
 from node.storage.sidecar import FileSidecar
 from node.storage.writer import ThreadWriter
 
-BATCH_BYTES = 2 * 1024 * 1024
 DRAIN_GRACE_S = 5.0
 HEALTH_INTERVAL_S = 2.0
 SIZE_CHECK_S = 3600.0
@@ -509,7 +506,7 @@ class App:
             return bundle.serialize(made)
 
         return AdminTools(
-            read_batches=self._read_batches,
+            read_batches=FileReader(self._home.path, self._config.max_records_per_entry, self._limits),
             new_passed_rows=TemporaryPassedRows,
             build_evidence=build_evidence,
             rotation=rotation,
@@ -525,13 +522,6 @@ class App:
     ) -> tuple[Sequence[str], Sequence[XinqiaoError], Iterator[Row]]:
         rows = read_rows(pieces, name, ENTRIES, self._limits, self._home.path)
         return rows.columns, rows.notes, iter(rows)
-
-    def _read_batches(
-        self, pieces: Iterable[bytes], name: str, item: Item, disclosure: str, as_of: str, law: Law
-    ) -> tuple[Sequence[str], Sequence[XinqiaoError], Iterator[Batch]]:
-        rows = read_rows(pieces, name, item, self._limits, self._home.path)
-        size = self._config.max_records_per_entry
-        return rows.columns, rows.notes, batches(rows, item, disclosure, size, BATCH_BYTES, as_of, self._limits, law)
 
 
 def _settings(config: Config) -> Settings:

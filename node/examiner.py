@@ -10,41 +10,27 @@ network, and no more than the bytes it is sent. What it answers is read as plain
 
 import asyncio
 import contextlib
-import io
-import os
 import pickle
-import signal
 import socket
 import sys
 from collections import deque
-from pathlib import Path
 from subprocess import DEVNULL
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import structlog
 
+from node import side_process
 from node.core.examination import Packed, examine
 from node.core.limits import Limits
 from node.core.packing import PackedBytes, content_of
 from node.core.state import Standard
+from node.side_process import LENGTH_BYTES
 
-LENGTH_BYTES = 4
 ENDS_WITHIN_S = 5.0
-TOLD_TO_THE_NODE = ("XINQIAO_", "CREDENTIALS_DIRECTORY")
-BEHIND = 10
-"""Its niceness: nothing urgent is examined ahead, so the node's own work goes first where processors are short."""
-SOCKET_BYTES = 1024 * 1024
 STANDARDS_KNOWN = 64
 """A process that knows so many is replaced: there is one for each day on which entries were issued."""
 
 log = structlog.get_logger("xinqiao.examiner")
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads numbers, texts, bytes and what holds them; nothing that would have to be imported."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"{module}.{name} in an answer")
 
 
 class ProcessExaminer:
@@ -86,16 +72,16 @@ class ProcessExaminer:
         if self._writer is not None and len(self._standards) < STANDARDS_KNOWN:
             return self._writer
         await self.close()
-        ours, theirs = socket.socketpair()
+        ours, theirs = side_process.ends()
         with theirs:
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
-            # -P: what lies in the folder that the node was started in is not imported.
-            command = (sys.executable, "-P", "-m", __name__)
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=theirs.fileno(), stdout=DEVNULL, env=_environment(), start_new_session=True
+                *side_process.command(__name__),
+                stdin=theirs.fileno(),
+                stdout=DEVNULL,
+                env=side_process.environment(),
+                start_new_session=True,
             )
-        reader, self._writer = await asyncio.open_connection(sock=ours, limit=SOCKET_BYTES)
+        reader, self._writer = await asyncio.open_connection(sock=ours, limit=side_process.SOCKET_BYTES)
         self._reading = asyncio.create_task(self._read(reader))
         return self._writer
 
@@ -104,7 +90,7 @@ class ProcessExaminer:
         try:
             while True:
                 size = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
-                found = _PlainUnpickler(io.BytesIO(await reader.readexactly(size))).load()
+                found = side_process.read_plain(await reader.readexactly(size))
                 _answer(self._waiting.popleft(), found)
         except (asyncio.IncompleteReadError, OSError):
             log.debug("examiner.ended")
@@ -131,11 +117,6 @@ class ProcessExaminer:
         if self._process is not None:
             await _ended(self._process)
             self._process = None
-
-
-def _environment() -> dict[str, str]:
-    """What an interpreter needs to start, and nothing that was told to the node: a passphrase may be among it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(TOLD_TO_THE_NODE)}
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
@@ -169,18 +150,13 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
         if is_new is not None:
             standards[number] = is_new
         standard, limits = standards[number]
-        found = pickle.dumps(examine(header, content_of(body) if is_packed else body, standard, limits), protocol=5)
-        answers.write(len(found).to_bytes(LENGTH_BYTES, "big") + found)
-        answers.flush()
+        found = examine(header, content_of(body) if is_packed else body, standard, limits)
+        side_process.write(answers, pickle.dumps(found, protocol=5))
 
 
 def main() -> None:
     """Serve the node at the other end of standard input, which ends this process by closing it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # meant for the node, which drains first
-    os.nice(BEHIND)
-    with contextlib.suppress(OSError):  # Linux: where processors are shared out to sessions first, and then in them
-        Path("/proc/self/autogroup").write_text(str(BEHIND), "utf-8")
+    side_process.stand_back()
     with socket.socket(fileno=sys.stdin.fileno()) as end, contextlib.suppress(ConnectionError):
         serve(end.makefile("rb"), end.makefile("wb"))
 

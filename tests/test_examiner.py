@@ -1,7 +1,6 @@
 """The examiner's process answers what core.examination finds, and whoever asks it goes on when it ends."""
 
 import asyncio
-import io
 import os
 import pickle
 import signal
@@ -17,6 +16,7 @@ from node.core.limits import DEFAULT_LIMITS
 from node.core.packing import PackedBytes, pack, unpack
 from node.core.state import Standard
 from node.examiner import ProcessExaminer
+from node.side_process import read_plain
 from tests.core.test_examination import entry, records
 
 
@@ -167,9 +167,9 @@ class Reaching:
 
 def test_an_answer_is_read_as_plain_values_only() -> None:
     plain = (b"1", (2,), [3], "四", {5: "6"}, None)
-    assert examiners._PlainUnpickler(io.BytesIO(pickle.dumps(plain))).load() == plain
+    assert read_plain(pickle.dumps(plain)) == plain
     with pytest.raises(pickle.UnpicklingError):
-        examiners._PlainUnpickler(io.BytesIO(pickle.dumps(Reaching()))).load()
+        read_plain(pickle.dumps(Reaching()))
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def _alone_busy_s(process: int) -> float:
     if not status.exists():
         return 0.0
     fields = status.read_text("utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")  # with those of its own that have ended
 
 
 def commands_busy_s() -> float:

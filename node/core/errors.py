@@ -360,6 +360,13 @@ CODES: dict[str, ErrorSpec] = {
         "you",
         "free space and run the command again: what was accepted stays accepted, the rest is read again",
     ),
+    "FILE_READER": ErrorSpec(
+        _L,
+        "INTERNAL",
+        "the process that was reading {name} has ended before the file has",
+        "you",
+        "see the log and publish the file again: what was published of it stays, and is told as duplicates",
+    ),
     "HEAD_MOVED": ErrorSpec(
         _L, "ABORTED", "{channel} moved from {expected} to {found} meanwhile", "nobody", "it is tried again"
     ),

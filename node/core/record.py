@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -155,8 +156,7 @@ class Row:
         return self.defects[0] if self.defects else None
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A row that became a record, awaiting publication; holds are why two officers must look at it first."""
 
     row: int

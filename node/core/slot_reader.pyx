@@ -9,7 +9,9 @@ What is read are bytes of a stranger: every read below is preceded by a comparis
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_DecodeUTF8
+from cpython.dict cimport PyDict_Next
+from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize, PyUnicode_DecodeUTF8
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -51,6 +53,7 @@ cdef enum:
     MOST_ANSWERS = 20000
     FOLDS = 32
     LONGEST_KEY = 2048
+    LONGEST_SIZE = 1 << 14  # of a field: its length, and that of its text, take at most two bytes each
 
 include "text_checks.pxi"
 
@@ -108,6 +111,20 @@ cdef inline bint _part(unsigned char tag, Bytes *at, Bytes end, Slice *found) no
     found.size = size
     at[0] += size
     return True
+
+
+cdef inline unsigned char *_put_size(unsigned char *into, Py_ssize_t size) noexcept nogil:
+    """Write a length of at most two bytes in its shortest form; returns what follows it."""
+    if size < 0x80:
+        into[0] = <unsigned char>size
+        return into + 1
+    into[0], into[1] = <unsigned char>(size & 0x7F | 0x80), <unsigned char>(size >> 7)
+    return into + 2
+
+
+cdef inline Py_ssize_t _size_of_part(Py_ssize_t size) noexcept nogil:
+    """How many bytes a field takes that has so many: with its tag and its length."""
+    return 1 + (1 if size < 0x80 else 2) + size
 
 
 cdef inline uint64_t _mixed(Slice content) noexcept nogil:
@@ -260,6 +277,67 @@ cdef class SlotReader:
         memmove(terms + sound, terms + count, sound * sizeof(Term))
         found = _sorted_terms(terms, 2 * sound)
         return root, leaves, positions, keys[:size], hashes[:size], subjects, authorities, found, rest
+
+    def build(self, dict values not None, Py_ssize_t most_record_bytes):
+        """Return (record, natural key, content hash, subject, authority) of values by their field's number.
+
+        The record is what node.core.record.build_record makes of them. None where it is not certainly sound.
+        """
+        record = self._built(values, most_record_bytes)
+        if record is None:
+            return None
+        cdef Slice written = Slice(<Bytes>PyBytes_AS_STRING(record), PyBytes_GET_SIZE(record))
+        if not self._is_sound(written):
+            return None
+        subject, authority = self._text(self._subject), self._text(self._authority)
+        key = PyBytes_FromStringAndSize(NULL, HASH_BYTES)
+        if not self._put_key(<unsigned char *>PyBytes_AS_STRING(key)):
+            return None
+        content = PyBytes_FromStringAndSize(NULL, HASH_BYTES)
+        self._hash3(NULL, 0, NULL, 0, written.start, written.size, <unsigned char *>PyBytes_AS_STRING(content))
+        return record, key, content, subject, authority
+
+    cdef bytes _built(self, dict values, Py_ssize_t most_record_bytes):
+        """The canonical bytes of a record; None for values that have no usual ones."""
+        cdef Slice[NUMBERS] texts
+        cdef Py_ssize_t at = 0, total = _size_of_part(PyBytes_GET_SIZE(self._item)), inner
+        cdef PyObject *key
+        cdef PyObject *value
+        cdef long number
+        cdef const char *start
+        cdef unsigned char *into
+        memset(texts, 0, sizeof(texts))
+        while PyDict_Next(values, &at, &key, &value):
+            number, text = <object>key, <object>value
+            if not 0 < number < NUMBERS or type(text) is not str:
+                return None
+            try:
+                start = PyUnicode_AsUTF8AndSize(text, &texts[number].size)
+            except UnicodeEncodeError:
+                return None
+            texts[number].start = <Bytes>start
+            if not 0 < texts[number].size < LONGEST_SIZE - 8:
+                return None
+            total += _size_of_part(2 + _size_of_part(texts[number].size))
+        if total > most_record_bytes or PyBytes_GET_SIZE(self._item) >= LONGEST_SIZE:
+            return None
+        record = PyBytes_FromStringAndSize(NULL, total)
+        into = <unsigned char *>PyBytes_AS_STRING(record)
+        into[0] = 0x0A
+        into = _put_size(into + 1, PyBytes_GET_SIZE(self._item))
+        memcpy(into, PyBytes_AS_STRING(self._item), PyBytes_GET_SIZE(self._item))
+        into += PyBytes_GET_SIZE(self._item)
+        for number in range(1, NUMBERS):
+            if texts[number].start == NULL:
+                continue
+            inner = 2 + _size_of_part(texts[number].size)
+            into[0] = 0x12
+            into = _put_size(into + 1, inner)
+            into[0], into[1], into[2] = 0x08, <unsigned char>number, 0x12
+            into = _put_size(into + 3, texts[number].size)
+            memcpy(into, texts[number].start, texts[number].size)
+            into += texts[number].size
+        return record
 
     cdef void _hash3(
         self,

@@ -8,6 +8,7 @@ from node.core.limits import DEFAULT_LIMITS, Limits
 from node.core.record import Batch, Candidate, Defect, Rejection, Row, build_record, content_hash
 from node.core.rules import VERSION_1, Law, Verdict
 from node.core.rules_edition import Effect
+from node.core.slot_reading import compile_slot_reader
 from node.core.validation import compile_validator
 
 _VERSION_1 = Law(VERSION_1)
@@ -70,6 +71,8 @@ class _Judgement:
         self._limits = limits
         self._public = disclosure == "A"
         self._declared = law.declared_values(item)
+        blocking = law.judge(item, disclosure, as_of, Effect.REJECT, Effect.HOLD)
+        self._at_once = compile_slot_reader(item, disclosure, as_of, blocking)
         self._validate = compile_validator(item, disclosure, as_of, law.judge(item, disclosure, as_of, Effect.REJECT))
         self._holds = law.judge(item, disclosure, as_of, Effect.HOLD)
         self._check_content = compile_validator(item, disclosure, as_of, _no_verdict)
@@ -77,15 +80,23 @@ class _Judgement:
         self._doubt = compile_doubts(item)
         self._identify = compile_identity(item)
         self._told: dict[int, Defect] = {}
+        self._same: dict[tuple[int, ...], tuple[Defect, ...]] = {}
 
     def __call__(self, row: Row) -> Candidate | Rejection:
         if row.defects:
             return Rejection(row.number, (*row.defects, *self._besides(row)), row.values)
-        item, values = self._item, self._values(row)
+        values = self._values(row)
+        certain = self._at_once.build(values, self._limits.max_record_bytes) if self._at_once is not None else None
+        if certain is not None:
+            return Candidate(row.number, *certain, self._doubts(values))
+        return self._in_full(row, values)
+
+    def _in_full(self, row: Row, values: dict[int, str]) -> Candidate | Rejection:
+        """Judge values that are not certainly sound; it comes to the same for those that are."""
         defects = self._validate(values)
         if defects:
             return Rejection(row.number, defects, row.values)
-        record = build_record(item.id, values)
+        record = build_record(self._item.id, values)
         if len(record) > self._limits.max_record_bytes:
             params = {"size": len(record), "limit": self._limits.max_record_bytes}
             return Rejection(row.number, (Defect("RECORD_TOO_LARGE", params=params),), row.values)
@@ -97,7 +108,7 @@ class _Judgement:
             content_hash=content_hash(record),
             subject=subject,
             authority=authority,
-            doubts=(*self._doubt(values), *map(self._flagged, self._flags(values))),
+            doubts=self._doubts(values),
             holds=tuple(verdict.defect for verdict in self._holds(values)),
         )
 
@@ -111,6 +122,11 @@ class _Judgement:
             found = self._check_content(self._values(row))
             yield from (defect for defect in found if defect.field_code not in unread)
 
+    def _doubts(self, values: Mapping[int, str]) -> tuple[Defect, ...]:
+        """The doubts about values; each of the few that there are is one object, however many rows have it."""
+        found = (*self._doubt(values), *map(self._flagged, self._flags(values)))
+        return self._same.setdefault(tuple(map(id, found)), found)
+
     def _flagged(self, verdict: Verdict) -> Defect:
         """The doubt of a flag; verdicts are made when the rules are compiled, so there are few, and they stay."""
         found = self._told.get(id(verdict))
@@ -118,7 +134,7 @@ class _Judgement:
             found = self._told[id(verdict)] = flagged(verdict)
         return found
 
-    def _values(self, row: Row) -> Mapping[int, str]:
+    def _values(self, row: Row) -> dict[int, str]:
         """The values by field number, with what the publisher says of the whole file, without what is never public."""
         by_code = self._item.by_code
         values = {by_code[code].number: text for code, text in row.values.items()}

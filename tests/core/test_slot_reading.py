@@ -4,13 +4,14 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from node.core.catalogue import authority_of, natural_key, subject_of
+from node.core.catalogue import Field, authority_of, natural_key, subject_of
 from node.core.entry import SALT_BYTES, build_body, commitment, records_root
 from node.core.errors import XinqiaoError
 from node.core.identifiers import (
@@ -89,6 +90,64 @@ def test_what_it_finds_is_what_the_long_way_finds(name: str, disclosure: str, se
         assert authorities[at] == authority_of(item, sound)
         assert keys[32 * at : 32 * at + 32] == natural_key(item, sound)
         assert hashes[32 * at : 32 * at + 32] == sha256(contents[position]).digest()
+
+
+@compiled
+@pytest.mark.parametrize(("name", "disclosure"), CASES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_record_that_it_builds_is_the_one_that_is_built_the_long_way(name: str, disclosure: str, seed: int) -> None:
+    draw, item, full = Random(f"{name} {disclosure} {seed}"), item_of(name), in_full(name, disclosure)
+    reader, built = reader_of(name, disclosure), 0
+    for values in rows(name, disclosure, 1200):
+        changed = changed_values(draw, item, dict(values)) if draw.random() < 0.4 else dict(values)
+        if draw.random() < 0.2:
+            changed[draw.choice([each.number for each in item.fields])] = draw.choice(DOCUMENTS)
+        shuffled = dict(draw.sample(list(changed.items()), len(changed)))
+        found = reader.build(shuffled, MOST_BYTES)
+        if found is None:
+            continue
+        built += 1
+        record = build_record(item.id, changed)
+        assert full(record) == changed
+        key, subject, authority = natural_key(item, changed), subject_of(item, changed), authority_of(item, changed)
+        assert found == (record, key, sha256(record).digest(), subject, authority)
+    assert built > 300
+
+
+class OtherText(str):
+    """A text that is of no plain kind, as those that a spreadsheet's numbers are read as."""
+
+    __slots__ = ()
+
+
+@compiled
+def test_values_without_usual_bytes_are_not_certain() -> None:
+    reader, usual = reader_of("penalty.2018", "C"), next(rows("penalty.2018", "C", 1))
+    size = len(build_record("penalty.2018", usual))
+    assert reader.build(usual, size) is not None
+    assert reader.build(usual, size - 1) is None
+    assert reader.build({}, MOST_BYTES) is None
+    texts = ("", "\ud800", "x" * 20_000, OtherText(usual[1]))
+    assert [reader.build(usual | {1: text}, MOST_BYTES) for text in texts] == [None] * len(texts)
+    numbers = (-1, 0, 127, 128, 2**31, 2**40)
+    assert [reader.build(usual | {number: "示例"}, MOST_BYTES) for number in numbers] == [None] * len(numbers)
+    assert reader.build(usual, MOST_BYTES) is not None
+
+
+@compiled
+@pytest.mark.parametrize("size", [1, 126, 127, 128, 129, 16_000, 16_374, 16_375, 16_376, 16_400])
+def test_lengths_of_every_size_are_written_as_they_are(size: int) -> None:
+    item, values = item_of("penalty.2018"), next(rows("penalty.2018", "C", 1))
+    reader = compile_slot_reader(replace(item, fields=tuple(map(wide, item.fields))), "C", TODAY, lambda _: ())
+    assert reader is not None
+    number = item.numbers["remark"]
+    found = reader.build(values | {number: "x" * size}, MOST_BYTES)
+    assert (found is not None) == (size < 16_376)
+    assert found is None or found[0] == build_record(item.id, values | {number: "x" * size})
+
+
+def wide(field: Field) -> Field:
+    return replace(field, max_chars=20_000)
 
 
 @compiled

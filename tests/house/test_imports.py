@@ -127,7 +127,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.storage": ("node.files", *PORTS),
     "node.ingest": PORTS,
     "node.evidence": PORTS,
-    "node.examiner": CORE,
+    "node.side_process": (),
+    "node.examiner": ("node.side_process", *CORE),
+    "node.file_reader": ("node.side_process", "node.ingest", *CORE),
     "node.ingest.field_texts": ("node.texts", *CORE),
     "node.ingest.template": ("node.ingest", "node.ingest.field_texts", "node.texts", *PORTS),
     "node.evidence.explanation": ("node.evidence", "node.texts", *PORTS),
@@ -152,7 +154,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "node.app": (
         "node.unserved",
         *(*NODE, *OUTFIT, "node.joining", "node.metrics", "node.scheduler"),
-        *("node.storage", "node.ingest", "node.evidence", "node.examiner", "node.rpc", "node.console"),
+        *("node.storage", "node.ingest", "node.evidence", "node.examiner", "node.file_reader"),
+        *("node.rpc", "node.console"),
     ),
     # drives whole networks from outside, by the commands and by what answers them
     "node.bench": (*NODE, *OUTFIT, "node.rpc", "node.storage", "node.ingest", "node.texts"),

@@ -14,6 +14,7 @@ from node.core.catalogue import natural_key, subject_of
 from node.core.limits import Limits
 from node.core.record import Batch, Candidate, Rejection, Row, build_record, content_hash, parse_record
 from node.core.validation import compile_validator
+from node.ingest import batching
 from node.ingest.batching import batches
 from node.ingest.reading import read_rows
 from scripts.xq_generate import RESIDENT_ID, Generated, Plan, columns, generate, load_edition, write_file
@@ -168,6 +169,7 @@ _MEASURE = """
 import sys
 from tests.ingest.memory import peak_kibibytes
 from tests.ingest.test_batching import PENALTY, TODAY, pieces_of_a_file
+from node.ingest import batching
 from node.ingest.batching import batches
 from node.ingest.reading import read_rows
 count, defects = int(sys.argv[1]), float(sys.argv[2])
@@ -211,3 +213,13 @@ def test_memory_does_not_grow_with_the_file(defects: float) -> None:
 @pytest.mark.parametrize("defects", [0.0, 0.5])
 def test_half_a_million_rows_stay_within_20_mb_of_five_thousand(defects: float) -> None:
     assert peak_bytes(500_000, defects) - peak_bytes(5_000, defects) < 20_000_000
+
+
+@pytest.mark.parametrize("disclosure", ["C", "A"])
+def test_rows_are_judged_alike_where_nothing_is_compiled(disclosure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_of(list(generate(Plan("penalty.2018", 1500, 11, defects=0.1, persons=0.2))))
+    found = batched(rows, disclosure)
+    monkeypatch.setattr(batching, "compile_slot_reader", lambda *_: None)
+    assert batched(rows, disclosure) == found
+    assert len(candidates(found)) > 900
+    assert rejections(found)

@@ -13,6 +13,7 @@ from node.core.record import Batch, Candidate, Defect, Rejection, Row, build_rec
 from node.core.rules import VERSION_1, Law
 from node.core.rules_edition import RulesEdition, parse_rules
 from node.core.state import BARRED_CODES, REJECTED, Applied, Unfolded, fold
+from node.ingest import batching
 from node.ingest.batching import batches
 from node.pb import channel_pb2
 from scripts.xq_generate import RESIDENT_ID, Plan, generate
@@ -246,3 +247,23 @@ def test_a_doubt_never_holds_a_value() -> None:
     assert isinstance(flag, Defect)
     assert isinstance(flag.error, XinqiaoError)
     assert not any(text in str(flag.params) for text in sound().values() if len(text) > 4)
+
+
+@pytest.mark.parametrize("disclosure", ["A", "C"])
+@pytest.mark.parametrize("division", ["310000", "330000", "370000"])
+def test_rules_say_the_same_where_nothing_is_compiled(
+    disclosure: str, division: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = ((5, {"CF_SY": "涉及宗教"}), (7, {"CF_CFLB": "警告"}), (11, {"CF_AJCXLB": "01"}))
+    told = []
+    for at, one in enumerate(generate(Plan("penalty.2018", 800, 5, persons=0.3))):
+        changed = [change for every, change in changes if at % every == 0]
+        told.append({code: text for row in (one.row, *changed) for code, text in row.items() if text})
+    law = Law(RULES, division, declared=frozenset({"final"}))
+    found = judged(told, law, disclosure)
+    monkeypatch.setattr(batching, "compile_slot_reader", lambda *_: None)
+    assert judged(told, law, disclosure) == found
+    assert found.candidates
+    assert found.rejections
+    assert any(each.doubts for each in found.candidates)
+    assert disclosure == "A" or any(each.holds for each in found.candidates)
