@@ -175,7 +175,7 @@ def test_a_file_that_breaks_off_is_not_taken_for_a_whole_one(tmp_path: Path) -> 
         raise OSError("the disk under it")
 
     _, _, found = beside(tmp_path)(broken(), "rows.csv", PENALTY, "C", TODAY, LAW)
-    read = []
+    read: list[Batch] = []
     with pytest.raises(XinqiaoError, match="FILE_READER"):
         read += found
     assert 0 < sum(batch.rows for batch in read) < 1000

@@ -67,7 +67,7 @@ def test_a_dry_run_tells_the_outcome_that_publishing_then_has_row_by_row(tmp_pat
             names = ("示例有限公司", "示例股份有限公司", "示例集团")
             rows = [row(serial, draw.choice(names), number) for number, serial in enumerate(serials, start=2)]
             if seed % 2:
-                rows.append(replace(row(50, number=90), authority=authority_of_example(7)))
+                rows.append(row(50, number=90)._replace(authority=authority_of_example(7)))
             batches = [rows[start : start + 7] for start in range(0, len(rows), 7)]
             before = contents(file)
             expected, _ = checked(node, batches)

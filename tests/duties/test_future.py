@@ -62,7 +62,7 @@ def test_a_row_published_by_a_clock_that_was_ahead_is_published_again_with_its_t
     async def scenario() -> None:
         network = Network("310000", "310115")
         await published_ahead(network)
-        twice = await network["310000"].publishing.publish(BASE, [row(1), replace(row(1), row=2)])
+        twice = await network["310000"].publishing.publish(BASE, [row(1), row(1)._replace(row=2)])
         await network.settle()
         assert [outcome.kind.name for outcome in twice] == ["REVISED", "DUPLICATE"]
         assert [answered(network[node]) for node in ("310000", "310115")] == [1, 1]
