@@ -5,7 +5,6 @@ import random
 import sqlite3
 from collections.abc import Coroutine, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 

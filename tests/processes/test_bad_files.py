@@ -1,13 +1,16 @@
 """Files that are wrong in part or as a whole: outcomes and exit statuses of `xinqiao publish`."""
 
 import csv
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
+from node.bench.figures import family
 from tests.ingest.returned import sheets_of, write
 from tests.ingest.workbooks import Book
 from tests.processes.commands import wait_until
@@ -203,6 +206,35 @@ def test_a_publication_that_breaks_off_tells_what_was_acknowledged(node: Town, t
     kept = node.status(SHANGHAI.id)["records"]
     assert kept >= told["counts"]["accepted"]
     assert node.publish(CHANNEL, file) == outcomes(accepted=1200 - kept, duplicate=kept)
+
+
+@pytest.mark.parametrize("victim", ["reader", "command", "node"])
+def test_no_process_of_a_long_file_outlives_it(victim: str, node: Town, tmp_path: Path) -> None:
+    node.stop(SHANGHAI.id)
+    node.set(SHANGHAI.id, max_records_per_entry=50)
+    node.serve(SHANGHAI.id)
+    file = registrations(tmp_path / "rows.csv", range(1, 12_001))
+    publishing = node.start(SHANGHAI.id, "publish", CHANNEL, file)
+    wait_until(lambda: node.status(SHANGHAI.id)["records"] >= 500, "the publication is under way")
+    (reader,) = readers_of(node.serving[SHANGHAI.id].pid)
+    os.kill({"reader": reader, "command": publishing.pid, "node": node.serving[SHANGHAI.id].pid}[victim], SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{reader}").exists(), "the process has ended")
+    if victim == "reader":
+        assert publishing.wait() == 1
+        (document,) = publishing.documents()
+        assert document["error"]["code"] == "FILE_READER"
+        assert 0 < document["files"][0]["counts"]["accepted"] < 12_000
+    if victim == "node":
+        node.kill(SHANGHAI.id)
+        node.serve(SHANGHAI.id)
+    again = node.publish(CHANNEL, file)
+    assert again == outcomes(accepted=again["accepted"], duplicate=12_000 - again["accepted"])
+    assert 0 < again["accepted"] <= 11_500
+
+
+def readers_of(node: int) -> list[int]:
+    """The processes in which a node reads files."""
+    return [pid for pid in family(node) if b"node.file_reader" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_a_file_that_is_missing_is_a_usage_error(node: Town, tmp_path: Path) -> None:
