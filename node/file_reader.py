@@ -97,18 +97,15 @@ class _Beside(Iterator[Batch]):
 
     def __init__(self, asked: _Asked, pieces: Iterator[bytes]) -> None:
         ours, theirs = side_process.ends()
-        with theirs:
-            process = subprocess.Popen(
-                side_process.command(__name__),
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                env=side_process.environment(),
-                start_new_session=True,
-            )
         self._name = asked.name
-        self._process = process
         self._answers = ours.makefile("rb")
-        self._end = finalize(self, _end, process, ours, self._answers)
+        try:
+            self._process = _started(theirs)
+        except OSError as error:
+            _close(ours, self._answers)
+            log.warning("file_reader.failed", detail=str(error))
+            raise XinqiaoError("FILE_READER", name=asked.name) from error
+        self._end = finalize(self, _end, self._process, ours, self._answers)
         threading.Thread(target=_send, args=(ours, asked, pieces), daemon=True).start()
 
     def opened(self) -> tuple[Sequence[str], Sequence[XinqiaoError]]:
@@ -130,7 +127,9 @@ class _Beside(Iterator[Batch]):
             size = int.from_bytes(self._read(LENGTH_BYTES), "big")
             if size > MOST_ANSWER_BYTES:
                 raise ValueError(f"an answer of {size} bytes")
-            found: tuple[Any, ...] = side_process.read_plain(self._read(size))
+            found = side_process.read_plain(self._read(size))
+            if not isinstance(found, tuple) or not found:
+                raise ValueError("no answer")
         except (OSError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
             self._end()
             log.warning("file_reader.failed", detail=str(error), status=self._process.returncode)
@@ -148,10 +147,25 @@ class _Beside(Iterator[Batch]):
         return found
 
 
+def _started(theirs: socket.socket) -> "subprocess.Popen[bytes]":
+    with theirs:
+        return subprocess.Popen(
+            side_process.command(__name__),
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            env=side_process.environment(),
+            start_new_session=True,
+        )
+
+
 def _end(process: "subprocess.Popen[bytes]", *ends: "socket.socket | BinaryIO") -> None:
     """End the process, which keeps nothing."""
     process.kill()
     process.wait()
+    _close(*ends)
+
+
+def _close(*ends: "socket.socket | BinaryIO") -> None:
     for end in ends:
         end.close()
 

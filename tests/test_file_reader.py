@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from node.core.rules import VERSION_1, Law
 from node.core.rules_edition import parse_rules
 from node.core.workdays import Calendar
 from node.file_reader import FileReader, _Asked, _Beside, _packed, _unpacked
-from node.side_process import LENGTH_BYTES
+from node.side_process import LENGTH_BYTES, read_plain
 from scripts.xq_generate import Plan, columns, generate
 from tests.ingest.corpus.build import CASES
 from tests.ingest.corpus.case import TODAY, Case, csv_file
@@ -107,8 +108,7 @@ def test_files_of_every_kind_come_out_of_a_process_as_they_are(kind: str, tmp_pa
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_batch_is_the_same_behind_plain_values(case: Case, tmp_path: Path) -> None:
     for batch in answer_of(here(tmp_path), case.build(), case.item, LAW, case.name)[2]:
-        said = pickle.loads(pickle.dumps(_packed(batch)))
-        assert _unpacked(*said) == batch
+        assert _unpacked(*read_plain(pickle.dumps(_packed(batch)))) == batch
 
 
 def test_the_few_defects_of_many_rows_stay_few_objects(tmp_path: Path) -> None:
@@ -204,6 +204,8 @@ class Reaching:
 
 
 SAID = {
+    "a number": pickle.dumps(7),
+    "an empty answer": pickle.dumps(()),
     "another program's values": pickle.dumps(("batch", Reaching())),
     "no pickle": b"no pickle",
     "nothing": b"",
@@ -219,6 +221,14 @@ def test_what_is_no_answer_ends_the_file(said: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize("sent", [b"", b"\x00\x00", b"\xff\xff\xff\xff", b"\x00\x00\x00\x09abc"])
 def test_an_answer_that_breaks_off_or_is_too_long_ends_the_file(sent: bytes, tmp_path: Path) -> None:
     check_refused(sent, tmp_path)
+
+
+def test_where_no_process_can_be_started_the_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    assert answer_of(beside(tmp_path), many_rows(10)) == ([], [], [], "FILE_READER")
 
 
 def check_refused(sent: bytes, tmp_path: Path) -> None:
