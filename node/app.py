@@ -474,9 +474,15 @@ class App:
         stack.push_async_callback(cancel)
 
     async def _watch_database(self) -> None:
-        while (fault := self._database.fault) is None:
+        while (fault := self._database.fault or self._set_back()) is None:
             await self._clock.sleep(HEALTH_INTERVAL_S)
         raise fault
+
+    def _set_back(self) -> XinqiaoError | None:
+        if not self._node.publishing.is_set_back:
+            return None
+        detail = "it holds less than this node has signed"
+        return XinqiaoError("DATABASE_CHANGED", database=self._database.name, detail=detail)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         error = None if task.cancelled() else task.exception()

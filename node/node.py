@@ -152,6 +152,7 @@ class Node:
             signer=world.signer,
             clock=world.clock,
             dates=dates,
+            own_entry_found=self._own_entry_found,
             own_entry_returned=self._own_entry_returned,
             log_begun=self._log_begun,
             examining=self._examining,
@@ -376,6 +377,9 @@ class Node:
 
     def _has_answered(self, node: str, key: ChannelEpoch, index: int) -> bool:
         return self.delivery.has_answered(node, key, index)
+
+    def _own_entry_found(self) -> None:
+        self.publishing.own_entry_found()
 
     def _own_entry_returned(self) -> None:
         self.publishing.own_entry_returned()

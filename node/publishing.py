@@ -10,7 +10,8 @@ Every entry of ours takes the same way:
 
 A crash before (3) leaves nothing, and the signature was never seen. A crash between (3) and (4) leaves the
 database ahead of the sidecar, which is read as such at the next start. A database BEHIND the sidecar was
-restored from a backup: nothing is appended until our peers have given our own history back.
+restored from a backup: nothing is appended until our peers have given our own history back. It may be put
+back while this node serves, so (1) is preceded by a look at what was signed of the log.
 """
 
 import asyncio
@@ -84,6 +85,7 @@ class Publishing:
         self._held_rows = HeldRows(writer, clock, entropy, limits)
         self._losses = Losses(view, store, has_answered, limits)
         self._signed: dict[ChannelEpoch, HeadAt] = {}
+        self.is_set_back = False
 
     # -- start and restore --------------------------------------------------------------------------
 
@@ -159,11 +161,17 @@ class Publishing:
         elif self._recovery is not None:
             self._recovery.raise_floor(lost)
 
-    def own_entry_returned(self) -> None:
-        """Note that a peer gave back an entry of ours that we did not hold: we have lost data."""
+    def own_entry_found(self) -> None:
+        """Note that a peer gives back an entry of ours that we do not hold: we have lost data.
+
+        It is noted before the entry is stored: whoever looks in between would take it for one that was written here.
+        """
         if self._recovery is None:
             self._recovery = self._recover(self._own_heads(), ask_all=True)
-        else:
+
+    def own_entry_returned(self) -> None:
+        """Note that an entry that was found is stored, and end the recovery when nothing is missing."""
+        if self._recovery is not None:
             self._end_recovery()
 
     def _end_recovery(self) -> None:
@@ -195,6 +203,16 @@ class Publishing:
         """Let heads leave this node: durably noted first."""
         self._sidecar.write(self._store.incarnation(), heads)
         self._signed = dict(heads)
+
+    def _set_back_under_us(self) -> bool:
+        """Whether the database has lost what this node has signed since the start; nothing is written then.
+
+        is_set_back says so afterwards: all that was remembered of the database may be wrong.
+        """
+        is_behind = self._recovery is None and self._is_behind(self._signed)
+        if is_behind:
+            self._recovery, self.is_set_back = self._recover(self._signed, ask_all=False), True
+        return is_behind
 
     def _is_behind(self, floor: Mapping[ChannelEpoch, HeadAt]) -> bool:
         return any(not self._reaches(key, head) for key, head in floor.items() if self._is_writable(key[1]))
@@ -512,6 +530,8 @@ class Publishing:
             return
         heads = self._own_heads()
         if heads != self._signed:
+            if self._set_back_under_us():
+                return
             # The sidecar failed after an entry was stored: what waits leaves now that it is noted.
             self._trust(heads)
         before = self._store.heartbeat(self._view.me)
@@ -555,6 +575,7 @@ class Publishing:
     async def _append(
         self, log: Log, header: channel_pb2.EntryHeader, body: bytes | None, lane: Lane, found: Examined = NOTHING_FOUND
     ) -> HeldChannel:
+        self._check_continues(log)
         if is_list(header.channel):  # whose members nothing may change before its header is signed
             held = await self._writer.run(lane, lambda tx: self._admit_to_list(tx, log, header, body))
         else:
@@ -568,6 +589,12 @@ class Publishing:
         # (5) the links
         self._wake(*held.key)
         return held
+
+    def _check_continues(self, log: Log) -> None:
+        """See that a log holds all that was signed of it; raises RESTORED."""
+        signed = self._signed.get((log.channel, log.epoch))
+        if signed is not None and (log.size, log.root) != (signed.size, signed.root) and self._set_back_under_us():
+            self._check_open()
 
     def _admit_to_list(
         self, tx: StoreTransaction, log: Log, header: channel_pb2.EntryHeader, body: bytes | None

@@ -71,6 +71,7 @@ class Receiving:
         signer: Callable[[], Signer],
         clock: Clock,
         dates: Dates,
+        own_entry_found: Callable[[], None],
         own_entry_returned: Callable[[], None],
         log_begun: Callable[[], None],
         examining: Examining,
@@ -81,7 +82,7 @@ class Receiving:
         self._writer = writer
         self._signer = signer
         self._clock = clock
-        self._own_entry_returned = own_entry_returned
+        self._own_entry_found, self._own_entry_returned = own_entry_found, own_entry_returned
         self._log_begun = log_begun
         self._limits = limits
         self._admission = Admission(view, limits)
@@ -161,14 +162,15 @@ class Receiving:
         if log.size != expected:
             # A call that was cancelled has let go of the lock, and its step was committed all the same.
             raise XinqiaoError("HEAD_MOVED", channel=first.channel, expected=expected, found=log.size)
-        going, committing = Advancing(log), Committing(self._writer)
+        going, committing, is_ours = Advancing(log), Committing(self._writer), is_own(self._view, log.channel)
         try:
             async for lane, step in self._steps(going, run, held, prove):
+                if is_ours:
+                    self._own_entry_found()
                 await committing.add(lane, step, is_last=going.is_over)
             await committing.wait()
         finally:
             committing.give_up()
-            is_ours = is_own(self._view, log.channel)
             if committing.held is not None and (is_ours or held is None):
                 (self._own_entry_returned if is_ours else self._log_begun)()
         if going.failure is not None:

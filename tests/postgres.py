@@ -105,6 +105,7 @@ class Cluster:
 
     def keep_copy(self) -> None:
         """Keep what a server that is stopped has on its disk, as a backup of the whole machine does."""
+        shutil.rmtree(self.folder / "copy", ignore_errors=True)
         subprocess.run(["cp", "-a", self.data, self.folder / "copy"], check=True)
 
     def put_copy_back(self) -> None:

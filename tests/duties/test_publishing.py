@@ -1,7 +1,7 @@
 """Publishing: a log of ours has one history, whatever breaks, returns or happens at the same time."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from node.core.merkle import EMPTY_ROOT
 from node.core.state import Place
 from node.node import Node
 from node.pb import channel_pb2
-from node.ports import Lane
+from node.ports import Lane, StoreTransaction
 from node.recovery import OFFICERS_MS
 from node.storage.memory import MemoryStore
 from tests.builders import make_heartbeat, make_node
@@ -421,6 +421,94 @@ def test_g7_an_entry_of_ours_that_we_lack_stops_publishing_whoever_brings_it() -
         for peer in ("310115", "330100"):
             await network.sync("310000", peer)
         await node.publishing.publish(BASE, [row(30)])
+
+    run(scenario())
+
+
+def beating_after_commits(node: Node) -> None:
+    """Let what ends a recovery, and a heartbeat, come between each commit and whoever waits for it."""
+    writer, beats = node.world.writer, [False]
+    run = writer.run
+
+    async def run_and_beat(lane: Lane, step: Callable[[StoreTransaction], Any]) -> Any:
+        found = await run(lane, step)
+        if not beats[0]:
+            beats[0] = True
+            await node.publishing.beat()
+            beats[0] = False
+        return found
+
+    writer.run = run_and_beat  # type: ignore[method-assign]
+
+
+def test_the_entry_that_ends_a_recovery_does_not_begin_another_one() -> None:
+    async def scenario() -> None:
+        network = await published()
+        node = await restored(network)
+        beating_after_commits(node)
+        await node.receive(list(network["310115"].sharing.entries("310000", BASE, 0, 2, None)))
+        assert node.publishing.blocked is None
+
+    run(scenario())
+
+
+def test_g7_a_heartbeat_does_not_take_an_entry_that_comes_back_for_one_that_was_written_here() -> None:
+    async def scenario() -> None:
+        network = await published()
+        backup = memory_of(network["310000"]).copy()
+        await network["310000"].publishing.publish(BASE, [row(20)])
+        await network.settle()
+        kept = MemorySidecar()
+        kept.write(backup.incarnation(), {(BASE, 0): HeadAt(2, backup.log(BASE, 0).root)})
+        node = network.start("310000", backup, kept)
+        await node.refresh_registry()
+        beating_after_commits(node)
+        await node.receive(list(network["310115"].sharing.entries("310000", BASE, 0, 2, None)))
+        assert await refused(node.publishing.publish(BASE, [row(30)])) == "RESTORED"
+        assert node.publishing.unanswered == ["310115", "330100"]
+
+    run(scenario())
+
+
+async def put_back_under(network: Network, older: MemoryStore) -> Node:
+    """310000 goes on serving, on what its database held before: nobody has told it."""
+    node = network["310000"]
+    await node.publishing.publish(BASE, [row(20)])
+    await network.settle()
+    memory_of(node)._state = older._state
+    memory_of(node)._generation += 1
+    return node
+
+
+@pytest.mark.parametrize("beats", [True, False])
+def test_g7_a_database_that_is_put_back_under_a_node_makes_it_write_nothing_twice(beats: bool) -> None:
+    async def scenario() -> None:
+        network = await published()
+        node = await put_back_under(network, memory_of(network["310000"]).copy())
+        assert size_of(node) == 2
+        before = network.sidecars["310000"].read()
+        if beats:
+            await node.publishing.beat()
+            assert node.publishing.blocked is not None
+        assert await refused(node.publishing.publish(BASE, [row(30)])) == "RESTORED"
+        assert network.sidecars["310000"].read() == before
+        await network.sync("310000", "330100")
+        assert (size_of(node), node.publishing.blocked) == (3, None)
+        await node.publishing.publish(BASE, [row(30)])
+        await network.settle()
+        assert {size_of(each) for each in network.nodes.values()} == {4}
+        assert not any(each.world.store.equivocations_since(0) for each in network.nodes.values())
+
+    run(scenario())
+
+
+def test_g7_a_database_that_is_empty_under_a_node_makes_it_begin_no_channel_twice() -> None:
+    async def scenario() -> None:
+        network = await published()
+        node = await put_back_under(network, MemoryStore(incarnation=network["310000"].world.store.incarnation()))
+        assert await refused(node.publishing.create_channel("base", manifest())) == "RESTORED"
+        await network.sync("310000", "310115")
+        assert (size_of(node), node.publishing.blocked) == (3, None)
 
     run(scenario())
 
