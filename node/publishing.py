@@ -10,15 +10,14 @@ Every entry of ours takes the same way:
 
 A crash before (3) leaves nothing, and the signature was never seen. A crash between (3) and (4) leaves the
 database ahead of the sidecar, which is read as such at the next start. A database BEHIND the sidecar was
-restored from a backup: nothing is appended until our peers have given our own history back. It may be put
-back while this node serves, so (1) is preceded by a look at what was signed of the log.
+restored from a backup, perhaps while we serve: nothing is appended until our peers have given our history back.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from weakref import WeakValueDictionary
 
-from node.admission import Admission, is_own, lane_of, raise_cut, root_at
+from node.admission import Admission, is_own, lane_of, raise_cut
 from node.conditions import Conditions
 from node.core import envelope as envelopes
 from node.core import heartbeat as heartbeats
@@ -45,6 +44,7 @@ from node.orders import Orders, act_op
 from node.pb import channel_pb2, record_pb2
 from node.ports import Clock, Entropy, HeadsSidecar, HeldChannel, Lane, Signer, Store, StoreTransaction, View, Writer
 from node.recovery import Recovery
+from node.signed_heads import SignedHeads
 
 Compose = Callable[[HeldChannel, channel_pb2.EntryHeader], bytes]
 
@@ -70,7 +70,7 @@ class Publishing:
         self._view = view
         self._store = store
         self._writer = writer
-        self._sidecar = sidecar
+        self._heads = SignedHeads(view, store, sidecar)
         self._signer = signer
         self._clock = clock
         self._entropy = entropy
@@ -84,7 +84,6 @@ class Publishing:
         self._novelty = Novelty(view, store, clock, self._orders.stopped, limits)
         self._held_rows = HeldRows(writer, clock, entropy, limits)
         self._losses = Losses(view, store, has_answered, limits)
-        self._signed: dict[ChannelEpoch, HeadAt] = {}
         self.is_set_back = False
 
     # -- start and restore --------------------------------------------------------------------------
@@ -94,16 +93,16 @@ class Publishing:
 
         Every home is made with a sidecar. Where there is none, even an empty database may once have signed.
         """
-        held = self._own_heads()
-        kept = self._sidecar.read()
+        held = self._heads.held()
+        kept = self._heads.read()
         if kept is None:
             self._recovery = self._recover({}, ask_all=True)
         elif kept[0] != self._store.incarnation():
             self._recovery = self._recover(kept[1], ask_all=True) if kept[1] else None
-        elif self._is_behind(kept[1]):
-            self._signed, self._recovery = dict(kept[1]), self._recover(kept[1], ask_all=False)
+        elif self._heads.is_behind(kept[1]):
+            self._heads.known, self._recovery = dict(kept[1]), self._recover(kept[1], ask_all=False)
         if self._recovery is None:
-            self._trust(held)
+            self._heads.trust(held)
         else:
             self._end_recovery()
 
@@ -120,7 +119,7 @@ class Publishing:
         if member.standing is not Standing.ACTIVE:
             return XinqiaoError(f"MEMBER_{member.standing.name}", node=member.id, reason=member.reason)
         if self._recovery is not None:
-            return XinqiaoError("RESTORED", detail=self._recovery.detail(self._own_heads(), self._holders()))
+            return XinqiaoError("RESTORED", detail=self._recovery.detail(self._heads.held(), self._holders()))
         return None
 
     @property
@@ -132,8 +131,7 @@ class Publishing:
         """How much of a log of ours may leave this node: what the sidecar knows. None while all are asked for it."""
         if self._recovery is not None and self._recovery.ask_all:
             return None
-        head = self._signed.get(key)
-        return head.size if head is not None else 0
+        return self._heads.size_of(key)
 
     def registry_changed(self) -> None:
         """See whether the officers have ended a recovery: nothing was signed yet in an epoch they open now."""
@@ -155,9 +153,9 @@ class Publishing:
         if member is None or (known is not None and known.view.heartbeat.payload == view.heartbeat.payload):
             return
         heads = heartbeats.heads_once_signed(view, member, self._view.network, self._limits)
-        lost = {key: head for key, head in heads.items() if self._is_behind({key: head})}
+        lost = {key: head for key, head in heads.items() if self._heads.is_behind({key: head})}
         if lost and self._recovery is None:
-            self._recovery = self._recover(self._own_heads() | lost, ask_all=True)
+            self._recovery = self._recover(self._heads.held() | lost, ask_all=True)
         elif self._recovery is not None:
             self._recovery.raise_floor(lost)
 
@@ -167,7 +165,7 @@ class Publishing:
         It is noted before the entry is stored: whoever looks in between would take it for one that was written here.
         """
         if self._recovery is None:
-            self._recovery = self._recover(self._own_heads(), ask_all=True)
+            self._recovery = self._recover(self._heads.held(), ask_all=True)
 
     def own_entry_returned(self) -> None:
         """Note that an entry that was found is stored, and end the recovery when nothing is missing."""
@@ -178,11 +176,11 @@ class Publishing:
         assert self._recovery is not None
         answered = self._recovery.is_answered(self._holders(), self._view.read_at_ms)
         reopened = self._recovery.is_reopened(self._epoch_listed(), self._view.read_at_ms)
-        if not self._is_behind(self._recovery.floor) and (answered or reopened):
+        if not self._heads.is_behind(self._recovery.floor) and (answered or reopened):
             if reopened:
                 self._losses.excused = [node for node in self._active_others() if node not in self._recovery.answered]
             self._recovery = None
-            self._trust(self._own_heads())
+            self._heads.trust(self._heads.held())
 
     def _holders(self) -> list[str]:
         """The members that may hold what this node has signed; a suspended one may be taken back, with all it holds."""
@@ -199,36 +197,12 @@ class Publishing:
         member = self._view.members.get(self._view.me)
         return member.open_epoch if member is not None else 0
 
-    def _trust(self, heads: Mapping[ChannelEpoch, HeadAt]) -> None:
-        """Let heads leave this node: durably noted first."""
-        self._sidecar.write(self._store.incarnation(), heads)
-        self._signed = dict(heads)
-
     def _set_back_under_us(self) -> bool:
-        """Whether the database has lost what this node has signed since the start; nothing is written then.
-
-        is_set_back says so afterwards: all that was remembered of the database may be wrong.
-        """
-        is_behind = self._recovery is None and self._is_behind(self._signed)
+        """Whether the database has lost what this node has signed since the start; is_set_back says so from then on."""
+        is_behind = self._recovery is None and self._heads.is_behind(self._heads.known)
         if is_behind:
-            self._recovery, self.is_set_back = self._recover(self._signed, ask_all=False), True
+            self._recovery, self.is_set_back = self._recover(self._heads.known, ask_all=False), True
         return is_behind
-
-    def _is_behind(self, floor: Mapping[ChannelEpoch, HeadAt]) -> bool:
-        return any(not self._reaches(key, head) for key, head in floor.items() if self._is_writable(key[1]))
-
-    def _is_writable(self, epoch: int) -> bool:
-        """Whether this node may still append to logs of an epoch; what it lacks of closed ones it cannot fork."""
-        member = self._view.members.get(self._view.me)
-        return member is None or epoch >= member.open_epoch
-
-    def _reaches(self, key: ChannelEpoch, head: HeadAt) -> bool:
-        held = self._store.channel(*key)
-        return held is not None and root_at(self._store, held.log, head.size) == head.root
-
-    def _own_heads(self) -> dict[ChannelEpoch, HeadAt]:
-        own = [held for held in self._store.channels() if is_own(self._view, held.log.channel)]
-        return {held.key: HeadAt(held.log.size, held.log.root) for held in own}
 
     # -- channels -----------------------------------------------------------------------------------
 
@@ -281,7 +255,7 @@ class Publishing:
     async def _begin(self, log: Log, manifest: channel_pb2.Manifest) -> HeldChannel:
         """Write entry 0 of a log; raises CHANNELS_LIMIT before peers would."""
         limit = self._limits.max_channels_per_origin
-        if len(self._own_heads()) >= limit:
+        if len(self._heads.held()) >= limit:
             raise XinqiaoError("CHANNELS_LIMIT", origin=self._view.me, channel=log.channel, limit=limit)
         return await self._append_manifest(log, manifest)
 
@@ -528,12 +502,12 @@ class Publishing:
         member = self._view.members.get(self._view.me)
         if self._recovery is not None or member is None or member.standing is not Standing.ACTIVE:
             return
-        heads = self._own_heads()
-        if heads != self._signed:
+        heads = self._heads.held()
+        if heads != self._heads.known:
             if self._set_back_under_us():
                 return
             # The sidecar failed after an entry was stored: what waits leaves now that it is noted.
-            self._trust(heads)
+            self._heads.trust(heads)
         before = self._store.heartbeat(self._view.me)
         now_ms = self._clock.now_ms()
         time_ms = max(now_ms, before.time_ms + 1 if before is not None else 0)
@@ -585,15 +559,14 @@ class Publishing:
             # (3) one transaction
             held = await self._writer.run(lane, lambda tx: self._admission.admit(tx, verified, now_ms, judgement))
         # (4) the sidecar
-        self._trust(self._signed | {held.key: HeadAt(held.log.size, held.log.root)})
+        self._heads.trust({**self._heads.known, held.key: HeadAt(held.log.size, held.log.root)})
         # (5) the links
         self._wake(*held.key)
         return held
 
     def _check_continues(self, log: Log) -> None:
         """See that a log holds all that was signed of it; raises RESTORED."""
-        signed = self._signed.get((log.channel, log.epoch))
-        if signed is not None and (log.size, log.root) != (signed.size, signed.root) and self._set_back_under_us():
+        if not self._heads.is_last(log) and self._set_back_under_us():
             self._check_open()
 
     def _admit_to_list(

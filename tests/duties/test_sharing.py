@@ -216,7 +216,7 @@ def test_g7_a_farewell_does_not_leave_before_the_sidecar_has_it(monkeypatch: pyt
         network = await published("310115,330100")
         node = network["310000"]
         with monkeypatch.context() as broken:
-            broken.setattr(node.publishing, "_trust", _refuse_to_note)
+            broken.setattr(node.publishing._heads, "trust", _refuse_to_note)
             with pytest.raises(OSError, match="full"):
                 await node.publishing.set_audience(BASE, parse_audience("330100"))
         assert node.answering.channel(BASE).log.size == 6

@@ -41,6 +41,7 @@ SHARED = (
         "node.orders",
         "node.recovery",
         "node.refusals",
+        "node.signed_heads",
         "node.sharing",
         "node.transfers",
     ),
@@ -96,6 +97,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     # another one: what becomes of a row, by what is held
     "node.novelty": PORTS,
     "node.recovery": CORE,
+    # another: what was signed of our own logs, beside what the database holds of them
+    "node.signed_heads": ("node.admission", *PORTS),
     # another: what waits for the officers instead of being published
     "node.held_rows": ("node.novelty", *PORTS),
     # another: what an order of the operator comes to

@@ -176,7 +176,7 @@ _HISTORIES = (
             Change(
                 f"{_PUBLISHING}start",
                 """
-                - kept = self._sidecar.read()
+                - kept = self._heads.read()
                 + kept = (self._store.incarnation(), held)
                 """,
             ),
@@ -191,13 +191,13 @@ _HISTORIES = (
             Change(
                 f"{_PUBLISHING}_append",
                 """
-                - self._trust(self._signed | {held.key: HeadAt(held.log.size, held.log.root)})
-                + before = self._signed
-                + self._signed = before | {held.key: HeadAt(held.log.size, held.log.root)}
+                - self._heads.trust({**self._heads.known, held.key: HeadAt(held.log.size, held.log.root)})
+                + before = self._heads.known
+                + self._heads.known = {**before, held.key: HeadAt(held.log.size, held.log.root)}
 
                 - self._wake(*held.key)
                 + self._wake(*held.key)
-                + self._sidecar.write(self._store.incarnation(), before)
+                + self._heads._sidecar.write(self._store.incarnation(), before)
                 """,
             ),
         ),
@@ -272,23 +272,23 @@ _DURABLE = (
             Change(
                 f"{_PUBLISHING}start",
                 """
-                - self._trust(held)
-                + self._sidecar.write(self._store.incarnation(), held)
+                - self._heads.trust(held)
+                + self._heads._sidecar.write(self._store.incarnation(), held)
                 """,
             ),
             Change(
                 f"{_PUBLISHING}beat",
                 """
-                - self._trust(heads)
-                + self._sidecar.write(self._store.incarnation(), heads)
+                - self._heads.trust(heads)
+                + self._heads._sidecar.write(self._store.incarnation(), heads)
                 """,
             ),
             Change(
                 f"{_PUBLISHING}_append",
                 """
-                - self._trust(self._signed | {held.key: HeadAt(held.log.size, held.log.root)})
-                + self._sidecar.write(self._store.incarnation(), self._own_heads())
-                + self._signed = self._signed | {held.key: HeadAt(held.log.size, held.log.root)}
+                - self._heads.trust({**self._heads.known, held.key: HeadAt(held.log.size, held.log.root)})
+                + self._heads._sidecar.write(self._store.incarnation(), self._heads.held())
+                + self._heads.known = {**self._heads.known, held.key: HeadAt(held.log.size, held.log.root)}
                 """,
             ),
         ),
