@@ -271,6 +271,7 @@ def test_g7_a_restored_origin_writes_a_second_entry(tmp_path: Path, sidecar: Mem
         network.restore(A, backup, sidecar)
         with violated("G7", "a second 310000/base 0/2"):
             network[A].publishing._recovery = None
+            network[A].publishing._heads.known = {}
             await network.publish(BASE, [row(5)])
 
     run(body())
