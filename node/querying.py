@@ -29,6 +29,8 @@ from node.ports import Lane, Store, StoreReader, StoreTransaction, Writer
 
 GROUP_ENTRIES = 512
 PAGE_ENTRIES = 1_000
+GATHER_S = 0.0015
+"""How long questions wait for those that come at the same time, where there are such: they share a commit."""
 _HEAD = "queries.head"
 
 
@@ -69,9 +71,13 @@ class Querying:
 
     async def _write(self) -> None:
         try:
+            last = 0
             while self._waiting:
+                if max(last, len(self._waiting)) > 1:
+                    await asyncio.sleep(GATHER_S)
                 group, self._waiting = self._waiting[:GROUP_ENTRIES], self._waiting[GROUP_ENTRIES:]
                 await self._commit(group)
+                last = len(group)
         finally:
             self._writing = None
             for each in self._waiting:

@@ -18,7 +18,7 @@ from node.ports import HeldChannel, StoreReader, StoreTransaction
 from node.simulator.disk_faults import Life
 from node.simulator.observing import Write
 from node.storage.sql_writing import SqlTransaction
-from node.storage.sqlite import SqliteStore, borrowed
+from node.storage.sqlite import SqliteStore
 from node.storage.waiting_terms import Tail
 
 
@@ -83,7 +83,7 @@ class WatchedStore(SqliteStore):
 
     def keep_log_short(self) -> None:
         """Let the write-ahead log of this process grow to 2 MiB only: hundreds of nodes share one memory."""
-        with borrowed(self._writing) as connection:
+        with self._written() as connection:
             connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
 
     # -- writing

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -64,8 +65,10 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         # Each read is one statement, which sees one committed state: it needs no transaction.
         self._reading = _engine(path, "", _ANY_CONNECTION, pool_size=4, max_overflow=60)
         self._idle: list[PoolProxiedConnection] = []  # kept at hand: the pool's own bookkeeping costs more than a read
-        # One connection: transactions of several threads take turns here, and not by trying again and again.
-        self._writing = _engine(path, _BEGIN, _WRITER, pool_size=1, max_overflow=0)
+        # Transactions of several threads take turns here, on one connection, and not by trying again and again.
+        self._turn = Lock()
+        self._writing = _engine(path, _BEGIN, _WRITER, pool_size=1, max_overflow=1)
+        self._idle_writing: list[PoolProxiedConnection] = []
         self._path = path
         self._home = path.parent
         self._limits = limits
@@ -118,24 +121,22 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        with self._failures():
-            try:
-                pooled = self._idle.pop()
-            except IndexError:
-                pooled = self._reading.raw_connection()
-            try:
-                yield cast("sqlite3.Connection", pooled.driver_connection)
-            finally:
-                self._idle.append(pooled)
+        with self._failures(), _kept(self._idle, self._reading) as connection:
+            yield connection
 
     def generation(self) -> int:
         """Another number after each commit of more than the query log and settings; written by the writer's turn."""
         return self._generation
 
     @contextmanager
+    def _written(self) -> Iterator[sqlite3.Connection]:
+        with self._turn, _kept(self._idle_writing, self._writing) as connection:
+            yield connection
+
+    @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """Commit durably on leaving, leave nothing when the block raises."""
-        with self._failures(), borrowed(self._writing) as connection:
+        with self._failures(), self._written() as connection:
             index = RecordIndexChanges(self._tail)
             transaction = SqlTransaction(connection, self._limits, index)
             connection.execute(_BEGIN)
@@ -159,7 +160,7 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
         The transaction is committed whatever comes of it: while a reader holds the log, or the disk fails, it is
         tried again after the next one.
         """
-        with borrowed(self._writing) as connection:
+        with self._written() as connection:
             try:
                 connection.execute("PRAGMA busy_timeout = 0")
                 busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -171,8 +172,9 @@ class SqliteStore(SqlListsReader, SqlChangesReader, SqlQueriesReader):
 
     def close(self) -> None:
         """Release the database."""
-        while self._idle:
-            self._idle.pop().close()
+        for idle in (self._idle, self._idle_writing):
+            while idle:
+                idle.pop().close()
         self._reading.dispose()
         self._writing.dispose()  # the last connection to go empties and removes the write-ahead log
 
@@ -209,6 +211,19 @@ def _make_private(path: Path) -> None:
     except OSError as error:
         code = "DISK_FULL" if error.errno == errno.ENOSPC else "DATABASE"
         raise XinqiaoError(code, home=path.parent, detail=error.strerror or error) from error
+
+
+@contextmanager
+def _kept(idle: list[PoolProxiedConnection], engine: Engine) -> Iterator[sqlite3.Connection]:
+    """A connection that stays at hand afterwards."""
+    try:
+        pooled = idle.pop()
+    except IndexError:
+        pooled = engine.raw_connection()
+    try:
+        yield cast("sqlite3.Connection", pooled.driver_connection)
+    finally:
+        idle.append(pooled)
 
 
 @contextmanager

@@ -239,9 +239,9 @@ def test_the_number_of_a_person_reaches_no_file(file: Path) -> None:
 def test_a_log_with_no_room_left_answers_nothing_and_goes_on_when_there_is(tmp_path: Path) -> None:
     with SqliteStore.open(tmp_path / "node.db", create=True) as store:
         querying = Querying(store, InlineWriter(store), KEY, in_turn)
-        with store._writing.connect() as connection:
-            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        with store._written() as connection:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {pages}")
 
         async def fill(kept: list[int]) -> None:
             while len(kept) < 500:
@@ -253,8 +253,8 @@ def test_a_log_with_no_room_left_answers_nothing_and_goes_on_when_there_is(tmp_p
                 await fill(kept)
             assert caught.value.code == "DISK_FULL"
             assert (await querying.verify()).head.sequence == len(kept)
-            with store._writing.connect() as connection:
-                connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+            with store._written() as connection:
+                connection.execute("PRAGMA max_page_count = 100000")
             assert (await querying.log(asked(), USCC)).sequence == len(kept) + 1
             assert await querying.verify() == Verified(head_of(store))
 

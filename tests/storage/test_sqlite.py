@@ -402,8 +402,8 @@ class TestFailures:
 
 
 def set_page_limit(store: SqliteStore, pages: int) -> None:
-    with store._writing.connect() as connection:
-        connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+    with store._written() as connection:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
 
 
 @contextmanager
