@@ -195,7 +195,7 @@ class Programs:
     def tails(self) -> str:
         """The last lines of every log."""
         parts = []
-        for server in self.servers.values():
+        for server in list(self.servers.values()):  # several are ended at once
             lines = server.log.read_text("utf-8", "replace").splitlines()[-LOG_TAIL_LINES:]
             parts.append("\n".join([f"--- {server.log}", *lines]))
         return "\n".join(parts)

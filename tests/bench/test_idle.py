@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Any, cast
 
 import pytest
 
 from node.bench.idle import AIM_BUSY_S, AIM_BYTES, FLOOR_BUSY_S, FLOOR_BYTES, Minute, Quiet, Report, plan, settings
 from node.bench.network import NODES, SETTINGS, wait_until
+from node.bench.programs import Programs, Server
 from node.bench.relay import Relay
 from node.bench.sockets import Meter, Traffic, connections, sockets_of
 from node.config import Config
@@ -157,3 +159,21 @@ def test_a_quiet_minute_is_measured_from_outside(tmp_path: Path) -> None:
         found[side][way] for side in ("peers", "registry") for way in ("sent", "received")
     )
     assert processes_in(tmp_path) == []
+
+
+class EndingLog:
+    """A log while whose reading another server is ended."""
+
+    def __init__(self, servers: dict[str, Server]) -> None:
+        self._servers = servers
+
+    def read_text(self, *_: str) -> str:
+        self._servers.pop("another", None)
+        return "serving"
+
+
+def test_the_last_lines_of_every_log_are_told_while_servers_end(tmp_path: Path) -> None:
+    programs = Programs(tmp_path)
+    for name in ("one", "another"):
+        programs.servers[name] = Server(name, cast("Any", None), cast("Any", EndingLog(programs.servers)))
+    assert programs.tails().count("serving") == 2
